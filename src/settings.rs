@@ -1,0 +1,130 @@
+//! What the user chooses for one drawing, and the ranges that are allowed.
+
+use serde::{Deserialize, Serialize};
+
+/// How candidates are judged; each is a mode of METHOD.md.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum VerifierMode {
+    /// One sample, nothing judged.
+    None,
+    /// CLIPScore over k finished pictures.
+    BestOfK,
+    /// The reward network trained on finished pictures, over k finished pictures.
+    Orm,
+    /// The reward network trained on previews, at every step.
+    Prm,
+    /// The reward network trained on potential, at every step.
+    Parm,
+}
+
+/// When a round of reflection is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AcceptRule {
+    /// Always, as the paper describes.
+    Every,
+    /// Only where the verifier's score of the whole picture does not fall.
+    IfNotWorse,
+}
+
+/// Options of the reflection loop (PARM++).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReflectionSettings {
+    /// τ: patches below this score are redrawn.
+    pub threshold: f32,
+    /// ε: stop when the picture changes by less than this.
+    pub epsilon: f32,
+    /// R: at most this many rounds, 1 to 10.
+    pub rounds: u32,
+    /// M: patches a side, 2 to the token grid's side.
+    pub patch_grid: u32,
+    /// When a round is kept.
+    pub accept: AcceptRule,
+}
+
+impl Default for ReflectionSettings {
+    fn default() -> Self {
+        Self { threshold: 0.2, epsilon: 0.01, rounds: 3, patch_grid: 4, accept: AcceptRule::IfNotWorse }
+    }
+}
+
+/// Everything that decides a picture: the same settings give the same picture again on the same device.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// What to draw.
+    pub prompt: String,
+    /// Seed of all randomness, at most 2^53 − 1 so that JavaScript holds it exactly.
+    pub seed: u64,
+    /// T, 1 to 64.
+    pub steps: u32,
+    /// g in `(1+g)·cond − g·uncond`, 0 to 20.
+    pub guidance_scale: f32,
+    /// Temperature of the re-masking noise, 0 to 10.
+    pub temperature: f32,
+    /// k, 1 to 16.
+    pub candidates: u32,
+    /// How candidates are judged.
+    pub verifier: VerifierMode,
+    /// PARM++; off when absent.
+    pub reflection: Option<ReflectionSettings>,
+    /// Whether every candidate is decoded for show.
+    pub previews: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            prompt: String::new(),
+            seed: 0,
+            steps: 18,
+            guidance_scale: 2.0,
+            temperature: 1.0,
+            candidates: 4,
+            verifier: VerifierMode::Parm,
+            reflection: None,
+            previews: true,
+        }
+    }
+}
+
+/// A setting outside its range.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{name} is {value}, but must be from {lowest} to {highest}")]
+pub struct SettingsError {
+    /// The setting's name.
+    pub name: &'static str,
+    /// What was given.
+    pub value: f64,
+    /// The lowest allowed value.
+    pub lowest: f64,
+    /// The highest allowed value.
+    pub highest: f64,
+}
+
+impl Settings {
+    /// Checks every range against a model whose token grid has `grid` positions a side.
+    ///
+    /// # Errors
+    /// The first setting outside its range, by name.
+    pub fn validate(&self, grid: u32) -> Result<(), SettingsError> {
+        let in_range = |name, value: f64, lowest: f64, highest: f64| {
+            // Written so that NaN fails too.
+            if value >= lowest && value <= highest { Ok(()) } else { Err(SettingsError { name, value, lowest, highest }) }
+        };
+        in_range("seed", self.seed as f64, 0.0, 9_007_199_254_740_991.0)?;
+        in_range("steps", self.steps.into(), 1.0, 64.0)?;
+        in_range("guidance scale", self.guidance_scale.into(), 0.0, 20.0)?;
+        in_range("temperature", self.temperature.into(), 0.0, 10.0)?;
+        in_range("candidates (k)", self.candidates.into(), 1.0, 16.0)?;
+        if let Some(reflection) = &self.reflection {
+            in_range("threshold (τ)", reflection.threshold.into(), -1.0, 2.5)?;
+            in_range("epsilon (ε)", reflection.epsilon.into(), 0.0, 2.0)?;
+            in_range("rounds (R)", reflection.rounds.into(), 1.0, 10.0)?;
+            in_range("patch grid (M)", reflection.patch_grid.into(), 2.0, f64::from(grid))?;
+        }
+        Ok(())
+    }
+}
