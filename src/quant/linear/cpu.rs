@@ -17,10 +17,10 @@ const OUTS: usize = if cfg!(target_arch = "wasm32") { 8 } else { 16 };
 const ROWS: usize = 6;
 /// Inputs in a panel: 16 outputs × 256 inputs × 4 bytes is half of a 32 KiB cache.
 const PANEL: usize = 256;
-/// Below this many rows, dot products: a group of ROWS with 2 of them empty is slower.
-const FEW_ROWS: usize = 5;
-/// Sums in a dot product.
-const LANES: usize = 16;
+/// Below this many rows, dot products: decoding a panel for a group of ROWS that is mostly empty is slower.
+const FEW_ROWS: usize = if cfg!(target_arch = "wasm32") { 2 } else { 5 };
+/// Sums in a dot product: two AVX registers, or one of wasm's (with more, LLVM gives up vectorizing there).
+const LANES: usize = if cfg!(target_arch = "wasm32") { 4 } else { 16 };
 /// Outputs that a thread takes at once in the few-rows case.
 const FEW_OUTS: usize = 32;
 /// Multiplications below which waking other threads costs more than they save (about 20 µs of work).
@@ -221,42 +221,61 @@ fn multiply_add(a: f32, b: f32, c: f32) -> f32 {
 }
 
 fn few_rows(x: &[f32], rows: usize, w: &Weight) -> Vec<f32> {
-    // Whole blocks, so that the loop has no tail.
+    // Whole blocks, so that the loop has no tail. Three rows go as four: the compiler makes poor code of three.
     let width = w.blocks * BLOCK;
-    let mut padded = vec![0f32; rows * width];
+    let mut padded = vec![0f32; rows.next_power_of_two() * width];
     for (to, from) in padded.chunks_exact_mut(width).zip(x.chunks_exact(w.inputs)) {
         to[..w.inputs].copy_from_slice(from);
     }
-    let mut transposed = vec![0f32; w.out * rows];
-    let threads = threads_for(rows * w.inputs * w.out);
-    each_chunk(threads, &mut transposed, FEW_OUTS * rows, |chunk, sums| {
-        for (at, sums) in sums.chunks_exact_mut(rows).enumerate() {
-            let out = chunk * FEW_OUTS + at;
-            for (sum, x) in sums.iter_mut().zip(padded.chunks_exact(width)) {
-                *sum = dot(x, w, out);
-            }
-        }
-    });
-    if rows == 1 {
-        return transposed;
-    }
-    (0..rows * w.out).map(|i| transposed[i % w.out * rows + i / w.out]).collect()
+    let mut y = match rows {
+        0 | 1 => dots::<1>(&padded, w),
+        2 => dots::<2>(&padded, w),
+        _ => dots::<4>(&padded, w),
+    };
+    y.truncate(rows * w.out);
+    y
 }
 
-/// One row of whole blocks times one row of the weight.
+/// [`linear`] for exactly `R` rows of whole blocks.
+fn dots<const R: usize>(x: &[f32], w: &Weight) -> Vec<f32> {
+    let width = w.blocks * BLOCK;
+    let x: [&[[f32; BLOCK]]; R] = std::array::from_fn(|r| x[r * width..][..width].as_chunks().0);
+    let mut transposed = vec![0f32; w.out * R];
+    let threads = threads_for(R * w.inputs * w.out);
+    each_chunk(threads, &mut transposed, FEW_OUTS * R, |chunk, sums| {
+        for (at, sums) in sums.as_chunks_mut::<R>().0.iter_mut().enumerate() {
+            *sums = dot(&x, w, chunk * FEW_OUTS + at);
+        }
+    });
+    if R == 1 {
+        return transposed;
+    }
+    (0..R * w.out).map(|i| transposed[i % w.out * R + i / w.out]).collect()
+}
+
+/// `R` rows times one row of the weight, each block decoded once.
 #[inline(always)]
-fn dot(x: &[f32], w: &Weight, out: usize) -> f32 {
-    let mut sums = [0f32; LANES];
-    for (block, (words, x)) in w.row(out).iter().zip(x.as_chunks::<BLOCK>().0).enumerate() {
-        let q: [i8; BLOCK] = bytemuck::cast(*words);
+fn dot<const R: usize>(x: &[&[[f32; BLOCK]]; R], w: &Weight, out: usize) -> [f32; R] {
+    let mut sums = [[0f32; LANES]; R];
+    for (block, words) in w.row(out).iter().enumerate() {
         let s = w.scale(out, block);
-        for lane in 0..LANES {
-            let low = f32::from(q[lane]) * x[lane];
-            let both = multiply_add(f32::from(q[lane + LANES]), x[lane + LANES], low);
-            sums[lane] = multiply_add(s, both, sums[lane]);
+        let q: [i8; BLOCK] = bytemuck::cast(*words);
+        let mut weights = [0f32; BLOCK];
+        for i in 0..BLOCK {
+            weights[i] = f32::from(q[i]) * s;
+        }
+        for r in 0..R {
+            let x = &x[r][block];
+            for lane in 0..LANES {
+                let mut sum = sums[r][lane];
+                for i in (lane..BLOCK).step_by(LANES) {
+                    sum = multiply_add(weights[i], x[i], sum);
+                }
+                sums[r][lane] = sum;
+            }
         }
     }
-    sums.iter().sum()
+    sums.map(|lanes| lanes.iter().sum())
 }
 
 /// Threads worth using for this many multiplications.
