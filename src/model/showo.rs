@@ -156,7 +156,7 @@ impl Showo {
         let d = config.hidden_size;
         let eps = config.layer_norm_eps;
         let w = &mut weights;
-        let std = 0.02;
+        let std = 0.5 / (d as f32).sqrt();
         // Residual outputs start smaller with depth, as in GPT-2, so that a deep stack starts near the identity.
         let residual_std = std / (2.0 * config.num_hidden_layers as f32).sqrt();
         let head = d / config.num_attention_heads;

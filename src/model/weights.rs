@@ -134,6 +134,17 @@ impl Weights {
         Ok(())
     }
 
+    /// The tensors whose names begin with `prefix`, without it; fresh ones keep their own streams.
+    #[must_use]
+    pub fn within(self, prefix: &str) -> Self {
+        let stored = self
+            .stored
+            .into_iter()
+            .filter_map(|(name, tensor)| Some((name.strip_prefix(prefix)?.to_owned(), tensor)))
+            .collect();
+        Self { device: self.device, stored, seed: self.seed }
+    }
+
     /// The device on which the tensors lie.
     #[must_use]
     pub fn device(&self) -> &Device {
