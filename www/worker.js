@@ -52,10 +52,19 @@ async function load(bundle, device) {
   }
 }
 
-/** @param {(on_event: (event: object) => void) => Promise<void>} drawing */
+/**
+ * `done` follows every drawing, also one that failed: an error alone could come from a verifier that is still loading.
+ *
+ * @param {(on_event: (event: object) => void) => Promise<void>} drawing
+ */
 async function run(drawing) {
-  await drawing((event) => post({ type: "event", event }));
-  post({ type: "done" });
+  try {
+    await drawing((event) => post({ type: "event", event }));
+  } catch (problem) {
+    report(problem);
+  } finally {
+    post({ type: "done" });
+  }
 }
 
 /** Fetches and starts the engine, once; a failed attempt may be repeated. */
@@ -68,9 +77,23 @@ function engine_module() {
 }
 
 async function start_engine() {
-  const [module, wasm] = await Promise.all([import(ENGINE_MODULE), fetch_wasm()]);
+  const [module, wasm] = await Promise.all([
+    import(ENGINE_MODULE).catch((problem) => {
+      throw engine_missing(problem.message);
+    }),
+    fetch_wasm(),
+  ]);
   await module.default({ module_or_path: wasm });
   return module;
+}
+
+/** @param {string} why */
+function engine_missing(why) {
+  return {
+    code: "engine_missing",
+    message: `the engine’s code could not be fetched (${why})`,
+    remedy: "Check the connection and try again; whoever serves this page must serve the built folder, dist.",
+  };
 }
 
 /** The engine's code, counted as it arrives and still compiled while it streams. */
@@ -78,11 +101,7 @@ async function fetch_wasm() {
   const address = new URL(ENGINE_WASM, self.location.href);
   const response = await fetch(address);
   if (!response.ok || !response.body) {
-    throw {
-      code: "engine_missing",
-      message: `the engine's code is not on the server (${response.status})`,
-      remedy: "Build it with cargo xtask demo, which serves dist, not www.",
-    };
+    throw engine_missing(`the server answered ${response.status}`);
   }
   // A compressed answer's length counts other bytes than those that arrive here.
   const bytes_total = response.headers.has("Content-Encoding") ? 0 : Number(response.headers.get("Content-Length") ?? 0);

@@ -68,7 +68,7 @@ export const TRACE_VERSION = 1;
 
 /**
  * From the worker to the page. `verifiers` are the modes that can be used now: `ready` may list only `none`, and
- * `verifier_ready` is the last word.
+ * `verifier_ready` is the last word. `done` follows every draw and resume, after an error or a lost device too.
  *
  * @typedef {"engine" | "manifest" | "generator" | "tokenizer" | "verifier" | "compile" | "ready"} Phase
  * @typedef {{ type: "progress", phase: Phase, kind?: string, file?: string, bytes_done: number, bytes_total: number, source: "network" | "cache" }} Progress

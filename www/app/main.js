@@ -1,7 +1,7 @@
 // Where it all meets: the form asks, the worker answers, the state changes, the views follow. In that direction only.
 
 import { BUNDLE } from "./contract.js";
-import { byId } from "./dom.js";
+import { byId, setText } from "./dom.js";
 import { EMPTY_DRAWING, withEvent } from "./drawing.js";
 import { fileOf } from "./picture.js";
 import { checked, fromHash, toHash, typedFrom } from "./settings.js";
@@ -15,7 +15,6 @@ import { reflectionView } from "./views/reflection.js";
 import { sheetView } from "./views/sheet.js";
 import { stageView } from "./views/stage.js";
 import { selfTestView, showResults } from "./views/tables.js";
-import { VERIFIERS } from "./words.js";
 
 /** @import { Problem, Request, Settings } from "./contract.js" */
 /** @import { State } from "./state.js" */
@@ -24,6 +23,8 @@ const query = new URLSearchParams(location.search);
 const embedded = query.has("embed");
 /** `?device=cpu` leaves the graphics device alone. */
 const device = query.get("device") === "cpu" ? "cpu" : "auto";
+
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 /** @type {State} */
 let state = INITIAL_STATE;
@@ -71,6 +72,7 @@ function startWorker() {
         remedy: "Try again; if it stays, reload the page or use another browser.",
       } }),
       engine: "failed",
+      run: "idle",
       verifiersSettled: false,
     });
   });
@@ -94,7 +96,7 @@ function drawIfReady() {
       // If the verifier's own loading failed, that error says more than this one.
       return change({ ...state, waiting: null, problem: state.problem ?? {
         code: "verifier_missing", field: "verifier",
-        message: `This bundle has no ${VERIFIERS[settings.verifier]?.name ?? settings.verifier}.`,
+        message: `The verifier “${settings.verifier}” is not available with this bundle.`,
         remedy: "Choose another verifier.",
       } });
   }
@@ -112,6 +114,8 @@ function draw(event) {
   change({ ...state, waiting: result.settings, problem: null });
   if (state.engine === "idle" || state.engine === "failed") load();
   drawIfReady();
+  // On a phone the picture may stand below the fold. Not in a frame: that would scroll the page around it.
+  if (!embedded) byId("picture").scrollIntoView({ block: "nearest", behavior: calm.matches ? "auto" : "smooth" });
 }
 
 function stop() {
@@ -180,6 +184,12 @@ function embedCode() {
 
 function showAddresses() {
   /** @type {HTMLAnchorElement} */ (byId("full-page")).href = pageAddress().href;
+  const other = pageAddress();
+  if (device === "cpu") other.searchParams.delete("device");
+  else other.searchParams.set("device", "cpu");
+  const link = /** @type {HTMLAnchorElement} */ (byId("other-device"));
+  link.href = other.href;
+  setText(link, device === "cpu" ? "Draw on WebGPU where there is one" : "Draw on the CPU instead");
 }
 
 // --- start ------------------------------------------------------------------------------------------------------------

@@ -59,7 +59,6 @@ export function received(state, reply) {
       return {
         ...state,
         problem: reply.error,
-        run: "idle",
         engine: state.engine === "loading" ? "failed" : state.engine,
         progress: null,
         waiting: null,
@@ -67,7 +66,6 @@ export function received(state, reply) {
     case "device_lost":
       return {
         ...state,
-        run: "idle",
         resumable: reply.next_step,
         problem: {
           code: "device_lost",

@@ -56,7 +56,7 @@ export function momentWords(moment) {
 export function momentMark(moment) {
   switch (moment.kind) {
     case "step": return String(moment.step + 1);
-    case "image": return "▸";
+    case "image": return "end";
     case "round": return `R${moment.event.round}`;
   }
 }
@@ -98,9 +98,10 @@ export function plain(value) {
   return String(Number(value.toPrecision(4))).replace("-", "−");
 }
 
-/** One sentence ends in a full stop, whoever wrote it, and begins with a capital. @param {string} text */
+/** One sentence ends in a full stop, whoever wrote it, and begins with a capital unless a file's name does. @param {string} text */
 export function sentence(text) {
   const trimmed = text.trim();
   if (!trimmed) return "";
-  return trimmed[0].toUpperCase() + trimmed.slice(1) + (/[.!?]$/.test(trimmed) ? "" : ".");
+  const startsWithWord = /^\p{L}+[\s,:]/u.test(trimmed);
+  return (startsWithWord ? trimmed[0].toUpperCase() + trimmed.slice(1) : trimmed) + (/[.!?]$/.test(trimmed) ? "" : ".");
 }

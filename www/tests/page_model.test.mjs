@@ -92,7 +92,10 @@ test("an error during loading is a failed load; during a drawing the engine stay
   const error = { type: "error", error: { code: "x", message: "y" } };
   assert.equal(received({ ...INITIAL_STATE, engine: "loading" }, error).engine, "failed");
   assert.equal(received({ ...INITIAL_STATE, engine: "ready", run: "drawing" }, error).engine, "ready");
-  assert.equal(received({ ...INITIAL_STATE, run: "drawing" }, { type: "device_lost", next_step: 4 }).resumable, 4);
+  const lost = received({ ...INITIAL_STATE, run: "drawing" }, { type: "device_lost", next_step: 4 });
+  assert.equal(lost.resumable, 4);
+  assert.equal(lost.run, "drawing", "a drawing is over when it is done, whatever went wrong meanwhile");
+  assert.equal(received(lost, { type: "done" }).run, "idle");
 });
 
 test("a trace file is read back, and a damaged one is refused with the place", () => {
@@ -116,5 +119,6 @@ test("a trace file is read back, and a damaged one is refused with the place", (
 
 test("sentences", () => {
   assert.equal(sentence("steps is 99"), "Steps is 99.");
+  assert.equal(sentence("parm-1.safetensors is damaged."), "parm-1.safetensors is damaged.");
   assert.match(reflectionEndWords("nothing_weak", 0, { threshold: Math.fround(0.2), epsilon: 0.01 }), /no patch scores below τ = 0.2\.$/);
 });

@@ -46,7 +46,7 @@ function showDraws(moment, focused, onFocus) {
   const focus = focusOf(moment, focused);
   const judged = isJudged(moment);
   view.replaceChildren(...moment.tries.map((attempt, number) => {
-    const name = `Draw ${number + 1}`;
+    const name = moment.kind === "step" ? `Draw ${number + 1}` : moment.tries.length > 1 ? `Picture ${number + 1}` : "Picture";
     const button = h("button", {
       type: "button", class: "candidate", "data-testid": "candidate", "aria-pressed": String(number === focus),
       "data-chosen": String(attempt.chosen), click: () => onFocus(number),
@@ -68,8 +68,8 @@ function frameParts({ picture, name, score, chosen }) {
     h("span", { class: "frame" }, imageOf(picture, ""), chosen ? ring(name) : null),
     h("span", { class: "candidate-words" },
       h("span", {}, name),
-      score === null ? null : h("span", { class: "score" }, scoreWords(score)),
-      chosen ? h("span", { class: "kept" }, "kept") : null),
+      score === null ? null : h("span", { class: chosen ? "score kept" : "score" }, scoreWords(score)),
+      chosen ? h("span", { class: "unseen" }, "kept") : null),
   ];
 }
 
@@ -121,4 +121,6 @@ function showTokens(drawing, moment, focused) {
   view.setAttribute("aria-label",
     `${side} by ${side} tokens: ${counts.fixed} fixed before, ${counts.new} ${renewed ? "drawn again" : "new in this step"}, ${counts.masked} masked again`);
   for (const state of /** @type {const} */ (["fixed", "new", "masked"])) setText(byId(`count-${state}`), String(counts[state]));
+  setText(byId("words-new"), renewed ? "drawn again" : "new in this step");
+  setText(byId("words-masked"), moment ? "masked again" : "masked");
 }

@@ -7,7 +7,7 @@ import { VERIFIERS } from "../words.js";
 
 /** @import { State } from "../state.js" */
 /** @import { Typed } from "../settings.js" */
-/** @import { VerifierMode } from "../contract.js" */
+/** @import { Problem, VerifierMode } from "../contract.js" */
 
 /** @returns {Typed} */
 export function readForm() {
@@ -76,10 +76,11 @@ export function formView(onEdit) {
       const mode = /** @type {VerifierMode} */ (option.value);
       // Until the bundle has said what it holds, every mode may be picked; drawing waits for it.
       option.disabled = ready && settled && !usable.includes(mode);
-      setText(option, VERIFIERS[mode].option + (option.disabled ? " (not in this bundle)" : ""));
+      setText(option, VERIFIERS[mode].option + (option.disabled ? " (not available)" : ""));
     }
   });
-  const showFault = whenChanged((/** @type {string | undefined} */ field) => {
+  const showFault = whenChanged((/** @type {Problem | null} */ problem) => {
+    const field = problem?.field;
     for (const control of document.querySelectorAll("#controls [aria-invalid]")) {
       control.removeAttribute("aria-invalid");
       control.removeAttribute("aria-describedby");
@@ -96,7 +97,7 @@ export function formView(onEdit) {
     showWords(state.model?.words);
     showGrid(state.model?.grid);
     showVerifiers(state.verifiers, state.verifiersSettled, state.engine === "ready");
-    showFault(state.problem?.field);
+    showFault(state.problem);
     const busy = state.run !== "idle" || state.waiting !== null;
     /** @type {HTMLButtonElement} */ (byId("stop")).disabled = !busy || state.run === "stopping";
     /** @type {HTMLButtonElement} */ (byId("draw")).disabled = busy;

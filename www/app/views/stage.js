@@ -18,6 +18,7 @@ export function stageView() {
     const final = drawing.finished && (live || index === drawing.moments.length - 1) && focused === null;
     const picture = final ? drawing.finished?.picture : moment && pictureAt(moment, focused);
     const title = final ? "The picture" : moment ? momentWords(moment) : "";
+    canvas.parentElement?.classList.toggle("all-masked", !moment);
     setText(byId("picture-empty"), picture ? "" : moment ? "This step was drawn without a preview." : "");
     const prompt = drawing.started?.settings.prompt ?? "";
     setText(byId("picture-caption"), moment ? `“${prompt}”${final ? `, seed ${drawing.started?.settings.seed}` : `: ${title.toLowerCase()}`}` : "");
@@ -29,7 +30,7 @@ export function stageView() {
     void paint(canvas, picture, final ? "finished" : `moment ${index}`);
   });
 
-  const showVerdict = whenChanged((/** @type {FinishedEvent | null} */ finished) => {
+  const showVerdict = whenChanged((/** @type {FinishedEvent | null} */ finished, /** @type {boolean} */ lookingBack) => {
     const verdict = byId("verdict");
     verdict.hidden = !finished;
     if (!finished) return verdict.replaceChildren();
@@ -38,14 +39,14 @@ export function stageView() {
     verdict.replaceChildren(...(word
       ? [
           h("p", { class: "verdict-words" },
-            h("b", {}, word.accepted ? "Checker: as asked." : "Checker: not as asked."), ` ${sentence(word.sentence)}`),
-          h("p", { class: "quiet" }, "The checker reads only the pixels; PARM had no part in it."),
+            h("b", {}, `Checker${lookingBack ? ", on the final picture" : ""}: ${word.accepted ? "as asked." : "not as asked."}`), ` ${sentence(word.sentence)}`),
+          h("p", { class: "quiet" }, "Read from the pixels alone; PARM had no part in it."),
         ]
       : [h("p", { class: "quiet" }, "The checker has no word on this picture: it knows only the scenes’ world.")]));
   });
 
   return (/** @type {State} */ state) => {
     showPicture(state.drawing, momentIndex(state), state.focused, state.selected === null);
-    showVerdict(state.drawing.finished);
+    showVerdict(state.drawing.finished, state.selected !== null || state.focused !== null);
   };
 }
