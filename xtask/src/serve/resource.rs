@@ -24,16 +24,6 @@ pub enum Refusal {
     Missing,
 }
 
-impl Refusal {
-    /// The HTTP status.
-    pub fn status(self) -> u16 {
-        match self {
-            Self::BadPath => 400,
-            Self::Missing => 404,
-        }
-    }
-}
-
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -6,17 +6,15 @@ use std::net::TcpStream;
 
 use super::*;
 
-/// Serves a small page for as long as `check` runs.
+/// Serves a small page while `check` runs; the thread that serves ends with the test process.
 fn with_site(check: impl FnOnce(SocketAddr)) {
     let place = tempfile::tempdir().unwrap();
     fs::write(place.path().join("index.html"), "<p>page</p>").unwrap();
     fs::write(place.path().join("a.wasm"), (0..=255).cycle().take(100_000).collect::<Vec<u8>>()).unwrap();
     let site = Site::open(place.path(), 0).unwrap();
-    let (address, server) = (site.address, Arc::clone(&site.server));
-    let serving = thread::spawn(move || site.serve());
+    let address = site.address;
+    thread::spawn(move || site.serve());
     check(address);
-    (0..6).for_each(|_| server.unblock());
-    serving.join().unwrap();
 }
 
 /// Sends one request and returns the head, in small letters, and the body.
@@ -77,7 +75,7 @@ fn what_the_browser_has_is_not_sent_again() {
 #[test]
 fn refusals_have_their_status() {
     with_site(|address| {
-        for (line, status) in [("GET /absent", "404"), ("GET /../x", "400"), ("GET /%2e%2e/x", "400"), ("POST /", "405")] {
+        for (line, status) in [("GET /absent", "404"), ("GET /../x", "400"), ("GET /%2e%2e/x", "400"), ("DELETE /", "405")] {
             let (head, _) = ask(address, line, "");
             assert!(head.starts_with(&format!("http/1.1 {status}")), "{line}: {head}");
         }
@@ -105,5 +103,17 @@ fn a_taken_port_is_named() {
     with_site(|address| {
         let error = Site::open(Path::new("/"), address.port()).err().unwrap().to_string();
         assert!(error.contains(&address.port().to_string()) && error.contains("--port"), "{error}");
+    });
+}
+
+#[test]
+fn a_connection_serves_several_requests() {
+    with_site(|address| {
+        let mut stream = TcpStream::connect(address).unwrap();
+        write!(stream, "GET / HTTP/1.1\r\n\r\nGET /absent HTTP/1.1\r\n\r\nHEAD / HTTP/1.1\r\nConnection: close\r\n\r\n").unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        assert_eq!(text.matches("HTTP/1.1 200 OK").count(), 2, "{text}");
+        assert_eq!(text.matches("HTTP/1.1 404").count(), 1, "{text}");
     });
 }
