@@ -28,6 +28,6 @@ enum What {
 pub fn run(places: &Places, options: &Options) -> Result<()> {
     setup::ensure(places, Scope::Test)?;
     match options.what {
-        What::Kernels { cpu } => browser::script(places, "bench-kernels.mjs", &[if cpu { "cpu" } else { "webgpu" }.to_owned()]),
+        What::Kernels { cpu } => browser::script(places, "bench_kernels.mjs", &[if cpu { "cpu" } else { "webgpu" }.to_owned()]),
     }
 }
