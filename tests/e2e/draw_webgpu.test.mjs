@@ -104,7 +104,7 @@ describe("drawing on WebGPU", { timeout: 900_000 }, () => {
     await axis.fill("0");
     const first = ofType(events, "step")[0].candidates[ofType(events, "step")[0].chosen].preview;
     assert.ok(first, "the first step has no preview");
-    assertAlike(await page.canvas(), await page.pixels(first.png_base64), "the canvas and the first step's preview");
+    assertAlike(await page.canvas("moment 0"), await page.pixels(first.png_base64), "the canvas and the first step's preview");
     await axis.fill(/** @type {string} */ (await axis.getAttribute("max")));
     assertAlike(await page.canvas(), await page.pixels(ofType(events, "finished")[0].picture.png_base64), "the canvas and the picture");
   });

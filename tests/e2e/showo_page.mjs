@@ -96,10 +96,9 @@ export class ShowoPage {
     return this.errorWords();
   }
 
-  /** The canvas, `[width, height, RGBA bytes]`. */
-  async canvas() {
-    // A picture is painted in the frame after its event.
-    await this.page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+  /** The canvas's pixels, once it shows `shows`: `finished`, or `moment 4` for a place on the time axis. @param {string} [shows] */
+  async canvas(shows = "finished") {
+    await this.page.locator(`#picture[data-shows="${shows}"]`).waitFor({ timeout: 10_000 });
     return this.page.evaluate(() => {
       const canvas = /** @type {HTMLCanvasElement} */ (document.querySelector("#picture"));
       const pixels = canvas.getContext("2d")?.getImageData(0, 0, canvas.width, canvas.height).data ?? [];

@@ -4,6 +4,7 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 
 use crate::browser;
+use crate::command;
 use crate::places::Places;
 use crate::setup::{self, Scope};
 
@@ -28,6 +29,9 @@ enum What {
 pub fn run(places: &Places, options: &Options) -> Result<()> {
     setup::ensure(places, Scope::Test)?;
     match options.what {
-        What::Kernels { cpu } => browser::script(places, "bench_kernels.mjs", &[if cpu { "cpu" } else { "webgpu" }.to_owned()]),
+        What::Kernels { cpu } => {
+            let script = browser::scripts(places).join("bench_kernels.mjs");
+            command::run(browser::node(places)?.arg(script).arg(if cpu { "cpu" } else { "webgpu" }))
+        }
     }
 }

@@ -13,6 +13,9 @@ use clap::Args;
 use crate::places::Places;
 use crate::setup::{self, Scope};
 
+/// What lies in www/ for its developers, not for its visitors.
+const NOT_SERVED: [&str; 3] = ["tests", "jsconfig.json", "README.md"];
+
 /// Build the page into dist/ and print the sizes of everything in it.
 ///
 /// The wasm is compiled with the profile `wasm`, goes through wasm-bindgen and wasm-opt -Oz (kept in ~/.cache by the hash
@@ -46,13 +49,13 @@ pub fn build(places: &Places, options: &Options) -> Result<()> {
         (Some(out), _) => out.clone(),
         // Trunk made this folder and moves it to dist/ itself.
         (None, Some(staging)) => {
-            folder::copy_into(&page, &staging)?;
-            folder::copy_into(&engine, &staging)?;
+            folder::copy_into(&page, &staging, &NOT_SERVED)?;
+            folder::copy_into(&engine, &staging, &[])?;
             return report(places, &staging, options.dev);
         }
         (None, None) => places.dist(),
     };
-    folder::replace(&out, &[&page, &engine])?;
+    folder::replace(&out, &[&page, &engine], &NOT_SERVED)?;
     report(places, &out, options.dev)
 }
 

@@ -1,6 +1,7 @@
 //! `test`: every check as a named stage with its time; what CI runs.
 
 mod counts;
+mod node;
 mod stages;
 
 use std::time::{Duration, Instant};
@@ -10,7 +11,7 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 
 use crate::places::Places;
-pub use counts::Counts;
+use counts::Counts;
 use stages::STAGES;
 
 /// Run every check: what CI runs.
@@ -24,7 +25,7 @@ pub struct Options {
     /// Go on with the next stage after a failure.
     #[arg(long)]
     keep_going: bool,
-    /// Only tests whose name contains this (stages native and e2e).
+    /// Only tests whose name contains this (stages native, page and e2e).
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
 }
@@ -39,7 +40,8 @@ struct Ran {
 /// The subcommand.
 pub fn run(places: &Places, options: &Options) -> Result<()> {
     let mut ran = Vec::new();
-    let chosen = STAGES.iter().filter(|stage| options.only.is_empty() || options.only.iter().any(|name| name == stage.name));
+    let chosen =
+        STAGES.iter().filter(|stage| options.only.is_empty() || options.only.iter().any(|name| name == stage.name));
     for stage in chosen {
         println!("\n=== {}: {}", stage.name, stage.about);
         let start = Instant::now();

@@ -13,7 +13,10 @@ use crate::places::Places;
 /// Cargo in the repository's root, with our target folder and our private tools in reach.
 pub fn cargo(places: &Places) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(&places.root).env("CARGO_TARGET_DIR", &places.target).env("PATH", path_with(&places.tools().join("bin")));
+    command
+        .current_dir(&places.root)
+        .env("CARGO_TARGET_DIR", &places.target)
+        .env("PATH", path_with(&places.tools().join("bin")));
     // These would replace the flags of .cargo/config.toml, without which the wasm does not build.
     command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
     command
@@ -61,7 +64,11 @@ pub fn capture(command: &mut Command) -> Result<String> {
 pub fn run_watching_stderr(command: &mut Command, mut see: impl FnMut(&str)) -> Result<bool> {
     let line = line(command);
     eprintln!("$ {line}");
-    let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().with_context(|| format!("cannot start `{line}`"))?;
+    let mut child = command
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot start `{line}`"))?;
     if let Some(stderr) = child.stderr.take() {
         for text in BufReader::new(stderr).split(b'\n') {
             let text = text.with_context(|| format!("cannot read what `{line}` prints"))?;

@@ -24,12 +24,16 @@ impl Places {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask lies outside the repository")?;
         let cache = match absolute_variable("XDG_CACHE_HOME") {
             Some(folder) => folder,
-            None => absolute_variable("HOME").context("neither HOME nor XDG_CACHE_HOME is set; set one of them")?.join(".cache"),
+            None => absolute_variable("HOME")
+                .context("neither HOME nor XDG_CACHE_HOME is set; set one of them")?
+                .join(".cache"),
         }
         .join("showo-parm");
         // A relative CARGO_TARGET_DIR is relative to where cargo was called; xtask's children run in the root.
         let target = match env::var_os("CARGO_TARGET_DIR").filter(|value| !value.is_empty()) {
-            Some(folder) => env::current_dir().context("the current folder is gone; change to one that exists")?.join(folder),
+            Some(folder) => {
+                env::current_dir().context("the current folder is gone; change to one that exists")?.join(folder)
+            }
             None => cache.join("target"),
         };
         Ok(Self { root: root.to_path_buf(), cache, target })

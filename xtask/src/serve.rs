@@ -53,7 +53,8 @@ impl Site {
             bail!("there is no folder {}; build the page with `cargo xtask build`", folder.display());
         };
         let listener = TcpListener::bind(("127.0.0.1", port));
-        let listener = listener.with_context(|| format!("cannot listen on 127.0.0.1:{port}; choose another port with `--port`"))?;
+        let listener = listener
+            .with_context(|| format!("cannot listen on 127.0.0.1:{port}; choose another port with `--port`"))?;
         let address = listener.local_addr().context("the system gave no address")?;
         Ok(Self { folder: canonical.into(), listener, address })
     }

@@ -110,7 +110,13 @@ mod tests {
     }
 
     fn absent(optional: bool) -> Need {
-        Need { name: "thing", why: "it is wanted".into(), optional, find: Box::new(|_| None), fix: Fix::Tell("get thing".into()) }
+        Need {
+            name: "thing",
+            why: "it is wanted".into(),
+            optional,
+            find: Box::new(|_| None),
+            fix: Fix::Tell("get thing".into()),
+        }
     }
 
     #[test]

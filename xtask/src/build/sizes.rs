@@ -51,7 +51,8 @@ fn brotli(places: &Places, file: &Path) -> Result<u64> {
     }
     let mut node = program(places, "node");
     let printed = capture(node.args(["--input-type=module", "--eval", include_str!("brotli.mjs"), "--"]).arg(file))?;
-    let size: u64 = printed.trim().parse().with_context(|| format!("node printed `{printed}` for {}", file.display()))?;
+    let size: u64 =
+        printed.trim().parse().with_context(|| format!("node printed `{printed}` for {}", file.display()))?;
     let written = fs::create_dir_all(places.cache.join("brotli")).and_then(|()| fs::write(&kept, format!("{size}")));
     written.with_context(|| format!("cannot write {}", kept.display()))?;
     Ok(size)
@@ -128,13 +129,17 @@ mod tests {
         let mut sizes = wasm(2_000_000);
         sizes.push(Size { name: "models/a.safetensors".into(), raw: 1_000_000, brotli: None });
         let table = table(&sizes);
-        assert!(table.lines().last().is_some_and(|line| line.contains("10,000,000") && line.contains("3,000,000")), "{table}");
+        assert!(
+            table.lines().last().is_some_and(|line| line.contains("10,000,000") && line.contains("3,000,000")),
+            "{table}"
+        );
     }
 
     #[test]
     fn node_measures_brotli() -> Result<()> {
         let place = tempfile::tempdir()?;
-        let places = Places { root: place.path().into(), cache: place.path().join("cache"), target: place.path().into() };
+        let places =
+            Places { root: place.path().into(), cache: place.path().join("cache"), target: place.path().into() };
         let file = place.path().join("a.json");
         fs::write(&file, "a".repeat(10_000))?;
         let size = brotli(&places, &file)?;

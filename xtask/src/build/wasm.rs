@@ -42,7 +42,9 @@ pub fn engine(places: &Places, dev: bool) -> Result<PathBuf> {
         make(places, &compiled, &partial, dev)?;
         match fs::rename(&partial, &folder) {
             // Another xtask was quicker; its result is the same.
-            Err(_) if folder.is_dir() => fs::remove_dir_all(&partial).with_context(|| format!("cannot remove {}", partial.display()))?,
+            Err(_) if folder.is_dir() => {
+                fs::remove_dir_all(&partial).with_context(|| format!("cannot remove {}", partial.display()))?
+            }
             other => other.with_context(|| format!("cannot make {}", folder.display()))?,
         }
         prune(&kept);
@@ -52,7 +54,16 @@ pub fn engine(places: &Places, dev: bool) -> Result<PathBuf> {
 
 /// Compiles and says where the wasm is.
 fn compile(places: &Places) -> Result<PathBuf> {
-    run(cargo(places).args(["build", "--profile", "wasm", "--target", "wasm32-unknown-unknown", "--package", "showo", "--lib"]))?;
+    run(cargo(places).args([
+        "build",
+        "--profile",
+        "wasm",
+        "--target",
+        "wasm32-unknown-unknown",
+        "--package",
+        "showo",
+        "--lib",
+    ]))?;
     Ok(places.target.join("wasm32-unknown-unknown/wasm/showo.wasm"))
 }
 
@@ -82,7 +93,9 @@ fn make(places: &Places, compiled: &Path, out: &Path, dev: bool) -> Result<()> {
         .input_path(compiled)
         .out_name("showo")
         .web(true)
-        .and_then(|bindgen| bindgen.typescript(false).remove_name_section(!dev).remove_producers_section(true).generate(out))
+        .and_then(|bindgen| {
+            bindgen.typescript(false).remove_name_section(!dev).remove_producers_section(true).generate(out)
+        })
         .map_err(|error| anyhow!("wasm-bindgen refuses {}: {error:#}", compiled.display()))?;
     println!("wasm-bindgen {}: {:.1} s", wasm_bindgen_version(), start.elapsed().as_secs_f32());
     if dev {
@@ -102,7 +115,8 @@ fn make(places: &Places, compiled: &Path, out: &Path, dev: bool) -> Result<()> {
 /// Removes the oldest results, and what a killed run left. Best effort: nothing depends on it.
 fn prune(kept: &Path) {
     let age = |path: &Path| path.metadata().and_then(|data| data.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
-    let mut folders: Vec<PathBuf> = fs::read_dir(kept).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    let mut folders: Vec<PathBuf> =
+        fs::read_dir(kept).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
     folders.sort_by_key(|path| std::cmp::Reverse(age(path)));
     for old in folders.into_iter().skip(KEPT) {
         let _ = fs::remove_dir_all(old);

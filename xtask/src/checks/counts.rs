@@ -46,7 +46,9 @@ impl Counts {
 
     /// Reads the totals at the end of a TAP file as node writes it: `# pass 3`, `# fail 0`, `# cancelled 0`.
     pub fn from_tap(text: &str) -> Option<Self> {
-        let total = |name: &str| text.lines().rev().find_map(|line| line.strip_prefix("# ")?.strip_prefix(name)?.trim().parse::<u32>().ok());
+        let total = |name: &str| {
+            text.lines().rev().find_map(|line| line.strip_prefix("# ")?.strip_prefix(name)?.trim().parse::<u32>().ok())
+        };
         Some(Self { passed: total("pass ")?, failed: total("fail ")? + total("cancelled ").unwrap_or(0) })
     }
 }
@@ -64,15 +66,25 @@ mod tests {
     #[test]
     fn nextest_is_read() {
         let read = |line| Counts::from_nextest(line);
-        assert_eq!(read("     Summary [   0.012s] 12 tests run: 12 passed, 0 skipped"), Some(Counts { passed: 12, failed: 0 }));
-        assert_eq!(read("Summary [ 1.2s] 4/9 tests run: 2 passed (1 slow), 1 failed, 1 timed out, 5 skipped"), Some(Counts { passed: 2, failed: 2 }));
-        assert_eq!(read("Summary [ 1.2s] 1 test run: 0 passed, 1 exec failed, 0 skipped"), Some(Counts { passed: 0, failed: 1 }));
+        assert_eq!(
+            read("     Summary [   0.012s] 12 tests run: 12 passed, 0 skipped"),
+            Some(Counts { passed: 12, failed: 0 })
+        );
+        assert_eq!(
+            read("Summary [ 1.2s] 4/9 tests run: 2 passed (1 slow), 1 failed, 1 timed out, 5 skipped"),
+            Some(Counts { passed: 2, failed: 2 })
+        );
+        assert_eq!(
+            read("Summary [ 1.2s] 1 test run: 0 passed, 1 exec failed, 0 skipped"),
+            Some(Counts { passed: 0, failed: 1 })
+        );
         assert_eq!(read("        PASS [   0.004s] xtask tests::a"), None);
     }
 
     #[test]
     fn tap_is_read() {
-        let text = "TAP version 13\n# pass 9\nok 1 - a\n1..1\n# tests 4\n# pass 2\n# fail 1\n# cancelled 1\n# skipped 0\n";
+        let text =
+            "TAP version 13\n# pass 9\nok 1 - a\n1..1\n# tests 4\n# pass 2\n# fail 1\n# cancelled 1\n# skipped 0\n";
         assert_eq!(Counts::from_tap(text), Some(Counts { passed: 2, failed: 2 }));
         assert_eq!(Counts::from_tap("TAP version 13\n"), None);
     }

@@ -3,9 +3,10 @@
 use anyhow::{Context, Result};
 
 use super::counts::Counts;
+use super::node;
 use crate::browser;
 use crate::build;
-use crate::command::{cargo, run, run_watching_stderr};
+use crate::command::{cargo, program, run, run_watching_stderr};
 use crate::places::Places;
 use crate::setup::{self, Scope};
 
@@ -25,8 +26,13 @@ pub struct Stage {
 /// Every check, in order.
 pub const STAGES: &[Stage] = &[
     Stage { name: "setup", about: "what the checks need", run: |places, _| passed(setup::ensure(places, Scope::Test)) },
-    Stage { name: "fmt", about: "formatting", run: |places, _| passed(run(cargo(places).args(["fmt", "--all", "--check"]))) },
+    Stage {
+        name: "fmt",
+        about: "formatting",
+        run: |places, _| passed(run(cargo(places).args(["fmt", "--all", "--check"]))),
+    },
     Stage { name: "clippy", about: "lints, warnings refused", run: clippy },
+    Stage { name: "page", about: "the page's modules under node", run: page },
     Stage { name: "native", about: "unit, property and integration tests", run: native },
     Stage { name: "doc", about: "documentation and its examples", run: doc },
     Stage { name: "dist", about: "the page, and its size", run: dist },
@@ -39,6 +45,10 @@ fn passed(outcome: Result<()>) -> Result<Counts> {
 
 fn clippy(places: &Places, _: Option<&str>) -> Result<Counts> {
     passed(run(cargo(places).arg("clippy").args(NATIVE).args(["--all-targets", "--", "--deny", "warnings"])))
+}
+
+fn page(places: &Places, filter: Option<&str>) -> Result<Counts> {
+    node::tests(places, program(places, "node"), &places.www().join("tests"), filter)
 }
 
 fn native(places: &Places, filter: Option<&str>) -> Result<Counts> {
@@ -57,7 +67,11 @@ fn native(places: &Places, filter: Option<&str>) -> Result<Counts> {
 }
 
 fn doc(places: &Places, _: Option<&str>) -> Result<Counts> {
-    run(cargo(places).env("RUSTDOCFLAGS", "--deny warnings").arg("doc").args(NATIVE).args(["--no-deps", "--document-private-items"]))?;
+    run(cargo(places)
+        .env("RUSTDOCFLAGS", "--deny warnings")
+        .arg("doc")
+        .args(NATIVE)
+        .args(["--no-deps", "--document-private-items"]))?;
     passed(run(cargo(places).args(["test", "--doc", "--quiet"]).args(NATIVE)))
 }
 
@@ -67,6 +81,7 @@ fn dist(places: &Places, _: Option<&str>) -> Result<Counts> {
 
 fn e2e(places: &Places, filter: Option<&str>) -> Result<Counts> {
     // The same selection as the native tests' build, so that only what they did not need is compiled.
-    run(cargo(places).args(["build", "--quiet"]).args(NATIVE).args(["--bins", "--tests"])).context("the native decoder that pictures are compared with")?;
-    browser::test(places, filter)
+    run(cargo(places).args(["build", "--quiet"]).args(NATIVE).args(["--bins", "--tests"]))
+        .context("the native decoder that pictures are compared with")?;
+    node::tests(places, browser::node(places)?, &browser::scripts(places), filter)
 }

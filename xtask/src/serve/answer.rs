@@ -33,7 +33,8 @@ pub fn answer(folder: &Path, request: &Request) -> Answer {
     }
     // A range of a file that has changed since is answered with the whole of the new one.
     let same = request.header("If-Range").is_none_or(|tag| tag == resource.etag);
-    let range = request.header("Range").filter(|_| same).map_or(Range::Whole, |text| Range::parse(text, resource.length));
+    let range =
+        request.header("Range").filter(|_| same).map_or(Range::Whole, |text| Range::parse(text, resource.length));
     let (status, from, length) = match range {
         Range::Whole => ("200 OK", 0, resource.length),
         Range::Part { from, to } => {

@@ -50,7 +50,8 @@ pub enum Body {
 impl Answer {
     /// A refusal in words.
     pub fn refusal(status: &'static str, words: &str) -> Self {
-        let headers = vec![("Content-Type", "text/plain; charset=utf-8".to_owned()), ("Cache-Control", "no-store".to_owned())];
+        let headers =
+            vec![("Content-Type", "text/plain; charset=utf-8".to_owned()), ("Cache-Control", "no-store".to_owned())];
         Self { status, headers, body: Body::Text(format!("{words}\n")) }
     }
 }
@@ -93,15 +94,25 @@ fn read_request(stream: &mut impl Read, buffer: &mut Vec<u8>) -> io::Result<Inco
                 buffer.drain(..length);
                 return Ok(match request {
                     // Where a body ends is then unknown, and nothing here takes one.
-                    request if has_body(&request) => Incoming::Refused(Answer::refusal("413 Content Too Large", "no request here has a body")),
+                    request if has_body(&request) => {
+                        Incoming::Refused(Answer::refusal("413 Content Too Large", "no request here has a body"))
+                    }
                     request => Incoming::Request(request),
                 });
             }
             Ok(httparse::Status::Partial) if buffer.len() < HEAD_LIMIT => {}
             Ok(httparse::Status::Partial) | Err(httparse::Error::TooManyHeaders) => {
-                return Ok(Incoming::Refused(Answer::refusal("431 Request Header Fields Too Large", "the request's head is too long")));
+                return Ok(Incoming::Refused(Answer::refusal(
+                    "431 Request Header Fields Too Large",
+                    "the request's head is too long",
+                )));
             }
-            Err(error) => return Ok(Incoming::Refused(Answer::refusal("400 Bad Request", &format!("this is no HTTP request: {error}")))),
+            Err(error) => {
+                return Ok(Incoming::Refused(Answer::refusal(
+                    "400 Bad Request",
+                    &format!("this is no HTTP request: {error}"),
+                )));
+            }
         }
         let mut more = [0; 4096];
         match stream.read(&mut more)? {
@@ -112,7 +123,11 @@ fn read_request(stream: &mut impl Read, buffer: &mut Vec<u8>) -> io::Result<Inco
 }
 
 fn owned(head: &httparse::Request<'_, '_>) -> Request {
-    let headers: Vec<_> = head.headers.iter().map(|header| (header.name.to_owned(), String::from_utf8_lossy(header.value).trim().to_owned())).collect();
+    let headers: Vec<_> = head
+        .headers
+        .iter()
+        .map(|header| (header.name.to_owned(), String::from_utf8_lossy(header.value).trim().to_owned()))
+        .collect();
     let mut request = Request {
         method: head.method.unwrap_or_default().to_owned(),
         target: head.path.unwrap_or_default().to_owned(),
@@ -126,7 +141,8 @@ fn owned(head: &httparse::Request<'_, '_>) -> Request {
 }
 
 fn has_body(request: &Request) -> bool {
-    request.header("Transfer-Encoding").is_some() || request.header("Content-Length").is_some_and(|length| length != "0")
+    request.header("Transfer-Encoding").is_some()
+        || request.header("Content-Length").is_some_and(|length| length != "0")
 }
 
 fn write_answer(mut stream: &TcpStream, answer: Answer, with_body: bool, keep_alive: bool) -> io::Result<()> {

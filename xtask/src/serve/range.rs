@@ -19,13 +19,19 @@ pub enum Range {
 impl Range {
     /// Reads `bytes=a-b`, `bytes=a-` or `bytes=-n` for a file of `length` bytes.
     pub fn parse(text: &str, length: u64) -> Self {
-        let Some((first, last)) = text.trim().strip_prefix("bytes=").and_then(|range| range.split_once('-')) else { return Self::Whole };
-        let number = |text: &str| -> Option<u64> { if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) { None } else { text.parse().ok() } };
+        let Some((first, last)) = text.trim().strip_prefix("bytes=").and_then(|range| range.split_once('-')) else {
+            return Self::Whole;
+        };
+        let number = |text: &str| -> Option<u64> {
+            if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) { None } else { text.parse().ok() }
+        };
         match (first, number(first), last, number(last)) {
             (_, Some(from), "", _) if from < length => Self::Part { from, to: length - 1 },
             (_, Some(from), _, Some(to)) if from <= to && from < length => Self::Part { from, to: to.min(length - 1) },
             (_, Some(from), _, Some(to)) if from > to => Self::Whole,
-            ("", _, _, Some(count)) if count > 0 && length > 0 => Self::Part { from: length.saturating_sub(count), to: length - 1 },
+            ("", _, _, Some(count)) if count > 0 && length > 0 => {
+                Self::Part { from: length.saturating_sub(count), to: length - 1 }
+            }
             (_, Some(_), "", _) | (_, Some(_), _, Some(_)) | ("", _, _, Some(_)) => Self::Unsatisfiable,
             _ => Self::Whole,
         }

@@ -91,7 +91,8 @@ fn percent_decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
-        let mut digit = || rest.next().and_then(|byte| char::from(byte).to_digit(16)).and_then(|digit| u8::try_from(digit).ok());
+        let mut digit =
+            || rest.next().and_then(|byte| char::from(byte).to_digit(16)).and_then(|digit| u8::try_from(digit).ok());
         bytes.push(if byte == b'%' { digit()? * 16 + digit()? } else { byte });
     }
     String::from_utf8(bytes).ok()
@@ -113,11 +114,28 @@ mod tests {
         fs::write(folder.join("index.html"), "i").unwrap();
         fs::write(folder.join(".hidden"), "h").unwrap();
         fs::write(folder.join("models/a b.json"), "{}").unwrap();
-        let find = |url| Resource::find(&folder, url).map(|resource| resource.path.strip_prefix(&folder).unwrap().to_path_buf());
+        let find = |url| {
+            Resource::find(&folder, url).map(|resource| resource.path.strip_prefix(&folder).unwrap().to_path_buf())
+        };
         assert_eq!(find("/"), Ok("index.html".into()));
         assert_eq!(find("/index.html?v=1"), Ok("index.html".into()));
         assert_eq!(find("//models//a%20b.json"), Ok("models/a b.json".into()));
-        for url in ["/../secret", "/%2e%2e/secret", "/%2E./secret", "/models/../../secret", "/..%2fsecret", "/..\\secret", "/.hidden", "/c:/x", "/%00", "/%zz", "/%f", "/%ff", "secret", ""] {
+        for url in [
+            "/../secret",
+            "/%2e%2e/secret",
+            "/%2E./secret",
+            "/models/../../secret",
+            "/..%2fsecret",
+            "/..\\secret",
+            "/.hidden",
+            "/c:/x",
+            "/%00",
+            "/%zz",
+            "/%f",
+            "/%ff",
+            "secret",
+            "",
+        ] {
             assert_eq!(find(url), Err(Refusal::BadPath), "{url}");
         }
         for url in ["/absent", "/models", "/models/", "/index.html/x"] {

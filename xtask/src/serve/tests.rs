@@ -32,7 +32,13 @@ fn wasm_comes_whole_with_its_type_and_length() {
     with_site(|address| {
         let (head, body) = ask(address, "GET /a.wasm", "");
         assert!(head.starts_with("http/1.1 200"), "{head}");
-        for line in ["content-type: application/wasm", "content-length: 100000", "cache-control: no-cache", "accept-ranges: bytes", "etag: \""] {
+        for line in [
+            "content-type: application/wasm",
+            "content-length: 100000",
+            "cache-control: no-cache",
+            "accept-ranges: bytes",
+            "etag: \"",
+        ] {
             assert!(head.contains(line), "{line} in {head}");
         }
         assert_eq!(body.len(), 100_000);
@@ -75,7 +81,9 @@ fn what_the_browser_has_is_not_sent_again() {
 #[test]
 fn refusals_have_their_status() {
     with_site(|address| {
-        for (line, status) in [("GET /absent", "404"), ("GET /../x", "400"), ("GET /%2e%2e/x", "400"), ("DELETE /", "405")] {
+        for (line, status) in
+            [("GET /absent", "404"), ("GET /../x", "400"), ("GET /%2e%2e/x", "400"), ("DELETE /", "405")]
+        {
             let (head, _) = ask(address, line, "");
             assert!(head.starts_with(&format!("http/1.1 {status}")), "{line}: {head}");
         }
@@ -110,7 +118,11 @@ fn a_taken_port_is_named() {
 fn a_connection_serves_several_requests() {
     with_site(|address| {
         let mut stream = TcpStream::connect(address).unwrap();
-        write!(stream, "GET / HTTP/1.1\r\n\r\nGET /absent HTTP/1.1\r\n\r\nHEAD / HTTP/1.1\r\nConnection: close\r\n\r\n").unwrap();
+        write!(
+            stream,
+            "GET / HTTP/1.1\r\n\r\nGET /absent HTTP/1.1\r\n\r\nHEAD / HTTP/1.1\r\nConnection: close\r\n\r\n"
+        )
+        .unwrap();
         let mut text = String::new();
         stream.read_to_string(&mut text).unwrap();
         assert_eq!(text.matches("HTTP/1.1 200 OK").count(), 2, "{text}");

@@ -28,7 +28,9 @@ pub fn node() -> Need {
             let major: u32 = node.trim().trim_start_matches('v').split('.').next()?.parse().ok()?;
             (major >= OLDEST).then(|| format!("node {}, npm {}", node.trim(), npm.trim()))
         }),
-        fix: Fix::Tell(format!("install node {OLDEST} or newer with npm, from https://nodejs.org or your system's packages")),
+        fix: Fix::Tell(format!(
+            "install node {OLDEST} or newer with npm, from https://nodejs.org or your system's packages"
+        )),
     }
 }
 
@@ -81,11 +83,12 @@ fn install(places: &Places, source: &str) -> Result<()> {
     // Installed beside and renamed: what stands under the final name is complete.
     let partial = folder.with_extension(format!("{}.partial", std::process::id()));
     fs::create_dir_all(&partial).with_context(|| format!("cannot make {}", partial.display()))?;
-    let outcome = fill(places, &places.root.join(source), &partial).and_then(|()| match fs::rename(&partial, &folder) {
-        // Another xtask was quicker.
-        Err(_) if folder.is_dir() => Ok(()),
-        other => other.with_context(|| format!("cannot make {}", folder.display())),
-    });
+    let outcome =
+        fill(places, &places.root.join(source), &partial).and_then(|()| match fs::rename(&partial, &folder) {
+            // Another xtask was quicker.
+            Err(_) if folder.is_dir() => Ok(()),
+            other => other.with_context(|| format!("cannot make {}", folder.display())),
+        });
     if outcome.is_err() || partial.exists() {
         // Best effort: what is left does no harm.
         let _ = fs::remove_dir_all(&partial);
@@ -95,7 +98,8 @@ fn install(places: &Places, source: &str) -> Result<()> {
 
 fn fill(places: &Places, source: &Path, folder: &Path) -> Result<()> {
     for name in ["package.json", "package-lock.json"] {
-        fs::copy(source.join(name), folder.join(name)).with_context(|| format!("cannot copy {name} to {}", folder.display()))?;
+        fs::copy(source.join(name), folder.join(name))
+            .with_context(|| format!("cannot copy {name} to {}", folder.display()))?;
     }
     let mut npm = program(places, "npm");
     run(npm.current_dir(folder).args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]))

@@ -18,7 +18,8 @@ pub fn wasm_target() -> Need {
         why: "the engine cannot be compiled for the browser".into(),
         optional: false,
         find: Box::new(|places| {
-            let folder = capture(program(places, "rustc").args(["--print", "target-libdir", "--target", TARGET])).ok()?;
+            let folder =
+                capture(program(places, "rustc").args(["--print", "target-libdir", "--target", TARGET])).ok()?;
             Path::new(folder.trim()).is_dir().then(|| TARGET.to_owned())
         }),
         fix: Fix::Install {
@@ -51,7 +52,9 @@ pub fn nextest() -> Need {
 /// Only for those who ask for it: `cargo xtask build` does without.
 pub fn trunk() -> Need {
     installed("trunk", TRUNK, "`trunk build` does not run (`cargo xtask build` does the same)", |places| {
-        capture(program(places, places.tools().join("bin/trunk")).arg("--version")).ok().map(|text| text.trim().to_owned())
+        capture(program(places, places.tools().join("bin/trunk")).arg("--version"))
+            .ok()
+            .map(|text| text.trim().to_owned())
     })
 }
 
