@@ -7,7 +7,8 @@ import { launch } from "./browser.mjs";
 import { serve } from "./server.mjs";
 import { ShowoPage } from "./showo_page.mjs";
 
-const GOOD = { prompt: "a red circle", seed: 1, steps: 2, candidates: 1, verifier: "none", guidance: 2, reflection: true,
+/** Reflection is on, because its fields are shown only then. */
+const GOOD = { reflection: true, prompt: "a red circle", seed: 1, steps: 2, candidates: 1, verifier: "none", guidance: 2,
   tau: 0.2, epsilon: 0.01, rounds: 1, "patch-grid": 4 };
 
 /** One wrong field, and words that the sentence must hold. @type {[Record<string, string | number>, RegExp[]][]} */
@@ -51,7 +52,8 @@ describe("bad input", { timeout: 300_000 }, () => {
 
   /** @param {Record<string, string | number | boolean>} values */
   async function refused(values) {
-    await page.set({ ...GOOD, ...values });
+    await page.set(GOOD);
+    await page.set(values);
     await page.press();
     const words = await page.refusal();
     await page.idle();
@@ -99,7 +101,8 @@ describe("bad input", { timeout: 300_000 }, () => {
   });
 
   test("after all that a drawing goes well", async () => {
-    await page.set({ ...GOOD, reflection: false });
+    await page.set(GOOD);
+    await page.set({ reflection: false });
     await page.draw();
     assert.deepEqual(page.faults, []);
   });

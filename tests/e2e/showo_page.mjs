@@ -15,7 +15,11 @@ export class ShowoPage {
   constructor(page) {
     this.page = page;
     page.on("pageerror", (error) => this.faults.push(`uncaught: ${error.message}`));
-    page.on("console", (message) => { if (message.type() === "error") this.faults.push(message.text()); });
+    page.on("console", (message) => {
+      const { url } = message.location();
+      // The table of results is shown where the bundle brings one; the browser logs the question either way.
+      if (message.type() === "error" && !url.endsWith("/results.json")) this.faults.push(`${message.text()} (${url})`);
+    });
   }
 
   /**

@@ -60,7 +60,7 @@ pub fn build(places: &Places, options: &Options) -> Result<()> {
 }
 
 fn report(places: &Places, out: &Path, dev: bool) -> Result<()> {
-    let sizes = sizes::measure(places, out)?;
+    let sizes = sizes::measure(places, out, dev)?;
     println!("{}", sizes::table(&sizes));
     if dev { Ok(()) } else { sizes::check_limit(&sizes) }
 }

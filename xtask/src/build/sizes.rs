@@ -25,16 +25,18 @@ pub struct Size {
     pub brotli: Option<u64>,
 }
 
-/// Measures every file under `folder`.
+/// Measures every file under `folder`; the wasm as it lies only, when it is `dev`: compressing what nobody has made small
+/// takes a minute and says little.
 ///
 /// # Errors
 /// When a file cannot be read or node fails.
-pub fn measure(places: &Places, folder: &Path) -> Result<Vec<Size>> {
+pub fn measure(places: &Places, folder: &Path, dev: bool) -> Result<Vec<Size>> {
     let mut sizes = Vec::new();
     for file in files(folder)? {
         let raw = file.metadata().with_context(|| format!("cannot look at {}", file.display()))?.len();
         let compressed = file.extension().is_some_and(|extension| COMPRESSED.iter().any(|known| extension == *known));
-        let brotli = if compressed { Some(brotli(places, &file)?) } else { None };
+        let raw_only = dev && file.extension().is_some_and(|extension| extension == "wasm");
+        let brotli = if compressed && !raw_only { Some(brotli(places, &file)?) } else { None };
         let name = file.strip_prefix(folder).unwrap_or(&file).to_string_lossy().replace('\\', "/");
         sizes.push(Size { name, raw, brotli });
     }

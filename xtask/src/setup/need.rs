@@ -4,6 +4,11 @@ use anyhow::Result;
 
 use crate::places::Places;
 
+/// Looks for a tool and says in a few words what it found; `None` when it is missing.
+pub type Find = Box<dyn Fn(&Places) -> Option<String>>;
+/// Installs a tool.
+pub type Install = Box<dyn Fn(&Places) -> Result<()>>;
+
 /// A tool: how to find it and how to get it.
 pub struct Need {
     /// What it is called.
@@ -12,8 +17,8 @@ pub struct Need {
     pub why: String,
     /// Whether everything still works without it, only less of it.
     pub optional: bool,
-    /// What was found, in a few words; `None` when it is missing.
-    pub find: Box<dyn Fn(&Places) -> Option<String>>,
+    /// How to find it.
+    pub find: Find,
     /// How to get it.
     pub fix: Fix,
 }
@@ -25,7 +30,7 @@ pub enum Fix {
         /// The command, as one would type it.
         line: String,
         /// Runs it.
-        run: Box<dyn Fn(&Places) -> Result<()>>,
+        run: Install,
     },
     /// By the user: this is what to do.
     Tell(String),
