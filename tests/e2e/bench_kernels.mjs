@@ -11,14 +11,7 @@ try {
   const page = await ShowoPage.open(browser, site.address);
   await page.loaded();
   console.log((await page.state("device")).words);
-  await page.page.locator("#self-test").click();
-  await page.page.waitForFunction(() => {
-    const { selfTest, problem } = /** @type {any} */ (window).showo.state;
-    return selfTest || problem;
-  }, null, { timeout: 300_000 });
-  const rows = await page.state("selfTest");
-  if (!rows) throw new Error(`the self test fails: ${await page.errorWords()}`);
-  console.table(rows);
+  console.table(await page.selfTest());
 } finally {
   await browser.close();
   site.close();

@@ -24,7 +24,7 @@ describe("without WebGPU", { timeout: 600_000 }, () => {
     site?.close();
   });
 
-  test("a picture is drawn on the CPU, and the page says why", async (t) => {
+  test("a picture is drawn on the CPU, the page says why, and the kernels compute what they should", async (t) => {
     const page = await ShowoPage.open(browser, site.address);
     await page.loaded();
     assert.equal((await page.state("device")).kind, "cpu");
@@ -41,6 +41,7 @@ describe("without WebGPU", { timeout: 600_000 }, () => {
     assertNotBlank(canvas);
     assertAlike(canvas, await page.pixels(await decodeNatively(tokens)), "the canvas and the native decoder");
     assert.ok(pause < 1000, `the page stood still for ${pause.toFixed(0)} ms`);
+    assert.ok((await page.selfTest()).length > 0);
     assert.deepEqual(page.faults, []);
     await page.close();
   });

@@ -147,6 +147,10 @@ describe("drawing on WebGPU", { timeout: 900_000 }, () => {
     assert.equal(whole.at(-1)?.type, "finished");
   });
 
+  test("the kernels compute what they should", async () => {
+    assert.ok((await page.selfTest()).length > 0);
+  });
+
   test("nothing was thrown or logged as an error", () => {
     assert.deepEqual(page.faults, []);
   });

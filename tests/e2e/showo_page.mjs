@@ -89,6 +89,17 @@ export class ShowoPage {
     return events;
   }
 
+  /** Runs the engine's self test of its kernels and answers with its rows. @returns {Promise<Record<string, unknown>[]>} */
+  async selfTest() {
+    await this.page.locator("#self-test").click();
+    await this.page.waitForFunction(() => {
+      const { selfTest, problem } = /** @type {any} */ (window).showo.state;
+      return selfTest || problem;
+    }, null, { timeout: 300_000 });
+    assert.equal(await this.errorWords(), "", "the self test fails");
+    return this.state("selfTest");
+  }
+
   /** What the alert says; empty when there is none. */
   async errorWords() {
     return (await this.page.locator("#error").innerText()).trim();

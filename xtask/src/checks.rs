@@ -57,6 +57,12 @@ pub fn run(places: &Places, options: &Options) -> Result<()> {
     let total = ran.iter().map(|stage| stage.counts).fold(Counts::default(), Counts::plus);
     println!("\n{}", summary(&ran));
     println!("{total}");
+    if total == Counts::default() {
+        bail!(
+            "nothing ran: no test of these stages has `{}` in its name",
+            options.filter.as_deref().unwrap_or_default()
+        );
+    }
     if total.failed > 0 {
         let names: Vec<_> = ran.iter().filter(|stage| stage.counts.failed > 0).map(|stage| stage.name).collect();
         bail!("failed: {}; run it alone with `cargo xtask test --only {}`", names.join(", "), names[0]);
