@@ -14,6 +14,9 @@ use crate::setup::{self, Scope};
 const USUAL_PORT: u16 = 8080;
 
 /// Set up what is missing, build, and serve the page on 127.0.0.1.
+///
+/// Needs rustup, a C compiler, node and npm; brings the rest. The first time takes a quarter of an hour or more, because
+/// burn is compiled for the browser; after that it is a matter of what has changed.
 #[derive(Args)]
 pub struct Options {
     /// Open the page in the default browser.

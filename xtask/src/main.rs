@@ -28,17 +28,12 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Set up what is missing, build, and serve the page on 127.0.0.1.
+    // What each does, and at which length, stands at its options.
     Demo(demo::Options),
-    /// Build the page into dist/ and print the sizes of everything in it.
     Build(build::Options),
-    /// Run every check: what CI runs.
     Test(checks::Options),
-    /// Measure.
     Bench(bench::Options),
-    /// Install what is missing, or name it with the command that installs it.
     Setup(setup::Options),
-    /// Serve a folder on 127.0.0.1 without building (the end-to-end tests use it).
     #[command(hide = true)]
     Serve(serve::Options),
 }
