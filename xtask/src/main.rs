@@ -1,1 +1,58 @@
-fn main(){}
+//! `cargo xtask`: set-up, build, demo, test and bench; everything README names.
+//!
+//! Every subcommand is one module. Nothing here depends on burn, so that the first thing a newcomer compiles is small.
+
+mod bench;
+mod browser;
+mod build;
+mod checks;
+mod command;
+mod demo;
+mod places;
+mod serve;
+mod setup;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::places::Places;
+
+/// Set-up, build, demo, test and bench of this repository.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    // What each does, and at which length, stands at its options.
+    Demo(demo::Options),
+    Build(build::Options),
+    Test(checks::Options),
+    Bench(bench::Options),
+    Setup(setup::Options),
+    #[command(hide = true)]
+    Serve(serve::Options),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = Places::find().and_then(|places| match cli.task {
+        Task::Demo(options) => demo::run(&places, &options),
+        Task::Build(options) => build::run(&places, &options),
+        Task::Test(options) => checks::run(&places, &options),
+        Task::Bench(options) => bench::run(&places, &options),
+        Task::Setup(options) => setup::run(&places, &options),
+        Task::Serve(options) => serve::run(&places, &options),
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
