@@ -38,7 +38,7 @@ pub struct ShowoConfig {
     pub rope_theta: f64,
     /// ε of every layer normalization.
     pub layer_norm_eps: f64,
-    /// Whether queries and keys are normalized per head.
+    /// Whether queries and keys are normalized per head; also done where the weights hold the norms.
     pub qk_layernorm: bool,
     /// `llm_vocab_size` + special tokens + `codebook_size` + 1 for `[mask]`.
     pub vocab_size: usize,

@@ -58,11 +58,11 @@ fn forward(case: &Case, config: &ShowoConfig, network: &Showo) {
     let bias = attention_bias(config, &sequences, 0..shape[1], 0..shape[1], &case.device);
     let hidden = network.forward(ids_tensor(&sequences, &case.device), bias);
     let (n, d) = (config.num_vq_tokens, config.hidden_size);
-    let rows = shape[0] * n;
-    let image = hidden.clone().narrow(1, config.prefix_len() + 1, n).reshape([rows, d]);
-    case.close("image logits", &values(network.code_logits(image)), &case.floats("forward.image_logits"), 2e-4);
-    let last = hidden.narrow(1, shape[1] - 1, 1).reshape([shape[0], d]);
+    let last = hidden.clone().narrow(1, shape[1] - 1, 1).reshape([shape[0], d]);
     case.close("last logits", &values(network.logits(last)), &case.floats("forward.last_logits"), 2e-4);
+    let rows = shape[0] * n;
+    let image = hidden.narrow(1, config.prefix_len() + 1, n).reshape([rows, d]);
+    case.close("image logits", &values(network.code_logits(image)), &case.floats("forward.image_logits"), 2e-4);
 }
 
 /// The whole decoding of one prompt, with the recorded uniform numbers and the cached prefix.

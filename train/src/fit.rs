@@ -224,8 +224,8 @@ fn optimizer(config: &FitConfig) -> ModuleOptimizer {
     }
     // Muon is for the matrices inside blocks; tables, heads, norms and biases stay with AdamW.
     let matrices = ParamGroup::from_predicates(vec!["layers.", "weight.Float"]);
-    let muon = MuonConfig::new().with_adjust_lr_fn(AdjustLrFn::MatchRmsAdamW).init();
-    optimizer.with_group(matrices, muon, None)
+    let muon = MuonConfig::new().with_adjust_lr_fn(AdjustLrFn::MatchRmsAdamW);
+    optimizer.with_group(matrices, muon.build(), None)
 }
 
 type Logged = BTreeMap<&'static str, f32>;

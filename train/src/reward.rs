@@ -19,7 +19,7 @@ use showo::model::reward::{Reward, inputs};
 use showo::model::weights::Init;
 
 use crate::checkpoint::Named;
-use crate::data::{self, MAX_TEXT_LEN, Words};
+use crate::data::{MAX_TEXT_LEN, Words};
 use crate::fit::{FitConfig, Loss, Task};
 use crate::generator::bits_of;
 use crate::rollouts::Rollout;

@@ -34,7 +34,8 @@ impl TokenSet {
         let device = Device::flex();
         let mut set = Self { prompts: Vec::new(), codes: Vec::new() };
         const PART: u64 = 64;
-        for start in (0..count).step_by(PART as usize * 8).progress() {
+        for start in (0..count as usize).step_by(PART as usize * 8).progress() {
+            let start = start as u64;
             let parts: Vec<_> = (0..8)
                 .into_par_iter()
                 .map(|part| {
