@@ -4,9 +4,10 @@ mod counts;
 mod node;
 mod stages;
 
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 
@@ -37,8 +38,8 @@ struct Ran {
     took: Duration,
 }
 
-/// The subcommand.
-pub fn run(places: &Places, options: &Options) -> Result<()> {
+/// The subcommand; its exit code says whether something ran and nothing failed.
+pub fn run(places: &Places, options: &Options) -> Result<ExitCode> {
     let mut ran = Vec::new();
     let chosen =
         STAGES.iter().filter(|stage| options.only.is_empty() || options.only.iter().any(|name| name == stage.name));
@@ -55,19 +56,16 @@ pub fn run(places: &Places, options: &Options) -> Result<()> {
         }
     }
     let total = ran.iter().map(|stage| stage.counts).fold(Counts::default(), Counts::plus);
-    println!("\n{}", summary(&ran));
+    println!("\n{}\n", summary(&ran));
+    if let Some(failed) = ran.iter().find(|stage| stage.counts.failed > 0) {
+        println!("Run what failed alone with `cargo xtask test --only {}`.", failed.name);
+    } else if total == Counts::default() {
+        let filter = options.filter.as_deref().unwrap_or_default();
+        println!("Nothing ran: no test of these stages has `{filter}` in its name.");
+    }
+    // The last line, on failure too: whoever reads the log by machine looks here.
     println!("{total}");
-    if total == Counts::default() {
-        bail!(
-            "nothing ran: no test of these stages has `{}` in its name",
-            options.filter.as_deref().unwrap_or_default()
-        );
-    }
-    if total.failed > 0 {
-        let names: Vec<_> = ran.iter().filter(|stage| stage.counts.failed > 0).map(|stage| stage.name).collect();
-        bail!("failed: {}; run it alone with `cargo xtask test --only {}`", names.join(", "), names[0]);
-    }
-    Ok(())
+    Ok(if total.passed > 0 && total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn summary(ran: &[Ran]) -> String {

@@ -40,16 +40,17 @@ enum Task {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    let success = |()| ExitCode::SUCCESS;
     let outcome = Places::find().and_then(|places| match cli.task {
-        Task::Demo(options) => demo::run(&places, &options),
-        Task::Build(options) => build::run(&places, &options),
+        Task::Demo(options) => demo::run(&places, &options).map(success),
+        Task::Build(options) => build::run(&places, &options).map(success),
         Task::Test(options) => checks::run(&places, &options),
-        Task::Bench(options) => bench::run(&places, &options),
-        Task::Setup(options) => setup::run(&places, &options),
-        Task::Serve(options) => serve::run(&places, &options),
+        Task::Bench(options) => bench::run(&places, &options).map(success),
+        Task::Setup(options) => setup::run(&places, &options).map(success),
+        Task::Serve(options) => serve::run(&places, &options).map(success),
     });
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
