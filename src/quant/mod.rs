@@ -1,15 +1,19 @@
-//! int8 blocks (being written on branch `kernel`).
-use burn::module::Module;
-use burn::tensor::{Device, Int, Tensor};
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct QuantError(pub String);
-#[derive(Module, Debug)]
-pub struct Q8Tensor { packed: burn::module::Param<Tensor<2, Int>> }
-impl Q8Tensor {
-    pub fn new(_q: &[i8], _s: &[half::f16], _o: usize, _i: usize, _d: &Device) -> Result<Self, QuantError> { Err(QuantError("not yet".into())) }
-    pub fn slice_rows(&self, _r: std::ops::Range<usize>) -> Self { unreachable!() }
-    pub fn gather_rows(&self, _i: Tensor<1, Int>) -> Tensor<2> { unreachable!() }
-}
-pub fn q8_linear(_x: Tensor<2>, _w: &Q8Tensor) -> Tensor<2> { unreachable!() }
-pub fn q8_conv2d(_x: Tensor<4>, _w: &Q8Tensor, _k: usize, _s: usize, _p: usize) -> Tensor<4> { unreachable!() }
+//! Weights as int8 blocks, and what computes with them.
+//!
+//! - [`block`]: the format on disk. One f16 scale per [`BLOCK`] inputs; encode, decode, measure the error.
+//! - [`tensor`]: [`Q8Tensor`], the same blocks on a burn device, four values to a 32-bit word.
+//! - [`linear`]: `x · wᵀ` without ever holding `w` in floating point; kernels for the CPU and for WebGPU.
+//! - [`conv`]: 2-D convolution over the same product.
+//! - [`self_test`]: checks and times the kernels on whatever device the page or a test hands over.
+
+pub mod block;
+pub mod conv;
+pub mod linear;
+pub mod self_test;
+pub mod tensor;
+
+pub use block::{BLOCK, QuantError, Quantized, dequantize, quantize};
+pub use conv::{Windows, q8_conv2d, q8_conv2d_windows};
+pub use linear::{q8_linear, q8_linear_nd};
+pub use self_test::{SelfTestRow, self_test};
+pub use tensor::Q8Tensor;

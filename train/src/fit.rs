@@ -53,6 +53,17 @@ pub struct FitConfig {
     pub sample_steps: u64,
 }
 
+/// What a run begins from.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Start {
+    /// Go on from the last checkpoint.
+    #[arg(long)]
+    pub resume: bool,
+    /// Parameters to begin with (a `model.safetensors` or `mean.safetensors` of a checkpoint) instead of random ones.
+    #[arg(long, conflicts_with = "resume")]
+    pub init: Option<std::path::PathBuf>,
+}
+
 /// What one shard of a batch yields.
 pub struct Loss {
     /// The shard's mean loss, `[1]`.
@@ -91,7 +102,7 @@ fn workers() -> usize {
 ///
 /// # Errors
 /// Unreadable or foreign checkpoints, a full disk, NaN loss (the last good checkpoint stays).
-pub fn fit<T: Task>(task: &T, config: &FitConfig, folder: &Path, resume: bool) -> Result<checkpoint::Named> {
+pub fn fit<T: Task>(task: &T, config: &FitConfig, folder: &Path, start: &Start) -> Result<checkpoint::Named> {
     let device = Device::flex().autodiff();
     let fingerprint = checkpoint::fingerprint(config)?;
     let last = checkpoint::read(folder)?;
@@ -100,7 +111,7 @@ pub fn fit<T: Task>(task: &T, config: &FitConfig, folder: &Path, resume: bool) -
     let mut model;
     let mut mean: Option<checkpoint::Named> = None;
     match last {
-        Some(last) if resume => {
+        Some(last) if start.resume => {
             if last.state.fingerprint != fingerprint {
                 bail!(
                     "the checkpoint in {} was made with another configuration or seed; train into another folder with --out, or delete it",
@@ -117,7 +128,15 @@ pub fn fit<T: Task>(task: &T, config: &FitConfig, folder: &Path, resume: bool) -
             "{} holds a checkpoint already: go on with --resume, or train into another folder with --out",
             folder.display()
         ),
-        None => model = task.build(Weights::random(&device, config.seed))?,
+        None => {
+            model = match &start.init {
+                Some(path) => {
+                    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+                    task.build(Weights::from_safetensors(&bytes, &device)?)?
+                }
+                None => task.build(Weights::random(&device, config.seed))?,
+            }
+        }
     }
     std::fs::create_dir_all(folder)?;
     let mut metrics = Metrics::open(folder, state.step)?;

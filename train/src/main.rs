@@ -121,9 +121,8 @@ struct TrainArgs {
     /// Configuration; the committed one in train/configs by default.
     #[arg(long)]
     config: Option<PathBuf>,
-    /// Go on from the last checkpoint.
-    #[arg(long)]
-    resume: bool,
+    #[command(flatten)]
+    start: fit::Start,
     /// Name of the run's folder, instead of the command's own name.
     #[arg(long)]
     out: Option<String>,
@@ -160,7 +159,7 @@ fn train_vq(args: &TrainArgs, runs: &Path) -> Result<()> {
     let folder = args.folder(runs, "vq");
     let model = config.model.clone();
     let fit_config = config.fit.clone();
-    let named = fit::fit(&vq::VqTask { config }, &fit_config, &folder, args.resume)?;
+    let named = fit::fit(&vq::VqTask { config }, &fit_config, &folder, &args.start)?;
     checkpoint::write_named(&folder.join("magvit.safetensors"), &named)?;
     std::fs::write(folder.join("magvit.json"), serde_json::to_vec_pretty(&model)?)?;
     let (_, tokenizer) = generator::load_tokenizer(&folder, &Device::flex())?;
@@ -179,7 +178,7 @@ fn train_showo(args: &TrainArgs, runs: &Path) -> Result<()> {
     let fit_config = config.fit.clone();
     let words = data::Words::new();
     let task = generator::GeneratorTask { config, network: network.clone(), bits, set, tokenizer, words };
-    let named = fit::fit(&task, &fit_config, &folder, args.resume)?;
+    let named = fit::fit(&task, &fit_config, &folder, &args.start)?;
     checkpoint::write_named(&folder.join("showo.safetensors"), &generator::export(&network, bits, named)?)?;
     std::fs::write(folder.join("showo.json"), serde_json::to_vec_pretty(&network)?)?;
     let tokenizer = data::Words::new().tokenizer_json();
@@ -193,7 +192,7 @@ fn train_clip(args: &TrainArgs, runs: &Path) -> Result<()> {
     let network = config.network();
     let fit_config = config.fit.clone();
     let task = clip::ClipTask { config, network: network.clone(), words: data::Words::new() };
-    let named = fit::fit(&task, &fit_config, &folder, args.resume)?;
+    let named = fit::fit(&task, &fit_config, &folder, &args.start)?;
     checkpoint::write_named(&folder.join("clip.safetensors"), &named)?;
     std::fs::write(folder.join("clip.json"), serde_json::to_vec_pretty(&network)?)?;
     let trained = showo::model::clip::Clip::new(&network, generator::weights_of(&named, &Device::flex()))?;
@@ -229,7 +228,7 @@ fn train_reward(args: &TrainArgs, label: Label, runs: &Path) -> Result<()> {
         synthetic,
         words: data::Words::new(),
     };
-    let named = fit::fit(&task, &fit_config, &folder, args.resume)?;
+    let named = fit::fit(&task, &fit_config, &folder, &args.start)?;
     checkpoint::write_named(&folder.join("reward.safetensors"), &reward::export(&network, bits, named)?)?;
     std::fs::write(folder.join("reward.json"), serde_json::to_vec_pretty(&network)?)?;
     Ok(())

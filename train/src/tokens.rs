@@ -60,14 +60,9 @@ impl TokenSet {
 
     /// Examples.
     #[must_use]
+    #[allow(clippy::len_without_is_empty)] // never empty: `prepare` makes it
     pub fn len(&self) -> usize {
         self.codes.len()
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.codes.is_empty()
     }
 
     /// Prompt ids and codes of example `index`.

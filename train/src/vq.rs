@@ -9,7 +9,7 @@ use anyhow::{Result, anyhow};
 use burn::module::Module;
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Int, Tensor, TensorData};
-use scenes::{GROUND, Picture, SIDE};
+use scenes::{Colour, GROUND, LATTICE, Object, Picture, Rng, SIDE, Scene, Shape, Size};
 use serde::{Deserialize, Serialize};
 use showo::config::MagvitConfig;
 use showo::model::Weights;
@@ -32,6 +32,8 @@ pub struct VqConfig {
     pub entropy: f32,
     /// Weight of a pixel that belongs to an object; the ground's is 1.
     pub object_weight: f32,
+    /// Objects in a training picture, at most.
+    pub objects: usize,
 }
 
 /// The tokenizer's training task.
@@ -43,9 +45,28 @@ pub struct VqTask {
 impl VqTask {
     fn batch(&self, first: u64, examples: usize) -> Vec<Picture> {
         (0..examples as u64)
-            .map(|index| scenes::render(&data::training_scene(self.config.fit.seed, first + index).1))
+            .map(|index| scenes::render(&crowd(self.config.fit.seed, first + index, self.config.objects)))
             .collect()
     }
+}
+
+/// A scene of up to `objects` objects anywhere on the lattice: the tokenizer learns what objects look like, so each
+/// picture shows it more of them than a prompt would ask for. Held-out pairs stay held out.
+fn crowd(seed: u64, number: u64, objects: usize) -> Scene {
+    let mut rng = Rng::keyed(&[seed, 0x6372_6f77_64, number]);
+    let mut slots: Vec<u8> = (0..LATTICE * LATTICE).collect();
+    rng.shuffle(&mut slots);
+    let count = 1 + rng.below(objects);
+    let mut shown = Vec::with_capacity(count);
+    for slot in slots.into_iter().take(count) {
+        let (mut shape, mut colour) = (Shape::ALL[rng.below(8)], Colour::ALL[rng.below(8)]);
+        while scenes::held_out(shape, colour) {
+            (shape, colour) = (Shape::ALL[rng.below(8)], Colour::ALL[rng.below(8)]);
+        }
+        let size = if rng.chance(0.5) { Size::Small } else { Size::Large };
+        shown.push(Object { shape, colour, size, col: slot % LATTICE, row: slot / LATTICE });
+    }
+    Scene { objects: shown }
 }
 
 /// 1 for the ground, `object_weight` elsewhere, `[batch, 1, 64, 64]`, and the same for tokens `[batch, grid²]`
@@ -120,10 +141,12 @@ impl Task for VqTask {
     fn sample(&self, model: &Magvit, path: &Path) -> Result<()> {
         let model = model.valid();
         let device = burn::tensor::Device::flex();
-        let mut shown = self.batch(u64::MAX / 2, 16);
+        let first = u64::MAX / 2;
+        let scene = |index| data::training_scene(self.config.fit.seed, first + index).1;
+        let mut shown: Vec<Picture> = (0..16).map(|index| scenes::render(&scene(index))).collect();
         let codes = codes(&model, &shown, &device)?;
         let decoded = decode(&model, &codes, &device);
-        let kept = shown_verdicts(u64::MAX / 2, self.config.fit.seed, &decoded);
+        let kept = shown_verdicts(first, self.config.fit.seed, &decoded);
         eprintln!("reconstruction keeps the verdict on {kept} of {}", decoded.len());
         shown.extend(decoded);
         data::write_sheet(path, &shown, 8, 2)
