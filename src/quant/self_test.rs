@@ -214,7 +214,7 @@ fn upload(weight: &super::Quantized, device: &Device) -> Result<Q8Tensor, String
 
 async fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, String> {
     let data = tensor.into_data_async().await.map_err(|e| format!("reading a result: {e:?}"))?;
-    data.to_vec::<f32>().map_err(|e| format!("reading a result: {e:?}"))
+    data.try_to_vec::<f32>().map_err(|e| format!("reading a result: {e:?}"))
 }
 
 /// Values in −1…1 from a counter (SplitMix64): the same on every device.

@@ -104,7 +104,7 @@ impl KernelMetadata for Launch {
 
     fn id(&self) -> KernelId {
         // Everything that changes a shader's text, so that the cache never confuses two of them.
-        KernelId::new::<Self>().info((self.0.name, self.0.variant, self.0.group)).cube_dim(self.dim())
+        KernelId::new::<Self>().info((self.0.name, self.0.variant, self.0.group)).cube_dim(*self.dim())
     }
 
     fn address_type(&self) -> burn_cubecl::cubecl::ir::ElemType {
@@ -122,7 +122,7 @@ impl Launch {
 impl CubeKernel for Launch {
     fn define(&self) -> KernelDefinition {
         // Only the settings are read: the source below stands in for a body.
-        let settings = KernelSettings::new(self.dim().0, ExecutionMode::Checked, AddressType::U32);
+        let settings = KernelSettings::new(*self.dim(), ExecutionMode::Checked, AddressType::U32);
         KernelDefinition { body: Scope::root(settings.clone()), settings, info: Default::default() }
     }
 
