@@ -18,7 +18,9 @@ pub enum BundleError {
         reason: String,
     },
     /// A bundle of another time.
-    #[error("manifest.json: format: version {found} is unknown, this program reads version {known}; convert the checkpoint again, or use the program that made the bundle")]
+    #[error(
+        "manifest.json: format: version {found} is unknown, this program reads version {known}; convert the checkpoint again, or use the program that made the bundle"
+    )]
     Version {
         /// What the manifest says.
         found: u64,
@@ -34,7 +36,9 @@ pub enum BundleError {
         problem: String,
     },
     /// A file of the wrong length: cut short, or replaced.
-    #[error("{file} is {found} bytes long, but the manifest says {expected}: it is truncated or was replaced; fetch or convert the bundle again")]
+    #[error(
+        "{file} is {found} bytes long, but the manifest says {expected}: it is truncated or was replaced; fetch or convert the bundle again"
+    )]
     Length {
         /// The file's name inside the bundle.
         file: String,
@@ -44,7 +48,9 @@ pub enum BundleError {
         found: u64,
     },
     /// A file of the right length with other content.
-    #[error("{file} is damaged: its SHA-256 is {found}, but the manifest says {expected}; fetch or convert the bundle again")]
+    #[error(
+        "{file} is damaged: its SHA-256 is {found}, but the manifest says {expected}; fetch or convert the bundle again"
+    )]
     Hash {
         /// The file's name inside the bundle.
         file: String,

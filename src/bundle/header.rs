@@ -190,7 +190,12 @@ pub fn parse(json: &[u8], file_bytes: u64) -> Result<BTreeMap<String, TensorInfo
         if expected as u64 != end - start {
             return Err(HeaderError::tensor(
                 &name,
-                format!("{} of shape {:?} takes {expected} bytes, but the header gives {}", dtype.name(), entry.shape, end - start),
+                format!(
+                    "{} of shape {:?} takes {expected} bytes, but the header gives {}",
+                    dtype.name(),
+                    entry.shape,
+                    end - start
+                ),
             ));
         }
         tensors.insert(name, TensorInfo { dtype, shape: entry.shape, start: data_start + start, bytes: end - start });
@@ -208,7 +213,10 @@ pub fn parse_file(file: &[u8]) -> Result<BTreeMap<String, TensorInfo>, HeaderErr
     let truncated = |needed| HeaderError::Truncated { needed, found };
     let (prefix, rest) = file.split_first_chunk().ok_or_else(|| truncated(PREFIX_BYTES))?;
     let bytes = header_bytes(*prefix, found)?;
-    let json = usize::try_from(bytes).ok().and_then(|bytes| rest.get(..bytes)).ok_or_else(|| truncated(PREFIX_BYTES + bytes))?;
+    let json = usize::try_from(bytes)
+        .ok()
+        .and_then(|bytes| rest.get(..bytes))
+        .ok_or_else(|| truncated(PREFIX_BYTES + bytes))?;
     parse(json, found)
 }
 

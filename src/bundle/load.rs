@@ -142,7 +142,8 @@ impl<R: Reader> Bundle<R> {
     pub async fn tokenizer_json(&self) -> Result<String, BundleError> {
         let entry = &self.manifest.tokenizer;
         let bytes = self.read_checked(entry, &mut |_| {}).await?;
-        String::from_utf8(bytes).map_err(|_| BundleError::File { file: entry.file.clone(), problem: "not UTF-8 text".into() })
+        String::from_utf8(bytes)
+            .map_err(|_| BundleError::File { file: entry.file.clone(), problem: "not UTF-8 text".into() })
     }
 
     fn model(&self, kind: &str) -> Result<&ModelEntry, BundleError> {

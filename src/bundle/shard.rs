@@ -20,8 +20,8 @@ pub fn deliver(
     expected: &BTreeMap<&str, &TensorEntry>,
     sink: &mut dyn TensorSink,
 ) -> Result<(), BundleError> {
-    let mut found =
-        header::parse_file(bytes).map_err(|error| BundleError::File { file: file.into(), problem: error.to_string() })?;
+    let mut found = header::parse_file(bytes)
+        .map_err(|error| BundleError::File { file: file.into(), problem: error.to_string() })?;
     // All of the header before any of the data, so that a bad shard reaches the sink in no part.
     let mut parts = Vec::with_capacity(expected.len());
     for (&name, &entry) in expected {

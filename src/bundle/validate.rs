@@ -39,7 +39,10 @@ fn file(field: &str, entry: &FileEntry) -> Result<(), BundleError> {
         ));
     }
     if entry.bytes == 0 || usize::try_from(entry.bytes).is_err() {
-        return Err(BundleError::manifest(format!("{field}.bytes"), format!("{} bytes cannot be a file in memory", entry.bytes)));
+        return Err(BundleError::manifest(
+            format!("{field}.bytes"),
+            format!("{} bytes cannot be a file in memory", entry.bytes),
+        ));
     }
     sha256(&format!("{field}.sha256"), &entry.sha256)
 }
@@ -68,7 +71,10 @@ fn models(manifest: &Manifest) -> Result<(), BundleError> {
     for (kind, model) in &manifest.models {
         let field = format!("models[{kind:?}]");
         if !KINDS.contains(&kind.as_str()) {
-            return Err(BundleError::manifest(field, format!("the kind is unknown; the kinds are {}", KINDS.join(", "))));
+            return Err(BundleError::manifest(
+                field,
+                format!("the kind is unknown; the kinds are {}", KINDS.join(", ")),
+            ));
         }
         if !model.config.is_object() {
             return Err(BundleError::manifest(format!("{field}.config"), "not an object"));
@@ -116,12 +122,18 @@ fn tensors(manifest: &Manifest) -> Result<(), BundleError> {
         }
         let bytes = tensor(&field, entry)?;
         if entry.dtype == StoredDtype::Q8 && manifest.tensors.contains_key(&format!("{kind}/{name}{SCALE_SUFFIX}")) {
-            return Err(BundleError::manifest(field, format!("its scales and the tensor {name}{SCALE_SUFFIX} have the same name")));
+            return Err(BundleError::manifest(
+                field,
+                format!("its scales and the tensor {name}{SCALE_SUFFIX} have the same name"),
+            ));
         }
         // Both were bounds-checked with the model's shards above.
         let (sum, shard) = (&mut held[entry.shard], &manifest.shards[entry.shard]);
         *sum = sum.checked_add(bytes).filter(|&sum| sum < shard.bytes).ok_or_else(|| {
-            BundleError::manifest(format!("{field}.shape"), format!("the tensors do not fit in {} ({} bytes)", shard.file, shard.bytes))
+            BundleError::manifest(
+                format!("{field}.shape"),
+                format!("the tensors do not fit in {} ({} bytes)", shard.file, shard.bytes),
+            )
         })?;
     }
     match held.iter().position(|&bytes| bytes == 0) {

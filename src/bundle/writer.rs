@@ -18,7 +18,10 @@ use super::{
     BundleError, Manifest,
     header::Dtype,
     load::hex,
-    manifest::{FORMAT, FileEntry, MANIFEST_FILE, ModelEntry, SCALE_SUFFIX, Source, StoredDtype, TensorEntry, TensorError, World},
+    manifest::{
+        FORMAT, FileEntry, MANIFEST_FILE, ModelEntry, SCALE_SUFFIX, Source, StoredDtype, TensorEntry, TensorError,
+        World,
+    },
 };
 
 /// A shard is at most this long, unless it holds a single tensor that is longer.
@@ -144,7 +147,14 @@ impl BundleWriter {
     ///
     /// # Errors
     /// Lengths that contradict the shape, a name that is taken, a full disk.
-    pub fn q8(&mut self, name: &str, shape: &[usize], q: &[i8], scale: &[f16], error: TensorError) -> Result<(), WriteError> {
+    pub fn q8(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+        q: &[i8],
+        scale: &[f16],
+        error: TensorError,
+    ) -> Result<(), WriteError> {
         let entry = self.entry(StoredDtype::Q8, shape, Some(error));
         let Some(scale_shape) = entry.scale_shape() else {
             return Err(self.bad(name, "a q8 tensor has at least two sizes"));
@@ -192,10 +202,8 @@ impl BundleWriter {
         // What the reader would refuse must not be written: this is where a name that is not `kind/name`, or a kind
         // that nobody knows, comes to light.
         self.manifest.validate()?;
-        let json = serde_json::to_vec_pretty(&self.manifest).map_err(|error| WriteError::Io {
-            path: self.partial.join(MANIFEST_FILE),
-            source: error.into(),
-        })?;
+        let json = serde_json::to_vec_pretty(&self.manifest)
+            .map_err(|error| WriteError::Io { path: self.partial.join(MANIFEST_FILE), source: error.into() })?;
         Manifest::parse(&json)?;
         self.write(MANIFEST_FILE, &[&json, b"\n"])?;
         // Renaming onto an empty folder would succeed on some systems.
@@ -210,7 +218,11 @@ impl BundleWriter {
     }
 
     fn bad(&self, tensor: &str, problem: impl Into<String>) -> WriteError {
-        WriteError::Tensor { kind: self.kind.clone().unwrap_or_default(), tensor: tensor.into(), problem: problem.into() }
+        WriteError::Tensor {
+            kind: self.kind.clone().unwrap_or_default(),
+            tensor: tensor.into(),
+            problem: problem.into(),
+        }
     }
 
     fn add(&mut self, name: &str, mut entry: TensorEntry, parts: Vec<Part>) -> Result<(), WriteError> {
@@ -220,7 +232,13 @@ impl BundleWriter {
         for part in &parts {
             let expected = part.shape.iter().try_fold(part.dtype.bytes(), |product, &size| product.checked_mul(size));
             if expected != Some(part.bytes.len()) {
-                let problem = format!("{} is {} bytes long, which is not {:?} of {}", part.name, part.bytes.len(), part.shape, part.dtype.name());
+                let problem = format!(
+                    "{} is {} bytes long, which is not {:?} of {}",
+                    part.name,
+                    part.bytes.len(),
+                    part.shape,
+                    part.dtype.name()
+                );
                 return Err(self.bad(name, problem));
             }
         }
@@ -298,7 +316,8 @@ fn header(parts: &[Part]) -> Vec<u8> {
     let mut start = 0u64;
     for part in parts {
         let end = start + part.bytes.len() as u64;
-        let entry = serde_json::json!({ "dtype": part.dtype.name(), "shape": part.shape, "data_offsets": [start, end] });
+        let entry =
+            serde_json::json!({ "dtype": part.dtype.name(), "shape": part.shape, "data_offsets": [start, end] });
         entries.insert(part.name.clone(), entry);
         start = end;
     }
