@@ -13,3 +13,6 @@ impl Q8Tensor {
 }
 pub fn q8_linear(_x: Tensor<2>, _w: &Q8Tensor) -> Tensor<2> { unreachable!() }
 pub fn q8_conv2d(_x: Tensor<4>, _w: &Q8Tensor, _k: usize, _s: usize, _p: usize) -> Tensor<4> { unreachable!() }
+#[derive(Debug, serde::Serialize)]
+pub struct SelfTestRow {}
+pub async fn self_test(_d: &Device) -> Result<Vec<SelfTestRow>, String> { Ok(Vec::new()) }
