@@ -242,7 +242,7 @@ fn clip_std() -> [f32; 3] {
 }
 
 /// What a reward network's label said in training.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RewardLabel {
     /// Finishing from here satisfies the prompt (PARM).

@@ -6,7 +6,14 @@ pub mod bundle;
 pub mod config;
 pub mod decode;
 pub mod model;
+pub mod models;
+pub mod picture;
 pub mod prompt;
 pub mod quant;
+pub mod reflect;
+pub mod session;
 pub mod settings;
 pub mod trace;
+pub mod verify;
+#[cfg(target_arch = "wasm32")]
+pub mod web;

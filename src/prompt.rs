@@ -6,7 +6,7 @@
 
 use tokenizers::Tokenizer;
 
-use crate::config::ShowoConfig;
+use crate::config::{ClipConfig, ShowoConfig};
 
 /// Why a prompt cannot be drawn.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -163,6 +163,19 @@ pub fn image_segment(config: &ShowoConfig, tokens: &[i32]) -> Vec<u32> {
     ids.extend(tokens.iter().map(|&token| u32::try_from(token).map_or(config.mask_token_id, |code| code + first)));
     ids.push(config.special_tokens.eoi);
     ids
+}
+
+/// A prompt as CLIP's text tower reads it: `<bos> text <eos>`, and the index of the token that stands for the text.
+///
+/// A prompt that is too long loses its last words. The tower is causal, so that no padding is needed.
+#[must_use]
+pub fn clip_text(clip: &ClipConfig, showo: &ShowoConfig, prompt_ids: &[u32]) -> (Vec<u32>, usize) {
+    let most = clip.text_config.max_position_embeddings.max(2);
+    let mut ids = vec![showo.bos];
+    ids.extend(prompt_ids.iter().take(most - 2));
+    ids.push(clip.text_config.eos_token_id.unwrap_or(showo.eos));
+    let end = ids.len() - 1;
+    (ids, end)
 }
 
 /// Which positions may attend to which, `allowed[row][column]`, over a whole sequence.

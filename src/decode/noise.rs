@@ -18,11 +18,11 @@ pub enum Stream {
 pub struct Place {
     /// The drawing's seed.
     pub seed: u64,
-    /// The whole path or reflection round, 0 for the first drawing.
+    /// 0 for the drawing, r for round r of reflection.
     pub pass: u64,
     /// The step, from 0.
     pub step: u64,
-    /// The candidate, from 0.
+    /// The candidate of the step, or the whole path, from 0: path 0 is what a drawing without a verifier would be.
     pub candidate: u64,
 }
 

@@ -32,22 +32,24 @@ pub async fn draw(
     let known = Tensor::<1, Int>::from_data(TensorData::new(tokens.to_vec(), [positions]), &device)
         .reshape([positions, 1]);
     let is_known = known.clone().greater_equal_scalar(0);
-    let mut draws = Vec::with_capacity(noise.len());
-    // Enqueue all, then read: the device works on while the first result travels.
-    let mut pending = Vec::with_capacity(noise.len());
+    let candidates = noise.len();
+    if candidates == 0 {
+        return Ok(Vec::new());
+    }
+    let mut sampled_all = Vec::with_capacity(candidates);
+    let mut chosen_all = Vec::with_capacity(candidates);
     for block in noise {
         let noise = Tensor::<2>::from_data(TensorData::new(block, [positions, codes]), &device);
         let sampled = (log_p.clone() + noise).argmax(1);
         let sampled = sampled.mask_where(is_known.clone(), known.clone());
-        let chosen = log_p.clone().gather(1, sampled.clone());
-        pending.push((sampled, chosen));
+        chosen_all.push(log_p.clone().gather(1, sampled.clone()));
+        sampled_all.push(sampled);
     }
-    for (sampled, chosen) in pending {
-        let codes = read_ints(sampled.reshape([positions])).await?;
-        let log_p = read_floats(chosen.reshape([positions])).await?;
-        draws.push(Draw { codes, log_p });
-    }
-    Ok(draws)
+    // All candidates come back in two reads: in a browser each read is a round trip to the GPU process.
+    let codes = read_ints(Tensor::cat(sampled_all, 0)).await?;
+    let log_p = read_floats(Tensor::cat(chosen_all, 0)).await?;
+    let rows = codes.chunks(positions.max(1)).zip(log_p.chunks(positions.max(1)));
+    Ok(rows.map(|(codes, log_p)| Draw { codes: codes.to_vec(), log_p: log_p.to_vec() }).collect())
 }
 
 /// Reads a float tensor back.
