@@ -1,0 +1,280 @@
+//! The product and the look-up on the CPU.
+//!
+//! Many rows: 16 outputs by 256 inputs are decoded into a 16 KiB panel, and every group of 6 rows of `x` is multiplied
+//! with it while it is in the first-level cache; 6 × 16 sums live in registers. A few rows: one dot product an output,
+//! because decoding a panel would cost more than it saves. Both are plain loops over fixed-size arrays that the
+//! compiler turns into AVX2 or wasm SIMD; no intrinsics, no `unsafe`.
+
+use half::f16;
+
+use crate::quant::block::{BLOCK, blocks};
+use crate::quant::conv::Unroll;
+use crate::quant::tensor::BLOCK_WORDS;
+
+/// Outputs in a panel: two AVX registers, or two of wasm's.
+const OUTS: usize = if cfg!(target_arch = "wasm32") { 8 } else { 16 };
+/// Rows of `x` multiplied at once. 6 × 2 sums, 2 weights and 1 broadcast value use 15 of 16 registers.
+const ROWS: usize = 6;
+/// Inputs in a panel: 16 outputs × 256 inputs × 4 bytes is half of a 32 KiB cache.
+const PANEL: usize = 256;
+/// Below this many rows, dot products: a group of ROWS with 2 of them empty is slower.
+const FEW_ROWS: usize = 5;
+/// Sums in a dot product.
+const LANES: usize = 16;
+/// Outputs that a thread takes at once in the few-rows case.
+const FEW_OUTS: usize = 32;
+/// Multiplications below which waking other threads costs more than they save (about 20 µs of work).
+#[cfg(not(target_arch = "wasm32"))]
+const WORTH_THREADS: usize = 1 << 19;
+/// Floats in the buffer between the tiles and the result: 256 KiB, to stay in the second-level cache.
+const STAGED: usize = 1 << 16;
+
+// The blocks are read as bytes of 32-bit words, first value in the lowest byte.
+const _: () = assert!(cfg!(target_endian = "little"));
+
+/// A weight as [`Q8Tensor`](crate::quant::Q8Tensor) lays it out.
+pub struct Weight<'a> {
+    /// `[out, 8 · blocks]`
+    packed: &'a [i32],
+    /// `[out, ceil(blocks / 2)]`
+    scale: &'a [i32],
+    /// Rows.
+    pub out: usize,
+    /// Inputs a row, before padding.
+    pub inputs: usize,
+    blocks: usize,
+}
+
+impl<'a> Weight<'a> {
+    /// `packed` is `[out, 8 · blocks]`, `scale` is `[out, ceil(blocks / 2)]`.
+    pub fn new(packed: &'a [i32], scale: &'a [i32], inputs: usize) -> Self {
+        let blocks = blocks(inputs);
+        let out = packed.len() / (blocks * BLOCK_WORDS);
+        Self { packed, scale, out, inputs, blocks }
+    }
+
+    /// Words of a row, blocks of 8.
+    fn row(&self, out: usize) -> &'a [[i32; BLOCK_WORDS]] {
+        let width = self.blocks * BLOCK_WORDS;
+        self.packed[out * width..][..width].as_chunks().0
+    }
+
+    fn scale(&self, out: usize, block: usize) -> f32 {
+        let word = self.scale[out * self.blocks.div_ceil(2) + block / 2] as u32;
+        f16::from_bits((word >> (16 * (block % 2))) as u16).to_f32()
+    }
+}
+
+/// `x [rows, inputs]` · `wᵀ`: `[rows, out]`, row by row. Uses rayon's threads natively, one thread in a browser.
+pub fn linear(x: &[f32], w: &Weight) -> Vec<f32> {
+    let rows = x.len() / w.inputs;
+    if rows < FEW_ROWS { few_rows(x, rows, w) } else { many_rows(x, rows, w) }
+}
+
+/// The rows `ids` of `w`, `[n, inputs]`.
+///
+/// # Panics
+/// When an id is not in `0..out`.
+pub fn gather(ids: &[i32], w: &Weight) -> Vec<f32> {
+    let mut rows = Vec::with_capacity(ids.len() * w.inputs);
+    for &id in ids {
+        let out = usize::try_from(id).ok().filter(|&id| id < w.out);
+        let out = out.unwrap_or_else(|| panic!("row {id} of a weight with {} rows", w.out));
+        let end = rows.len() + w.inputs;
+        for (block, words) in w.row(out).iter().enumerate() {
+            let s = w.scale(out, block);
+            let q: [i8; BLOCK] = bytemuck::cast(*words);
+            let keep = BLOCK.min(end - rows.len());
+            rows.extend(q[..keep].iter().map(|&q| f32::from(q) * s));
+        }
+    }
+    rows
+}
+
+/// The windows that `unroll` names of the picture `x`, one a row: `[count, channels · kh · kw]`.
+pub fn unroll(x: &[f32], unroll: &Unroll) -> Vec<f32> {
+    let Unroll { picture: [_, channels, height, width], output: [out_h, out_w], windows, start, count } = *unroll;
+    let [kh, kw] = windows.kernel;
+    let [top, _, left, _] = windows.padding;
+    let inputs = channels * kh * kw;
+    let mut rows = vec![0f32; count * inputs];
+    each_chunk(threads_for(count * inputs), &mut rows, inputs * out_w, |chunk, rows| {
+        for (at, row) in rows.chunks_exact_mut(inputs).enumerate() {
+            let window = start + chunk * out_w + at;
+            let (batch, y, x0) = (window / (out_h * out_w), window / out_w % out_h, window % out_w);
+            // Of the kernel's columns, those inside the picture.
+            let x0 = x0 * windows.stride[1];
+            let (from, to) = (left.saturating_sub(x0), kw.min((width + left).saturating_sub(x0)));
+            if from >= to {
+                continue;
+            }
+            for (channel, part) in row.chunks_exact_mut(kh * kw).enumerate() {
+                for (ky, line) in part.chunks_exact_mut(kw).enumerate() {
+                    let Some(y) = (y * windows.stride[0] + ky).checked_sub(top).filter(|&y| y < height) else {
+                        continue;
+                    };
+                    let source = ((batch * channels + channel) * height + y) * width + x0 + from - left;
+                    line[from..to].copy_from_slice(&x[source..source + to - from]);
+                }
+            }
+        }
+    });
+    rows
+}
+
+fn many_rows(x: &[f32], rows: usize, w: &Weight) -> Vec<f32> {
+    let x = interleave(x, rows, w.inputs);
+    let row_groups = rows.div_ceil(ROWS);
+    let panels = w.out.div_ceil(OUTS);
+    let threads = threads_for(rows * w.inputs * w.out);
+
+    // Tiles first land panel by panel, `[panel][row group][ROWS][OUTS]`, so that threads write to separate places; a
+    // few panels at a time, so that the detour stays in the cache for any number of outputs.
+    let tile = row_groups * ROWS * OUTS;
+    let at_once = (STAGED / tile).max(2 * threads).min(panels);
+    let mut staged = vec![0f32; at_once * tile];
+    let mut y = vec![0f32; rows * w.out];
+    for first in (0..panels).step_by(at_once) {
+        let here = at_once.min(panels - first);
+        each_chunk(threads, &mut staged[..here * tile], tile, |panel, sums| {
+            sums.fill(0.0);
+            one_panel(&x, (first + panel) * OUTS, w, sums.as_chunks_mut().0);
+        });
+        let (out0, staged) = (first * OUTS, &staged);
+        each_chunk(threads, &mut y, w.out, |row, line| {
+            let line = &mut line[out0..w.out.min(out0 + here * OUTS)];
+            for (panel, part) in line.chunks_mut(OUTS).enumerate() {
+                let from = panel * tile + row * OUTS;
+                part.copy_from_slice(&staged[from..from + part.len()]);
+            }
+        });
+    }
+    y
+}
+
+/// `x [rows, inputs]` as `[row group][inputs][ROWS]`, the last group filled up with zeros.
+fn interleave(x: &[f32], rows: usize, inputs: usize) -> Vec<[f32; ROWS]> {
+    let mut groups = vec![[0f32; ROWS]; rows.div_ceil(ROWS) * inputs];
+    for (row, line) in x.chunks_exact(inputs).enumerate() {
+        let group = &mut groups[row / ROWS * inputs..][..inputs];
+        for (to, &from) in group.iter_mut().zip(line) {
+            to[row % ROWS] = from;
+        }
+    }
+    groups
+}
+
+/// Adds the outputs `out0..out0 + OUTS` for all rows to `sums`, `[row][OUTS]`. Outputs past the end stay 0.
+fn one_panel(x: &[[f32; ROWS]], out0: usize, w: &Weight, sums: &mut [[f32; OUTS]]) {
+    let mut panel = [[0f32; OUTS]; PANEL];
+    for start in (0..w.inputs).step_by(PANEL) {
+        let width = PANEL.min(w.inputs - start);
+        decode(w, out0, start / BLOCK, width.div_ceil(BLOCK), &mut panel);
+        for (group, sums) in x.chunks_exact(w.inputs).zip(sums.as_chunks_mut::<ROWS>().0) {
+            tile(&group[start..start + width], &panel[..width], sums);
+        }
+    }
+}
+
+/// Decodes `count` blocks from `block0` of the outputs `out0..out0 + OUTS` into `panel`, `[input][OUTS]`.
+fn decode(w: &Weight, out0: usize, block0: usize, count: usize, panel: &mut [[f32; OUTS]; PANEL]) {
+    let outs = OUTS.min(w.out - out0);
+    // Past the last output the last row is decoded again: harmless, and free of a special case in the loop below.
+    let rows: [&[[i32; BLOCK_WORDS]]; OUTS] = std::array::from_fn(|j| w.row(out0 + j.min(outs - 1)));
+    for (block, inputs) in panel.as_chunks_mut::<BLOCK>().0.iter_mut().enumerate().take(count) {
+        let words: [&[i32; BLOCK_WORDS]; OUTS] = std::array::from_fn(|j| &rows[j][block0 + block]);
+        let scale: [f32; OUTS] = std::array::from_fn(|j| w.scale(out0 + j.min(outs - 1), block0 + block));
+        for (word, four) in inputs.as_chunks_mut::<4>().0.iter_mut().enumerate() {
+            let bits: [i32; OUTS] = std::array::from_fn(|j| words[j][word]);
+            for (byte, to) in four.iter_mut().enumerate() {
+                for j in 0..OUTS {
+                    // Up to the top, then down again with the sign.
+                    to[j] = ((bits[j] << (24 - 8 * byte)) >> 24) as f32 * scale[j];
+                }
+            }
+        }
+    }
+}
+
+/// `sums[r][j] += Σₖ x[k][r] · panel[k][j]`.
+#[inline(always)]
+fn tile(x: &[[f32; ROWS]], panel: &[[f32; OUTS]], sums: &mut [[f32; OUTS]; ROWS]) {
+    let mut acc = [[0f32; OUTS]; ROWS];
+    for (x, p) in x.iter().zip(panel) {
+        for r in 0..ROWS {
+            for j in 0..OUTS {
+                acc[r][j] = multiply_add(x[r], p[j], acc[r][j]);
+            }
+        }
+    }
+    for r in 0..ROWS {
+        for j in 0..OUTS {
+            sums[r][j] += acc[r][j];
+        }
+    }
+}
+
+/// One instruction where there is one. Where there is none, `mul_add` would be a call into a software routine.
+#[inline(always)]
+fn multiply_add(a: f32, b: f32, c: f32) -> f32 {
+    if cfg!(any(target_feature = "fma", target_arch = "aarch64")) { a.mul_add(b, c) } else { a * b + c }
+}
+
+fn few_rows(x: &[f32], rows: usize, w: &Weight) -> Vec<f32> {
+    // Whole blocks, so that the loop has no tail.
+    let width = w.blocks * BLOCK;
+    let mut padded = vec![0f32; rows * width];
+    for (to, from) in padded.chunks_exact_mut(width).zip(x.chunks_exact(w.inputs)) {
+        to[..w.inputs].copy_from_slice(from);
+    }
+    let mut transposed = vec![0f32; w.out * rows];
+    let threads = threads_for(rows * w.inputs * w.out);
+    each_chunk(threads, &mut transposed, FEW_OUTS * rows, |chunk, sums| {
+        for (at, sums) in sums.chunks_exact_mut(rows).enumerate() {
+            let out = chunk * FEW_OUTS + at;
+            for (sum, x) in sums.iter_mut().zip(padded.chunks_exact(width)) {
+                *sum = dot(x, w, out);
+            }
+        }
+    });
+    if rows == 1 {
+        return transposed;
+    }
+    (0..rows * w.out).map(|i| transposed[i % w.out * rows + i / w.out]).collect()
+}
+
+/// One row of whole blocks times one row of the weight.
+#[inline(always)]
+fn dot(x: &[f32], w: &Weight, out: usize) -> f32 {
+    let mut sums = [0f32; LANES];
+    for (block, (words, x)) in w.row(out).iter().zip(x.as_chunks::<BLOCK>().0).enumerate() {
+        let q: [i8; BLOCK] = bytemuck::cast(*words);
+        let s = w.scale(out, block);
+        for lane in 0..LANES {
+            let low = f32::from(q[lane]) * x[lane];
+            let both = multiply_add(f32::from(q[lane + LANES]), x[lane + LANES], low);
+            sums[lane] = multiply_add(s, both, sums[lane]);
+        }
+    }
+    sums.iter().sum()
+}
+
+/// Threads worth using for this many multiplications.
+fn threads_for(_multiplications: usize) -> usize {
+    #[cfg(not(target_arch = "wasm32"))]
+    if _multiplications >= WORTH_THREADS {
+        return rayon::current_num_threads();
+    }
+    1
+}
+
+/// Calls `work(index, chunk)` for every chunk of `data`.
+fn each_chunk(threads: usize, data: &mut [f32], size: usize, work: impl Fn(usize, &mut [f32]) + Sync + Send) {
+    #[cfg(not(target_arch = "wasm32"))]
+    if threads > 1 {
+        use rayon::prelude::*;
+        return data.par_chunks_mut(size).enumerate().for_each(|(index, chunk)| work(index, chunk));
+    }
+    let _ = threads;
+    data.chunks_mut(size).enumerate().for_each(|(index, chunk)| work(index, chunk));
+}

@@ -1,0 +1,230 @@
+//! Checks and times the kernels on a device: the page runs it in a browser, the tests run it natively.
+//!
+//! The expectation is computed here, in f64, from the decoded values, sharing nothing with the kernels.
+
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use serde::Serialize;
+
+use super::block::{blocks, dequantize, quantize};
+use super::conv::{Windows, q8_conv2d_windows};
+use super::linear::q8_linear;
+use super::tensor::Q8Tensor;
+
+/// One check.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SelfTestRow {
+    /// `linear`, `gather`, `slice` or `conv`.
+    pub what: &'static str,
+    /// Rows of the activation (windows, for a convolution; ids, for a look-up).
+    pub rows: usize,
+    /// Inputs.
+    pub inputs: usize,
+    /// Outputs.
+    pub out: usize,
+    /// Largest |got − expected| over the largest |expected|.
+    pub max_relative_error: f64,
+    /// Billions of multiplications and additions a second, launch and read-back included; 0 where not timed.
+    pub gflops: f64,
+}
+
+/// Shapes checked by [`self_test`], `[rows, inputs, out]`: one row and a few, whole and partial blocks, an odd number
+/// of blocks, widths that are no multiple of 4, tiles that do not divide.
+pub const SHAPES: &[[usize; 3]] = &[
+    [1, 32, 1],
+    [1, 512, 1024],
+    [1, 144, 67],
+    [3, 96, 7],
+    [3, 2048, 130],
+    [4, 144, 130],
+    [7, 27, 5],
+    [77, 512, 67],
+    [77, 144, 1024],
+    [130, 32, 130],
+    [130, 96, 1],
+    [130, 2048, 67],
+    [128, 192, 768],
+];
+
+/// Shapes that are timed too: a batch of rows, and the few-rows kernels.
+pub const TIMED: &[[usize; 3]] = &[[128, 512, 2048], [4, 512, 2048], [1, 512, 2048]];
+
+/// f32 sums of up to 2,304 products in another order than the expectation's.
+pub const TOLERANCE: f64 = 2e-5;
+
+/// Runs every check; the rows are also the record of what was measured.
+///
+/// # Errors
+/// The first check that is off by more than [`TOLERANCE`], or whose result could not be read, in words.
+pub async fn self_test(device: &Device) -> Result<Vec<SelfTestRow>, String> {
+    let mut table = Vec::new();
+    for &shape in SHAPES {
+        table.push(linear_row(shape, device).await?);
+    }
+    for &shape in TIMED {
+        let row = linear_row(shape, device).await?;
+        table.push(SelfTestRow { gflops: time_linear(shape, device, 0.5).await?, ..row });
+    }
+    table.push(gather_row(device).await?);
+    table.push(slice_row(device).await?);
+    for windows in [
+        Windows::same(3),
+        Windows::same(1),
+        Windows { kernel: [3, 3], stride: [2, 2], padding: [0, 1, 0, 1] },
+        Windows { kernel: [2, 5], stride: [1, 3], padding: [1, 0, 3, 2] },
+    ] {
+        table.push(conv_row(windows, device).await?);
+    }
+    match table.iter().find(|row| !(row.max_relative_error <= TOLERANCE)) {
+        Some(row) => Err(format!("{row:?} is off by more than {TOLERANCE:e}")),
+        None => Ok(table),
+    }
+}
+
+/// Times `q8_linear` at `[rows, inputs, out]` for at least `seconds`, in GFLOP/s: the best of the repeats, so that a
+/// busy machine is not held against the kernel.
+///
+/// # Errors
+/// When a result could not be read.
+pub async fn time_linear([rows, inputs, out]: [usize; 3], device: &Device, seconds: f64) -> Result<f64, String> {
+    let weight = weight(out, inputs, 1);
+    let w = upload(&weight, device)?;
+    let x = Tensor::<2>::from_data(TensorData::new(noise(rows * inputs, 2), [rows, inputs]), device);
+    read(q8_linear(x.clone(), &w)).await?;
+    let (begin, mut best) = (clock(), f64::INFINITY);
+    loop {
+        // Several products a read-back: with one, a browser would mostly measure its own round trip.
+        const REPEATS: usize = 8;
+        let start = clock();
+        let mut y = q8_linear(x.clone(), &w);
+        for _ in 1..REPEATS {
+            y = q8_linear(x.clone(), &w);
+        }
+        read(y.slice([0..1, 0..1])).await?;
+        best = best.min((clock() - start) / REPEATS as f64);
+        if clock() - begin >= seconds {
+            return Ok(2e-9 * (rows * inputs * out) as f64 / best);
+        }
+    }
+}
+
+/// Seconds since some moment in the past.
+fn clock() -> f64 {
+    #[cfg(target_arch = "wasm32")]
+    return js_sys::Date::now() / 1000.0;
+    #[cfg(not(target_arch = "wasm32"))]
+    return std::time::UNIX_EPOCH.elapsed().map_or(0.0, |time| time.as_secs_f64());
+}
+
+async fn linear_row([rows, inputs, out]: [usize; 3], device: &Device) -> Result<SelfTestRow, String> {
+    let weight = weight(out, inputs, 3 + out as u64);
+    let x = noise(rows * inputs, 5 + rows as u64);
+    let w = upload(&weight, device)?;
+    let input = Tensor::<2>::from_data(TensorData::new(x.clone(), [rows, inputs]), device);
+    let got = read(q8_linear(input, &w)).await?;
+    let expected = product(&x, &dequantize(&weight), inputs);
+    row("linear", [rows, inputs, out], &got, &expected)
+}
+
+async fn gather_row(device: &Device) -> Result<SelfTestRow, String> {
+    let (out, inputs) = (67, 150);
+    let weight = weight(out, inputs, 11);
+    let table = dequantize(&weight);
+    let ids = [0i32, 66, 3, 3, 31, 65];
+    let on_device = Tensor::<1, Int>::from_data(TensorData::new(ids.to_vec(), [ids.len()]), (device, DType::I32));
+    let got = read(upload(&weight, device)?.gather_rows(on_device)).await?;
+    let expected: Vec<f64> = ids
+        .iter()
+        .flat_map(|&id| table[id as usize * inputs..][..inputs].iter().map(|&v| f64::from(v)))
+        .collect();
+    row("gather", [ids.len(), inputs, out], &got, &expected)
+}
+
+async fn slice_row(device: &Device) -> Result<SelfTestRow, String> {
+    let (rows, inputs, out, part) = (9, 96, 130, 37..91);
+    let weight = weight(out, inputs, 13);
+    let x = noise(rows * inputs, 17);
+    let input = Tensor::<2>::from_data(TensorData::new(x.clone(), [rows, inputs]), device);
+    let got = read(q8_linear(input, &upload(&weight, device)?.slice_rows(part.clone()))).await?;
+    let expected = product(&x, &dequantize(&weight)[part.start * inputs..part.end * inputs], inputs);
+    row("slice", [rows, inputs, part.len()], &got, &expected)
+}
+
+async fn conv_row(windows: Windows, device: &Device) -> Result<SelfTestRow, String> {
+    let picture @ [batch, channels, height, width] = [2, 16, 9, 11];
+    let [kh, kw] = windows.kernel;
+    let (out, inputs) = (13, channels * kh * kw);
+    let weight = weight(out, inputs, 19);
+    let x = noise(batch * channels * height * width, 23);
+    let input = Tensor::<4>::from_data(TensorData::new(x.clone(), picture), device);
+    let got = read(q8_conv2d_windows(input, &upload(&weight, device)?, windows)).await?;
+
+    let table = dequantize(&weight);
+    let [out_h, out_w] = windows.output(height, width).ok_or("the self-test's picture is too small")?;
+    let [top, _, left, _] = windows.padding;
+    let mut expected = Vec::with_capacity(batch * out * out_h * out_w);
+    for (b, o, y, x0) in grid([batch, out, out_h, out_w]) {
+        let mut sum = 0f64;
+        for (c, ky, kx, _) in grid([channels, kh, kw, 1]) {
+            let (sy, sx) = (y * windows.stride[0] + ky, x0 * windows.stride[1] + kx);
+            if (top..top + height).contains(&sy) && (left..left + width).contains(&sx) {
+                let value = x[((b * channels + c) * height + sy - top) * width + sx - left];
+                sum += f64::from(value) * f64::from(table[o * inputs + (c * kh + ky) * kw + kx]);
+            }
+        }
+        expected.push(sum);
+    }
+    row("conv", [batch * out_h * out_w, inputs, out], &got, &expected)
+}
+
+fn row(what: &'static str, [rows, inputs, out]: [usize; 3], got: &[f32], expected: &[f64]) -> Result<SelfTestRow, String> {
+    if got.len() != expected.len() {
+        return Err(format!("{what} [{rows}, {inputs}, {out}]: {} values, expected {}", got.len(), expected.len()));
+    }
+    let largest = expected.iter().fold(f64::MIN_POSITIVE, |m, v| m.max(v.abs()));
+    // A NaN must not slip through max(): it is turned into the largest error there is.
+    let error = |(&g, &e): (&f32, &f64)| if g.is_finite() { (f64::from(g) - e).abs() } else { f64::INFINITY };
+    let off = got.iter().zip(expected).map(error).fold(0f64, f64::max);
+    Ok(SelfTestRow { what, rows, inputs, out, max_relative_error: off / largest, gflops: 0.0 })
+}
+
+/// `x [rows, inputs]` times the transposed `w [out, inputs]` in f64.
+fn product(x: &[f32], w: &[f32], inputs: usize) -> Vec<f64> {
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum();
+    x.chunks_exact(inputs).flat_map(|x| w.chunks_exact(inputs).map(move |w| dot(x, w))).collect()
+}
+
+fn grid([a, b, c, d]: [usize; 4]) -> impl Iterator<Item = (usize, usize, usize, usize)> {
+    (0..a * b * c * d).map(move |i| (i / (b * c * d), i / (c * d) % b, i / d % c, i % d))
+}
+
+/// A made-up weight whose blocks differ in magnitude by up to 16 times, some of them all zeros.
+fn weight(out: usize, inputs: usize, seed: u64) -> super::Quantized {
+    let per_row = blocks(inputs);
+    let mut values = noise(out * inputs, seed);
+    for (i, value) in values.iter_mut().enumerate() {
+        let block = i / inputs * per_row + i % inputs / super::BLOCK;
+        *value *= [1.0, 0.25, 0.0, 4.0, 0.5][block % 5];
+    }
+    quantize(&values, out, inputs).expect("finite values of ordinary size")
+}
+
+fn upload(weight: &super::Quantized, device: &Device) -> Result<Q8Tensor, String> {
+    Q8Tensor::from_quantized(weight, device).map_err(|e| e.to_string())
+}
+
+async fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, String> {
+    let data = tensor.into_data_async().await.map_err(|e| format!("reading a result: {e:?}"))?;
+    data.try_to_vec::<f32>().map_err(|e| format!("reading a result: {e:?}"))
+}
+
+/// Values in −1…1 from a counter (SplitMix64): the same on every device.
+fn noise(count: usize, seed: u64) -> Vec<f32> {
+    (0..count as u64)
+        .map(|i| {
+            let mut z = (i ^ seed << 32).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            z = (z ^ z >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            z = (z ^ z >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
+            (z >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+        })
+        .collect()
+}
