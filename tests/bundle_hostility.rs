@@ -375,7 +375,8 @@ fn values_that_no_weight_has() {
 
 #[test]
 fn headers_that_lie() {
-    let cases: Vec<(&str, Box<dyn FnOnce(&mut Value, &mut Vec<u8>)>)> = vec![
+    type Edit = Box<dyn FnOnce(&mut Value, &mut Vec<u8>)>;
+    let cases: Vec<(&str, Edit)> = vec![
         (
             "the file holds",
             Box::new(|header, _| header["embed"]["data_offsets"] = json!([1u64 << 40, (1u64 << 40) + 24])),

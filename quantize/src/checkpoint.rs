@@ -16,20 +16,29 @@ use showo::bundle::header::{self, Dtype, PREFIX_BYTES, TensorInfo};
 
 use crate::error::ToolError;
 
+/// Integer tensors that public checkpoints carry although they hold no weights: every network computes them from its
+/// configuration. By model kind and name; they are left out of the bundle.
+const COMPUTED: [(&str, &str); 3] = [
+    ("magvit", "quantize.power_vals"),
+    ("clip", "text_model.embeddings.position_ids"),
+    ("clip", "vision_model.embeddings.position_ids"),
+];
+
 /// An open checkpoint. Every tensor in it is f32, f16 or bf16, and lies inside its file.
 #[derive(Debug)]
 pub struct Checkpoint {
     path: PathBuf,
     tensors: BTreeMap<String, TensorInfo>,
+    left_out: Vec<String>,
 }
 
 impl Checkpoint {
-    /// Opens a `.safetensors` file and checks its header.
+    /// Opens a `.safetensors` file that holds a model of this kind, and checks its header.
     ///
     /// # Errors
     /// A file that is missing, truncated, not safetensors, empty, or whose header lies; a tensor that is not of
     /// floating point, by name.
-    pub fn open(path: &Path) -> Result<Self, ToolError> {
+    pub fn open(path: &Path, kind: &str) -> Result<Self, ToolError> {
         let refused = |problem: &str| ToolError::Checkpoint { path: path.into(), problem: problem.into() };
         let header_error = |source| ToolError::Header { path: path.into(), source };
         let mut file = File::open(path).map_err(ToolError::io(path))?;
@@ -46,13 +55,16 @@ impl Checkpoint {
         let header_bytes = header::header_bytes(prefix, file_bytes).map_err(header_error)?;
         let mut json = Vec::new();
         file.take(header_bytes).read_to_end(&mut json).map_err(ToolError::io(path))?;
-        let tensors = header::parse(&json, file_bytes).map_err(header_error)?;
+        let mut tensors = header::parse(&json, file_bytes).map_err(header_error)?;
         if tensors.is_empty() {
             return Err(refused("holds no tensor"));
         }
-        let checkpoint = Self { path: path.into(), tensors };
+        let is_float = |info: &TensorInfo| matches!(info.dtype, Dtype::F32 | Dtype::F16 | Dtype::Bf16);
+        let is_computed = |name: &str, info: &TensorInfo| COMPUTED.contains(&(kind, name)) && !is_float(info);
+        let left_out = tensors.extract_if(.., |name, info| is_computed(name, info)).map(|(name, _)| name).collect();
+        let checkpoint = Self { path: path.into(), tensors, left_out };
         for (name, info) in &checkpoint.tensors {
-            if !matches!(info.dtype, Dtype::F32 | Dtype::F16 | Dtype::Bf16) {
+            if !is_float(info) {
                 let problem = format!("{} is not a dtype of weights; f32, f16 and bf16 are read", info.dtype.name());
                 return Err(checkpoint.bad(name, problem));
             }
@@ -76,6 +88,11 @@ impl Checkpoint {
     /// The tensors by name.
     pub fn tensors(&self) -> &BTreeMap<String, TensorInfo> {
         &self.tensors
+    }
+
+    /// Integer tensors in the file that every network computes for itself, and that no bundle holds.
+    pub fn left_out(&self) -> &[String] {
+        &self.left_out
     }
 
     /// Bytes of all tensors, as they lie in the file.

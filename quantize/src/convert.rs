@@ -120,7 +120,7 @@ fn open(request: &Request) -> Result<Vec<Model>, ToolError> {
         if inputs.next().is_some() {
             return Err(ToolError::Option { option: format!("--input {kind}="), problem: "is given twice".into() });
         }
-        let checkpoint = Checkpoint::open(&input.weights)?;
+        let checkpoint = Checkpoint::open(&input.weights, kind)?;
         let config = read_config(input)?;
         for (name, info) in checkpoint.tensors() {
             if let (_, Some(index)) = scheme::stored_as(request.scheme, &request.keep, kind, name, &info.shape) {
@@ -180,6 +180,11 @@ fn report(request: &Request, models: &[Model], costs: &[Cost], manifest: &Manife
             human(manifest.bytes_of(kind)),
             cost.relative_rms()
         );
+    }
+    for Model { kind, checkpoint, .. } in models {
+        for name in checkpoint.left_out() {
+            println!("left out {kind}/{name}: the network computes it");
+        }
     }
     let total: u64 = manifest.shards.iter().map(|shard| shard.bytes).sum::<u64>() + manifest.tokenizer.bytes;
     println!(

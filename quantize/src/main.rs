@@ -23,10 +23,11 @@ use crate::{
 
 /// Turns checkpoints into int8 bundles, shows and verifies them
 ///
-/// A bundle is a folder of manifest.json, safetensors shards of at most 16 MiB, and tokenizer.json. Any program can
-/// open a shard; the manifest carries the hash of every file and the error of every quantized tensor.
+/// A bundle is a folder of manifest.json, safetensors shards of at most 16 MiB, and tokenizer.json.
+/// Any program can open a shard; the manifest carries the hash of every file and the error of every
+/// quantized tensor.
 #[derive(Parser)]
-#[command(name = "quantize", version, max_term_width = 100)]
+#[command(name = "quantize", version, verbatim_doc_comment)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -36,16 +37,18 @@ struct Cli {
 enum Command {
     /// Make a bundle from one or more checkpoints
     ///
-    /// Weights of two dimensions or more and at least 4,096 elements are stored as the scheme says; a convolution is
-    /// quantized over its flattened input. Norms, biases and smaller tensors stay in f32. The bundle is written into
-    /// a hidden folder beside DIR, which takes its name at the very end; nothing is ever overwritten.
-    #[command(after_long_help = CONVERT_EXAMPLES)]
+    /// Weights of two dimensions or more and at least 4,096 elements are stored as the scheme says; a
+    /// convolution is quantized over its flattened input. Norms, biases and smaller tensors stay in f32.
+    /// The bundle is written into a hidden folder beside DIR, which takes its name at the very end;
+    /// nothing is ever overwritten.
+    #[command(verbatim_doc_comment, after_long_help = CONVERT_EXAMPLES)]
     Convert {
-        /// A model: its kind, its weights and, unless it lies beside them, its configuration.
+        /// A model: its kind, its weights and, unless it lies beside them, its configuration
         ///
-        /// KIND is showo, magvit, clip, reward:parm, reward:prm or reward:orm. The configuration is looked for in
-        /// PATH with .json for its extension, then in config.json beside PATH. Give this option once for each model.
-        #[arg(long = "input", short, required = true, value_name = "KIND=PATH[:CONFIG.json]")]
+        /// KIND is showo, magvit, clip, reward:parm, reward:prm or reward:orm; PATH is a .safetensors
+        /// file of f32, f16 or bf16. The configuration is looked for in PATH with .json for its
+        /// extension, then in config.json beside PATH. Give this option once for each model.
+        #[arg(verbatim_doc_comment, long = "input", short, required = true, value_name = "KIND=PATH[:CONFIG.json]")]
         inputs: Vec<Input>,
         /// The generator's tokenizer, a Hugging Face tokenizer.json
         #[arg(long, value_name = "FILE")]
@@ -67,9 +70,9 @@ enum Command {
         scheme: Scheme,
         /// Store the tensors that match in this precision instead
         ///
-        /// PRECISION is f16 or f32. GLOB is matched against NAME and KIND/NAME; * stands for any text, ? for one
-        /// character. May be given several times; the first that matches decides.
-        #[arg(long, num_args = 2, value_names = ["PRECISION", "GLOB"])]
+        /// PRECISION is f16 or f32. GLOB is matched against NAME and KIND/NAME; * stands for any text,
+        /// ? for one character. May be given several times; the first that matches decides.
+        #[arg(verbatim_doc_comment, long, num_args = 2, value_names = ["PRECISION", "GLOB"])]
         keep: Vec<String>,
     },
     /// Show what a bundle holds: tensors, shapes, dtypes, sizes, totals

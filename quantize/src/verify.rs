@@ -33,7 +33,7 @@ pub fn run(folder: &Path, against: &[Input]) -> Result<(), ToolError> {
         if !bundle.has(&input.kind) {
             return Err(ToolError::Option { option: option(), problem: "the bundle has no such model".into() });
         }
-        if checkpoints.insert(input.kind.as_str(), Checkpoint::open(&input.weights)?).is_some() {
+        if checkpoints.insert(input.kind.as_str(), Checkpoint::open(&input.weights, &input.kind)?).is_some() {
             return Err(ToolError::Option { option: option(), problem: "is given twice".into() });
         }
     }
@@ -65,13 +65,13 @@ pub fn run(folder: &Path, against: &[Input]) -> Result<(), ToolError> {
                 print_costs(manifest, kind, checkpoint, &sink.costs);
             }
         });
-        if let (Some(checkpoint), Some(model)) = (checkpoint, manifest.models.get(kind)) {
-            if checkpoint.sha256(|_| {})? != model.source.sha256 {
-                println!(
-                    "  note: the bundle was made from another file than {} (their SHA-256 differ)",
-                    checkpoint.path().display()
-                );
-            }
+        if let (Some(checkpoint), Some(model)) = (checkpoint, manifest.models.get(kind))
+            && checkpoint.sha256(|_| {})? != model.source.sha256
+        {
+            println!(
+                "  note: the bundle was made from another file than {} (their SHA-256 differ)",
+                checkpoint.path().display()
+            );
         }
     }
     bar.finish_and_clear();

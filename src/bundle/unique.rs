@@ -3,7 +3,11 @@
 //! serde's maps silently keep the last of two equal names. A file that names a tensor twice is ambiguous, and two
 //! programs could read two different models from it, so it is refused.
 
-use std::{collections::BTreeMap, fmt, marker::PhantomData};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    fmt,
+    marker::PhantomData,
+};
 
 use serde::{
     Deserialize, Deserializer,
@@ -27,12 +31,14 @@ impl<'de, V: Deserialize<'de>> Visitor<'de> for UniqueMap<V> {
         while let Some(name) = access.next_key::<String>()? {
             if self.skipped == Some(name.as_str()) {
                 access.next_value::<IgnoredAny>()?;
-            } else if map.contains_key(&name) {
-                return Err(A::Error::custom(format!("the name {name:?} appears twice")));
-            } else {
-                let value = access.next_value()?;
-                map.insert(name, value);
+                continue;
             }
+            match map.entry(name) {
+                Entry::Vacant(place) => place.insert(access.next_value()?),
+                Entry::Occupied(first) => {
+                    return Err(A::Error::custom(format!("the name {:?} appears twice", first.key())));
+                }
+            };
         }
         Ok(map)
     }

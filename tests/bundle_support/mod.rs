@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path, sync::LazyLock};
 
 use half::f16;
 use sha2::{Digest, Sha256};
@@ -81,12 +81,15 @@ pub fn write(folder: &Path) {
     writer.finish(TOKENIZER.as_bytes()).unwrap();
 }
 
-/// The small bundle in memory.
+/// The small bundle in memory; written once, because the writer waits for the disk.
 pub fn sample() -> MemoryReader {
-    let folder = tempfile::tempdir().unwrap();
-    let target = folder.path().join("tiny");
-    write(&target);
-    in_memory(&target)
+    static SAMPLE: LazyLock<MemoryReader> = LazyLock::new(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("tiny");
+        write(&target);
+        in_memory(&target)
+    });
+    SAMPLE.clone()
 }
 
 pub fn in_memory(folder: &Path) -> MemoryReader {
