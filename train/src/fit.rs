@@ -59,6 +59,9 @@ pub struct Start {
     /// Go on from the last checkpoint.
     #[arg(long)]
     pub resume: bool,
+    /// Train no further: export what the last checkpoint holds.
+    #[arg(long, conflicts_with_all = ["resume", "init"])]
+    pub export: bool,
     /// Parameters to begin with (a `model.safetensors` or `mean.safetensors` of a checkpoint) instead of random ones.
     #[arg(long, conflicts_with = "resume")]
     pub init: Option<std::path::PathBuf>,
@@ -106,6 +109,10 @@ pub fn fit<T: Task>(task: &T, config: &FitConfig, folder: &Path, start: &Start) 
     let device = Device::flex().autodiff();
     let fingerprint = checkpoint::fingerprint(config)?;
     let last = checkpoint::read(folder)?;
+    if start.export {
+        let last = last.with_context(|| format!("{} holds no checkpoint to export", folder.display()))?;
+        return checkpoint::named_from_bytes(&last.mean);
+    }
     let mut state = State { step: 0, examples: 0, seconds: 0.0, fingerprint: fingerprint.clone() };
     let mut optimizer = optimizer(config);
     let mut model;

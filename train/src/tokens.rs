@@ -14,6 +14,9 @@ use crate::data::{self, Words};
 /// Prompts and codes of many scenes.
 #[derive(Serialize, Deserialize)]
 pub struct TokenSet {
+    /// Which scenes these are; another seed's are not taken for them.
+    #[serde(default)]
+    seed: u64,
     prompts: Vec<Vec<u16>>,
     codes: Vec<Vec<u16>>,
 }
@@ -27,12 +30,13 @@ impl TokenSet {
         if let Ok(bytes) = std::fs::read(cache)
             && let Ok(set) = serde_json::from_slice::<Self>(&bytes)
             && set.codes.len() as u64 == count
+            && set.seed == seed
         {
             return Ok(set);
         }
         let words = Words::new();
         let device = Device::flex();
-        let mut set = Self { prompts: Vec::new(), codes: Vec::new() };
+        let mut set = Self { seed, prompts: Vec::new(), codes: Vec::new() };
         const PART: u64 = 64;
         for start in (0..count as usize).step_by(PART as usize * 8).progress() {
             let start = start as u64;
