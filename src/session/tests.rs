@@ -1,9 +1,13 @@
 //! Sessions over tiny random models on the CPU.
 
-use super::tiny::{GRID, models};
+use burn::tensor::Device;
+
+use super::tiny::{GRID, models, write_bundle};
 use super::{NativeHost, Outcome, Session, SessionError};
 use crate::bundle::manifest::World;
+use crate::bundle::{Bundle, BundleError, FolderReader, block_on};
 use crate::config::RewardLabel::{self, Outcome as Finished, Potential, Preview};
+use crate::models::{LoadError, Models};
 use crate::reflect::patch_of;
 use crate::settings::{AcceptRule, ReflectionSettings, Settings, VerifierMode};
 use crate::trace::{Event, MASK, ReflectionStop, Totals};
@@ -308,15 +312,16 @@ fn what_is_wrong_is_said_before_anything_is_drawn() {
         change(&mut settings);
         draw(&mut session(), settings).expect_err("must be refused")
     };
-    for (change, name) in [
-        ((&|s: &mut Settings| s.candidates = 17) as &dyn Fn(&mut Settings), "candidates (k)"),
+    let wrong: [(&dyn Fn(&mut Settings), &str); 7] = [
+        (&|s| s.candidates = 17, "candidates (k)"),
         (&|s| s.steps = 0, "steps"),
         (&|s| s.guidance_scale = f32::NAN, "guidance scale"),
         (&|s| s.seed = 1 << 53, "seed"),
         (&|s| s.reflection = Some(ReflectionSettings { threshold: 3.0, ..Default::default() }), "threshold (τ)"),
         (&|s| s.reflection = Some(ReflectionSettings { rounds: 11, ..Default::default() }), "rounds (R)"),
         (&|s| s.reflection = Some(ReflectionSettings { patch_grid: 5, ..Default::default() }), "patch grid (M)"),
-    ] {
+    ];
+    for (change, name) in wrong {
         match refused(change) {
             SessionError::Settings(error) => assert_eq!(error.name, name),
             other => panic!("{name}: {other}"),
@@ -347,4 +352,41 @@ fn words_that_say_nothing_in_the_world_are_refused() {
     let prompt = "circle red".to_owned();
     let error = draw(&mut Session::new(models), Settings { prompt, ..settings(VerifierMode::None) });
     assert!(matches!(error, Err(SessionError::Grammar(_))), "{error:?}");
+}
+
+#[test]
+fn a_bundle_draws_what_its_models_drew_and_draws_before_its_judges_arrive() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let target = folder.path().join("tiny");
+    let original = models(1, &ALL, true);
+    write_bundle(&original, &target);
+    let device = Device::flex();
+    block_on(async {
+        let bundle = Bundle::open(FolderReader::new(&target)).await.expect("opens");
+        let mut kinds = Vec::new();
+        let mut loaded = Models::load(&bundle, &device, "CPU", &mut |progress| {
+            if kinds.last().is_none_or(|kind| kind != progress.kind) {
+                kinds.push(progress.kind.to_owned());
+            }
+        })
+        .await
+        .expect("loads");
+        assert_eq!(kinds, ["showo", "magvit"]);
+        assert_eq!(loaded.verifiers(), [VerifierMode::None]);
+        let early = draw(&mut Session::new(loaded.clone()), settings(VerifierMode::None)).expect("draws");
+        let wanted = draw(&mut session(), settings(VerifierMode::None)).expect("draws");
+        assert_eq!(timeless(&early)[1..], timeless(&wanted)[1..]);
+        loaded.load_judges(&bundle, &mut |_| {}).await.expect("loads");
+        assert_eq!(loaded.verifiers(), VerifierMode::ALL);
+        let late = draw(&mut Session::new(loaded), settings(VerifierMode::Parm)).expect("draws");
+        let wanted = draw(&mut session(), settings(VerifierMode::Parm)).expect("draws");
+        assert_eq!(timeless(&late)[1..], timeless(&wanted)[1..]);
+    });
+    std::fs::remove_file(target.join("tokenizer.json")).expect("removed");
+    let error = block_on(async {
+        let bundle = Bundle::open(FolderReader::new(&target)).await?;
+        Models::load(&bundle, &device, "CPU", &mut |_| {}).await.map(|_| ())
+    });
+    let missing = |error: &BundleError| matches!(error, BundleError::Missing { file } if file == "tokenizer.json");
+    assert!(matches!(&error, Err(LoadError::Bundle(error)) if missing(error)), "{error:?}");
 }

@@ -1,15 +1,20 @@
 //! Models small enough for tests, with random weights.
 
+use std::collections::BTreeMap;
+use std::path::Path;
+
 use burn::tensor::Device;
 use serde_json::json;
 
-use crate::bundle::manifest::World;
+use crate::bundle::manifest::{Source, World};
+use crate::bundle::{self, BundleWriter};
 use crate::config::{ClipConfig, MagvitConfig, RewardConfig, RewardLabel, ShowoConfig};
 use crate::model::Weights;
 use crate::model::clip::Clip;
 use crate::model::magvit::Magvit;
 use crate::model::reward::Reward;
 use crate::model::showo::Showo;
+use crate::model::weights::named_parameters;
 use crate::models::{About, ClipModel, Generator, ImageTokenizer, Judge, Models, RewardModel};
 use crate::prompt::PromptTokenizer;
 
@@ -18,7 +23,7 @@ pub const GRID: usize = 4;
 
 const WORDS: u32 = 40;
 
-fn tokenizer() -> PromptTokenizer {
+fn tokenizer_json() -> Vec<u8> {
     let vocab: serde_json::Map<String, serde_json::Value> =
         scenes::vocabulary().into_iter().enumerate().map(|(id, word)| (word.to_owned(), id.into())).collect();
     let json = json!({
@@ -26,7 +31,49 @@ fn tokenizer() -> PromptTokenizer {
         "pre_tokenizer": { "type": "WhitespaceSplit" }, "post_processor": null, "decoder": null,
         "model": { "type": "WordLevel", "vocab": vocab, "unk_token": "a" },
     });
-    PromptTokenizer::from_json(json.to_string().as_bytes()).expect("the tokenizer of the tests")
+    json.to_string().into_bytes()
+}
+
+fn tokenizer() -> PromptTokenizer {
+    PromptTokenizer::from_json(&tokenizer_json()).expect("the tokenizer of the tests")
+}
+
+/// Writes models as a bundle, nothing quantized.
+pub fn write_bundle(models: &Models, target: &Path) {
+    let about = bundle::About { name: "tiny".into(), licence: "MIT".into(), world: None };
+    let mut writer = BundleWriter::create(target, about).expect("a new folder");
+    let mut model = |kind: &str, config: serde_json::Value, tensors: Tensors| {
+        let source = Source { checkpoint: "random".into(), sha256: "0".repeat(64) };
+        writer.model(kind, config, source).expect("a model");
+        for (name, (shape, values)) in tensors {
+            writer.f32(&name, &shape, &values).expect("a tensor");
+        }
+    };
+    let (generator, tokenizer) = (&models.generator, &models.tokenizer);
+    model("showo", to(&generator.config), parameters(&generator.showo));
+    model("magvit", to(&tokenizer.config), parameters(&tokenizer.magvit));
+    if let Some(clip) = &models.clip {
+        model("clip", to(&clip.config), parameters(&clip.clip));
+    }
+    for reward in models.rewards.values() {
+        let kind = match reward.config.label {
+            RewardLabel::Potential => "reward:parm",
+            RewardLabel::Preview => "reward:prm",
+            RewardLabel::Outcome => "reward:orm",
+        };
+        model(kind, to(&reward.config), parameters(&reward.reward));
+    }
+    writer.finish(&tokenizer_json()).expect("a whole bundle");
+}
+
+type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
+
+fn parameters<M: burn::module::Module>(module: &M) -> Tensors {
+    named_parameters(module).expect("the CPU can be read")
+}
+
+fn to<T: serde::Serialize>(config: &T) -> serde_json::Value {
+    serde_json::to_value(config).expect("a configuration")
 }
 
 fn from<T: serde::de::DeserializeOwned>(json: serde_json::Value) -> T {
