@@ -104,7 +104,10 @@ impl ShowoConfig {
         }
         let rotary = self.rotary_len();
         if rotary == 0 || !rotary.is_multiple_of(2) {
-            return Err(format!("partial_rotary_factor {} rotates {rotary} channels a head", self.partial_rotary_factor));
+            return Err(format!(
+                "partial_rotary_factor {} rotates {rotary} channels a head",
+                self.partial_rotary_factor
+            ));
         }
         Ok(())
     }

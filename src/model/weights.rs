@@ -104,9 +104,7 @@ impl Weights {
             let values: Vec<f32> = match view.dtype() {
                 Dtype::F32 => data.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
                 Dtype::F16 => data.as_chunks::<2>().0.iter().map(|b| f16::from_le_bytes(*b).to_f32()).collect(),
-                Dtype::BF16 => {
-                    data.as_chunks::<2>().0.iter().map(|b| half::bf16::from_le_bytes(*b).to_f32()).collect()
-                }
+                Dtype::BF16 => data.as_chunks::<2>().0.iter().map(|b| half::bf16::from_le_bytes(*b).to_f32()).collect(),
                 Dtype::I64 => continue,
                 other => return Err(ModelError::File(format!("`{name}` has the unsupported dtype {other:?}"))),
             };
@@ -280,8 +278,13 @@ pub fn named_parameters<M: Module>(module: &M) -> Result<BTreeMap<String, (Vec<u
         }
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
             // Enum variants and tuple wrappers are ours, not the checkpoint's.
-            let name =
-                self.path.iter().filter(|part| *part != "Float" && *part != "Q8").cloned().collect::<Vec<_>>().join(".");
+            let name = self
+                .path
+                .iter()
+                .filter(|part| *part != "Float" && *part != "Q8")
+                .cloned()
+                .collect::<Vec<_>>()
+                .join(".");
             let tensor = param.val();
             let shape = tensor.dims().to_vec();
             match (&mut self.found, tensor.try_into_vec_as::<f32>()) {

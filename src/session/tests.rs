@@ -235,7 +235,8 @@ fn reflection_changes_only_what_lies_under_weak_patches() {
         .expect("a round");
     scores.sort_by(f32::total_cmp);
     assert!(scores[1] < scores[2], "{scores:?}");
-    let reflection = ReflectionSettings { threshold: (scores[1] + scores[2]) / 2.0, rounds: 1, ..reflecting(AcceptRule::Every) };
+    let reflection =
+        ReflectionSettings { threshold: (scores[1] + scores[2]) / 2.0, rounds: 1, ..reflecting(AcceptRule::Every) };
     let events = draw(&mut session(), Settings { reflection: Some(reflection), ..probe }).expect("draws");
     let before = events.iter().find_map(|event| match event {
         Event::Image { tokens, .. } => Some(tokens.clone()),
