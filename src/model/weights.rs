@@ -258,16 +258,19 @@ fn normals(seed: u64, count: usize, std: f32) -> Vec<f32> {
     (0..count).map(|_| rng.normal() * std).collect()
 }
 
+/// Parameters by name: shape and values.
+pub type Named = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
+
 /// Every floating-point parameter of a network under its checkpoint name, with its shape and values.
 ///
 /// Reads synchronously: for native use (training, conversion).
 ///
 /// # Errors
 /// [`ModelError::File`] when the device cannot be read.
-pub fn named_parameters<M: Module>(module: &M) -> Result<BTreeMap<String, (Vec<usize>, Vec<f32>)>, ModelError> {
+pub fn named_parameters<M: Module>(module: &M) -> Result<Named, ModelError> {
     struct Collector {
         path: Vec<String>,
-        found: Result<BTreeMap<String, (Vec<usize>, Vec<f32>)>, ModelError>,
+        found: Result<Named, ModelError>,
     }
     impl ModuleVisitor for Collector {
         fn enter_module(&mut self, name: &str, _container_type: &str) {
