@@ -18,6 +18,63 @@ pub enum VerifierMode {
     Parm,
 }
 
+impl VerifierMode {
+    /// Every mode, cheapest first.
+    pub const ALL: [Self; 5] = [Self::None, Self::BestOfK, Self::Orm, Self::Prm, Self::Parm];
+
+    /// As it is written in settings, traces and commands.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::BestOfK => "best-of-k",
+            Self::Orm => "orm",
+            Self::Prm => "prm",
+            Self::Parm => "parm",
+        }
+    }
+
+    /// The kind of model in a bundle that it judges with; `None` where nothing is judged.
+    #[must_use]
+    pub const fn needs(self) -> Option<&'static str> {
+        match self {
+            Self::None => None,
+            Self::BestOfK => Some("clip"),
+            Self::Orm => Some("reward:orm"),
+            Self::Prm => Some("reward:prm"),
+            Self::Parm => Some("reward:parm"),
+        }
+    }
+
+    /// Whether k whole pictures are drawn and one of them is picked at the end.
+    #[must_use]
+    pub const fn draws_paths(self) -> bool {
+        matches!(self, Self::BestOfK | Self::Orm)
+    }
+
+    /// Whether one of k candidates is picked at every step.
+    #[must_use]
+    pub const fn is_stepwise(self) -> bool {
+        matches!(self, Self::Prm | Self::Parm)
+    }
+}
+
+impl std::fmt::Display for VerifierMode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+impl std::str::FromStr for VerifierMode {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|mode| mode.word() == word).ok_or_else(|| {
+            format!("no verifier is called \"{word}\"; there are {}", Self::ALL.map(Self::word).join(", "))
+        })
+    }
+}
+
 /// When a round of reflection is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -42,6 +99,18 @@ pub struct ReflectionSettings {
     pub patch_grid: u32,
     /// When a round is kept.
     pub accept: AcceptRule,
+}
+
+impl std::str::FromStr for AcceptRule {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        match word {
+            "every" => Ok(Self::Every),
+            "if-not-worse" => Ok(Self::IfNotWorse),
+            _ => Err(format!("no rule is called \"{word}\"; there are every and if-not-worse")),
+        }
+    }
 }
 
 impl Default for ReflectionSettings {
@@ -112,7 +181,11 @@ impl Settings {
     pub fn validate(&self, grid: u32) -> Result<(), SettingsError> {
         let in_range = |name, value: f64, lowest: f64, highest: f64| {
             // Written so that NaN fails too.
-            if value >= lowest && value <= highest { Ok(()) } else { Err(SettingsError { name, value, lowest, highest }) }
+            if value >= lowest && value <= highest {
+                Ok(())
+            } else {
+                Err(SettingsError { name, value, lowest, highest })
+            }
         };
         in_range("seed", self.seed as f64, 0.0, 9_007_199_254_740_991.0)?;
         in_range("steps", self.steps.into(), 1.0, 64.0)?;

@@ -1,1 +1,45 @@
+//! The shipped model's world, complete and without a network: what can be drawn ([`Scene`]), what can be asked for
+//! ([`Spec`], and its prompts), how both are sampled, how a scene becomes pixels ([`render`]) and an independent
+//! checker that sees pixels only ([`detect`], [`check`]).
+//!
+//! Everything is deterministic, single-threaded and free of the file system, so it is the same natively and in a
+//! browser.
+//!
+//! ```
+//! use scenes::{Rng, Spec, Split, check, render, sample_scene};
+//! let spec = Spec::parse("a red circle left of a blue square")?;
+//! let scene = sample_scene(&spec, Split::Train, &mut Rng::new(7));
+//! assert!(scene.satisfies(&spec));
+//! assert!(check(&render(&scene), &spec).accepted);
+//! # Ok::<(), scenes::PromptError>(())
+//! ```
 
+mod detect;
+mod fit;
+mod grammar;
+mod matching;
+mod near_miss;
+mod outline;
+mod palette;
+mod render;
+mod rng;
+mod sample;
+mod segment;
+mod spec;
+mod split;
+mod verdict;
+mod words;
+mod world;
+
+pub use detect::{Detection, detect};
+pub use grammar::{PromptError, vocabulary};
+pub use near_miss::near_miss;
+pub use palette::{GROUND, rgb};
+pub use render::{Picture, SIDE, render};
+pub use rng::Rng;
+pub use sample::{all_specs, evaluation_prompts, sample_scene, sample_spec, sample_training_spec};
+pub use spec::{Category, MAX_OBJECTS, ObjectSpec, Relation, Spec};
+pub use split::{HELD_OUT, Split, held_out};
+pub use verdict::{Verdict, check};
+pub use words::WordError;
+pub use world::{Colour, LATTICE, Object, SLOT, Scene, Shape, Size};

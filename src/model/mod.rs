@@ -1,1 +1,13 @@
-//! Networks.
+//! The networks, one file each, to the reference implementations' layout and tensor names.
+//!
+//! No decoding logic lives here: a network maps tensors to tensors. The same modules run natively and in the
+//! browser, and `train` differentiates through them.
+
+pub mod clip;
+pub mod layers;
+pub mod magvit;
+pub mod reward;
+pub mod showo;
+pub mod weights;
+
+pub use weights::{ModelError, Weights};

@@ -1,1 +1,235 @@
-fn main(){}
+//! Trains and measures the models that the page ships with.
+
+mod checkpoint;
+mod clip;
+mod data;
+mod eval;
+mod fit;
+mod generator;
+mod metrics;
+mod reward;
+mod rollouts;
+mod tokens;
+mod vq;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+
+use anyhow::{Context, Result};
+use burn::tensor::Device;
+use clap::{Args, Parser, Subcommand};
+use serde::de::DeserializeOwned;
+use showo::config::RewardLabel;
+
+/// Trains and measures the models that the page ships with.
+///
+/// Each command writes into its folder under --runs: metrics.jsonl, loss.png, sample sheets, a checkpoint every few
+/// minutes (go on with --resume), and at the end the exported weights. Ctrl-C saves a checkpoint and ends.
+#[derive(Parser)]
+#[command(name = "train", version)]
+struct Cli {
+    /// Folder that holds every run.
+    #[arg(long, global = true, default_value = "runs")]
+    runs: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// The image tokenizer (MAGVIT-v2 with lookup-free quantization).
+    Vq(TrainArgs),
+    /// The generator (Show-o); needs `train vq`.
+    Showo(TrainArgs),
+    /// CLIP, over whole pictures and patches.
+    Clip(TrainArgs),
+    /// Decodings to the end, for the reward networks to learn from; needs `train showo`.
+    Rollouts {
+        /// How many in all; the file is continued.
+        #[arg(long, default_value_t = 4000)]
+        count: u64,
+        #[command(flatten)]
+        decoding: DecodingArgs,
+    },
+    /// A reward network; needs `train rollouts`.
+    Reward {
+        /// What it learns to predict.
+        #[arg(long, value_enum, default_value_t = Label::Potential)]
+        label: Label,
+        #[command(flatten)]
+        args: TrainArgs,
+    },
+    /// The figures that the README states.
+    Eval {
+        /// Prompts, evenly over the six categories.
+        #[arg(long, default_value_t = 300)]
+        prompts: usize,
+        #[command(flatten)]
+        decoding: DecodingArgs,
+    },
+}
+
+#[derive(Args)]
+struct DecodingArgs {
+    /// Decoding steps T.
+    #[arg(long, default_value_t = 12)]
+    steps: usize,
+    /// Guidance scale g.
+    #[arg(long, default_value_t = 2.0)]
+    guidance_scale: f32,
+    /// Seed of all decodings.
+    #[arg(long, default_value_t = 7)]
+    seed: u64,
+}
+
+impl From<DecodingArgs> for rollouts::Decoding {
+    fn from(args: DecodingArgs) -> Self {
+        Self { steps: args.steps, guidance_scale: args.guidance_scale, seed: args.seed }
+    }
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Label {
+    /// Finishing from here satisfies the prompt (PARM).
+    Potential,
+    /// This preview satisfies the prompt (PRM).
+    Preview,
+    /// This finished picture satisfies the prompt (ORM).
+    Outcome,
+}
+
+impl Label {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Potential => "potential",
+            Self::Preview => "preview",
+            Self::Outcome => "outcome",
+        }
+    }
+
+    fn of(self) -> RewardLabel {
+        match self {
+            Self::Potential => RewardLabel::Potential,
+            Self::Preview => RewardLabel::Preview,
+            Self::Outcome => RewardLabel::Outcome,
+        }
+    }
+}
+
+#[derive(Args)]
+struct TrainArgs {
+    /// Configuration; the committed one in train/configs by default.
+    #[arg(long)]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    start: fit::Start,
+    /// Name of the run's folder, instead of the command's own name.
+    #[arg(long)]
+    out: Option<String>,
+}
+
+impl TrainArgs {
+    fn read<C: DeserializeOwned>(&self, name: &str) -> Result<C> {
+        let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs").join(format!("{name}.toml"));
+        let path = self.config.clone().unwrap_or(committed);
+        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        toml::from_str(&text).with_context(|| format!("{} is no configuration of `train {name}`", path.display()))
+    }
+
+    fn folder(&self, runs: &Path, name: &str) -> PathBuf {
+        runs.join(self.out.as_deref().unwrap_or(name))
+    }
+}
+
+fn main() -> Result<()> {
+    ctrlc::set_handler(|| fit::STOP.store(true, Ordering::Relaxed))?;
+    let cli = Cli::parse();
+    match cli.command {
+        Command::Vq(args) => train_vq(&args, &cli.runs),
+        Command::Showo(args) => train_showo(&args, &cli.runs),
+        Command::Clip(args) => train_clip(&args, &cli.runs),
+        Command::Rollouts { count, decoding } => roll(&cli.runs, count, decoding.into()),
+        Command::Reward { label, args } => train_reward(&args, label, &cli.runs),
+        Command::Eval { prompts, decoding } => eval::run(&cli.runs, prompts, decoding.into()),
+    }
+}
+
+fn train_vq(args: &TrainArgs, runs: &Path) -> Result<()> {
+    let config: vq::VqConfig = args.read("vq")?;
+    let folder = args.folder(runs, "vq");
+    let model = config.model.clone();
+    let fit_config = config.fit.clone();
+    let named = fit::fit(&vq::VqTask { config }, &fit_config, &folder, &args.start)?;
+    checkpoint::write_named(&folder.join("magvit.safetensors"), &named)?;
+    std::fs::write(folder.join("magvit.json"), serde_json::to_vec_pretty(&model)?)?;
+    let (_, tokenizer) = generator::load_tokenizer(&folder, &Device::flex())?;
+    println!("{}", vq::report(&tokenizer, 1000)?);
+    Ok(())
+}
+
+fn train_showo(args: &TrainArgs, runs: &Path) -> Result<()> {
+    let config: generator::GeneratorConfig = args.read("showo")?;
+    let folder = args.folder(runs, "showo");
+    std::fs::create_dir_all(&folder)?;
+    let (magvit, tokenizer) = generator::load_tokenizer(&runs.join("vq"), &Device::flex())?;
+    let bits = magvit.z_channels;
+    let network = config.network(bits);
+    let set = tokens::TokenSet::prepare(&tokenizer, config.fit.seed, config.scenes, &folder.join("tokens.json"))?;
+    let fit_config = config.fit.clone();
+    let words = data::Words::new();
+    let task = generator::GeneratorTask { config, network: network.clone(), bits, set, tokenizer, words };
+    let named = fit::fit(&task, &fit_config, &folder, &args.start)?;
+    checkpoint::write_named(&folder.join("showo.safetensors"), &generator::export(&network, bits, named)?)?;
+    std::fs::write(folder.join("showo.json"), serde_json::to_vec_pretty(&network)?)?;
+    let tokenizer = data::Words::new().tokenizer_json();
+    std::fs::write(folder.join("tokenizer.json"), serde_json::to_vec_pretty(&tokenizer)?)?;
+    Ok(())
+}
+
+fn train_clip(args: &TrainArgs, runs: &Path) -> Result<()> {
+    let config: clip::ClipTrainConfig = args.read("clip")?;
+    let folder = args.folder(runs, "clip");
+    let network = config.network();
+    let fit_config = config.fit.clone();
+    let task = clip::ClipTask { config, network: network.clone(), words: data::Words::new() };
+    let named = fit::fit(&task, &fit_config, &folder, &args.start)?;
+    checkpoint::write_named(&folder.join("clip.safetensors"), &named)?;
+    std::fs::write(folder.join("clip.json"), serde_json::to_vec_pretty(&network)?)?;
+    let trained = showo::model::clip::Clip::new(&network, generator::weights_of(&named, &Device::flex()))?;
+    println!("{}", clip::report(&trained, 1000)?);
+    Ok(())
+}
+
+fn roll(runs: &Path, count: u64, decoding: rollouts::Decoding) -> Result<()> {
+    let device = Device::flex();
+    let (_, tokenizer) = generator::load_tokenizer(&runs.join("vq"), &device)?;
+    let (config, network) = eval::load_generator(&runs.join("showo"), &device)?;
+    rollouts::run(&network, &config, &tokenizer, count, decoding, &runs.join("rollouts.jsonl"))
+}
+
+fn train_reward(args: &TrainArgs, label: Label, runs: &Path) -> Result<()> {
+    let config: reward::RewardTrainConfig = args.read("reward")?;
+    let folder = args.folder(runs, &format!("reward-{}", label.name()));
+    let (magvit, tokenizer) = generator::load_tokenizer(&runs.join("vq"), &Device::flex())?;
+    let bits = magvit.z_channels;
+    let network = config.network(bits, label.of());
+    let all = rollouts::read(&runs.join("rollouts.jsonl"))?;
+    let (held_out, rollouts): (Vec<_>, Vec<_>) =
+        all.into_iter().enumerate().partition(|(index, _)| index % config.holdout == 0);
+    let strip = |part: Vec<(usize, rollouts::Rollout)>| part.into_iter().map(|(_, rollout)| rollout).collect();
+    let synthetic = reward::synthetic(&tokenizer, config.fit.seed, config.scenes)?;
+    let fit_config = config.fit.clone();
+    let task = reward::RewardTask {
+        config,
+        network: network.clone(),
+        bits,
+        rollouts: strip(rollouts),
+        held_out: strip(held_out),
+        synthetic,
+        words: data::Words::new(),
+    };
+    let named = fit::fit(&task, &fit_config, &folder, &args.start)?;
+    checkpoint::write_named(&folder.join("reward.safetensors"), &reward::export(&network, bits, named)?)?;
+    std::fs::write(folder.join("reward.json"), serde_json::to_vec_pretty(&network)?)?;
+    Ok(())
+}

@@ -1,1 +1,59 @@
-fn main(){}
+//! `cargo xtask`: set-up, build, demo, test and bench; everything README names.
+//!
+//! Every subcommand is one module. Nothing here depends on burn, so that the first thing a newcomer compiles is small.
+
+mod bench;
+mod browser;
+mod build;
+mod checks;
+mod command;
+mod demo;
+mod places;
+mod serve;
+mod setup;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::places::Places;
+
+/// Set-up, build, demo, test and bench of this repository.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    // What each does, and at which length, stands at its options.
+    Demo(demo::Options),
+    Build(build::Options),
+    Test(checks::Options),
+    Bench(bench::Options),
+    Setup(setup::Options),
+    #[command(hide = true)]
+    Serve(serve::Options),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let success = |()| ExitCode::SUCCESS;
+    let outcome = Places::find().and_then(|places| match cli.task {
+        Task::Demo(options) => demo::run(&places, &options).map(success),
+        Task::Build(options) => build::run(&places, &options).map(success),
+        Task::Test(options) => checks::run(&places, &options),
+        Task::Bench(options) => bench::run(&places, &options).map(success),
+        Task::Setup(options) => setup::run(&places, &options).map(success),
+        Task::Serve(options) => serve::run(&places, &options).map(success),
+    });
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

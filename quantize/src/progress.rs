@@ -1,0 +1,29 @@
+//! What the user sees: lines, and progress bars (on a terminal only, so that logs stay readable).
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// A bar over `total` bytes.
+pub fn bytes_bar(total: u64) -> ProgressBar {
+    let bar = ProgressBar::new(total);
+    // The template is a constant: a mistake in it costs the looks of the bar, not the conversion.
+    if let Ok(style) = ProgressStyle::with_template(
+        "{bar:32} {bytes:>10} of {total_bytes}  {bytes_per_sec:>12}  {eta:>4} left  {wide_msg}",
+    ) {
+        bar.set_style(style);
+    }
+    bar
+}
+
+/// Bytes for people.
+pub fn human(bytes: u64) -> String {
+    indicatif::HumanBytes(bytes).to_string()
+}
+
+/// `println!` that returns an error where `println!` would panic: the reader of a pipe may leave at any time.
+macro_rules! say {
+    ($($what:tt)*) => {{
+        use std::io::Write;
+        writeln!(std::io::stdout().lock(), $($what)*).map_err($crate::error::ToolError::Print)
+    }};
+}
+pub(crate) use say;

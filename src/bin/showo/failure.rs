@@ -1,0 +1,40 @@
+//! What went wrong, and with which exit code the command ends.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use showo::models::LoadError;
+use showo::session::SessionError;
+
+/// A failure, for people.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// A file or folder.
+    #[error("{path}: {why}")]
+    File { path: String, why: String },
+    /// The bundle.
+    #[error(transparent)]
+    Bundle(#[from] LoadError),
+    /// The drawing.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// The device.
+    #[error("{0}")]
+    Device(String),
+}
+
+impl Failure {
+    pub fn file(path: &Path, why: impl ToString) -> Self {
+        Self::File { path: path.display().to_string(), why: why.to_string() }
+    }
+
+    pub fn code(&self) -> ExitCode {
+        match self {
+            Self::Session(SessionError::DeviceLost { .. } | SessionError::Picture(_))
+            | Self::File { .. }
+            | Self::Device(_) => ExitCode::from(1),
+            Self::Session(_) => ExitCode::from(2),
+            Self::Bundle(_) => ExitCode::from(3),
+        }
+    }
+}

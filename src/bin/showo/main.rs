@@ -1,0 +1,50 @@
+//! `showo`: the engine at the command line.
+//!
+//! Exit codes: 0 done, 1 something failed, 2 the command line or a setting is wrong, 3 the bundle was refused.
+
+#[cfg(not(target_arch = "wasm32"))]
+mod decode;
+#[cfg(not(target_arch = "wasm32"))]
+mod device;
+#[cfg(not(target_arch = "wasm32"))]
+mod failure;
+#[cfg(not(target_arch = "wasm32"))]
+mod generate;
+#[cfg(not(target_arch = "wasm32"))]
+mod progress;
+#[cfg(not(target_arch = "wasm32"))]
+mod replay;
+
+#[cfg(not(target_arch = "wasm32"))]
+fn main() -> std::process::ExitCode {
+    use clap::Parser;
+
+    /// Draws pictures with Show-o, chosen step by step by a verifier.
+    #[derive(Parser)]
+    #[command(version, about)]
+    enum Command {
+        /// Draw a picture from a prompt
+        Generate(generate::Options),
+        /// Decode the codes of a picture
+        Decode(decode::Options),
+        /// Write the pictures of a recorded drawing
+        Replay(replay::Options),
+    }
+
+    let done = match Command::parse() {
+        Command::Generate(options) => generate::run(&options),
+        Command::Decode(options) => decode::run(&options),
+        Command::Replay(options) => replay::run(&options),
+    };
+    match done {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("showo: {failure}");
+            failure.code()
+        }
+    }
+}
+
+// The browser has the library; cargo asks for a main all the same.
+#[cfg(target_arch = "wasm32")]
+fn main() {}

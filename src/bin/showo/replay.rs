@@ -1,0 +1,63 @@
+//! `replay`: the pictures of a recorded drawing, as files.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use showo::trace::{Event, Picture, TRACE_VERSION};
+
+use crate::failure::Failure;
+use crate::generate::write;
+
+/// What `replay` asks for.
+#[derive(Args)]
+pub struct Options {
+    /// The recording
+    #[arg(value_name = "TRACE.json")]
+    trace: PathBuf,
+    /// The folder for the pictures
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+}
+
+pub fn run(options: &Options) -> Result<(), Failure> {
+    let bad = |why: String| Failure::file(&options.trace, why);
+    let json = std::fs::read(&options.trace).map_err(|error| bad(error.to_string()))?;
+    let events: Vec<Event> =
+        serde_json::from_slice(&json).map_err(|error| bad(format!("is no recording of a drawing: {error}")))?;
+    match events.first() {
+        Some(Event::Started { version: TRACE_VERSION, .. }) => {}
+        Some(Event::Started { version, .. }) => {
+            return Err(bad(format!("has version {version}; this program reads version {TRACE_VERSION}")));
+        }
+        _ => return Err(bad("does not begin with `started`".into())),
+    }
+    let mut written = 0;
+    for (name, picture) in events.iter().flat_map(pictures) {
+        let png = picture.png().map_err(|error| bad(format!("{name}: {error}")))?;
+        write(&options.out.join(format!("{name}.png")), &png)?;
+        written += 1;
+    }
+    println!("{written} pictures in {}", options.out.display());
+    Ok(())
+}
+
+/// The pictures of an event, with names that sort as they happened.
+fn pictures(event: &Event) -> Vec<(String, &Picture)> {
+    match event {
+        Event::Step { path, step, candidates, chosen, .. } => candidates
+            .iter()
+            .enumerate()
+            .filter_map(|(index, candidate)| {
+                let kept = if index == *chosen as usize { "-chosen" } else { "" };
+                Some((format!("path-{path:02}-step-{step:02}-draw-{index:02}{kept}"), candidate.preview.as_ref()?))
+            })
+            .collect(),
+        Event::Image { path, picture, .. } => vec![(format!("path-{path:02}-whole"), picture)],
+        Event::Reflection { round, before, after, kept, .. } => {
+            let kept = if *kept { "kept" } else { "dropped" };
+            vec![(format!("round-{round:02}-a-before"), before), (format!("round-{round:02}-b-after-{kept}"), after)]
+        }
+        Event::Finished { picture, .. } => vec![("the-picture".to_owned(), picture)],
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,192 @@
+//! Opening a bundle and streaming its models, one shard in memory at a time.
+
+use std::collections::BTreeMap;
+
+use half::f16;
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+
+use super::{
+    BundleError, Manifest, Reader,
+    manifest::{FileEntry, MANIFEST_FILE, ModelEntry, TensorEntry},
+    shard,
+};
+
+/// Receives a model's tensors; the model's loader implements it and uploads each to the device as it comes.
+///
+/// A tensor arrives once. An `Err` ends the load; its text becomes a part of the error, after the shard's and the
+/// tensor's name.
+pub trait TensorSink {
+    /// A tensor that is stored as f16 or f32, of `shape`, row-major. All values are finite.
+    ///
+    /// # Errors
+    /// What is wrong with the tensor, for the model.
+    fn float(&mut self, name: &str, shape: &[usize], values: Vec<f32>) -> Result<(), String>;
+
+    /// An int8 tensor of `shape` = `[out, in…]`: `q` row-major in −127…127, `scale` of shape
+    /// `[out, ceil(inputs / 32)]` where `inputs` is the product of `in…`; value = q · scale.
+    ///
+    /// # Errors
+    /// What is wrong with the tensor, for the model.
+    fn q8(&mut self, name: &str, shape: &[usize], q: &[i8], scale: &[f16]) -> Result<(), String>;
+}
+
+/// How far the load of one model has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LoadProgress<'a> {
+    /// The model's kind.
+    pub kind: &'a str,
+    /// The file that is being read.
+    pub file: &'a str,
+    /// Bytes read of all the model's shards.
+    pub bytes_done: u64,
+    /// Bytes of all the model's shards.
+    pub bytes_total: u64,
+}
+
+/// An open bundle: a validated manifest, and the reader for the rest.
+#[derive(Debug, Clone)]
+pub struct Bundle<R> {
+    reader: R,
+    manifest: Manifest,
+    sha256: String,
+}
+
+impl<R: Reader> Bundle<R> {
+    /// Reads and validates the manifest; no other file is touched.
+    ///
+    /// # Errors
+    /// A missing, unreadable, unknown or contradictory manifest.
+    pub async fn open(reader: R) -> Result<Self, BundleError> {
+        let json = reader.read(MANIFEST_FILE, &mut |_| {}).await?;
+        let manifest = Manifest::parse(&json)?;
+        Ok(Self { reader, manifest, sha256: sha256_hex(&json) })
+    }
+
+    /// What the bundle says of itself.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The SHA-256 of the manifest, and so of everything in the bundle: what names it in a trace.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
+    /// Where the bundle's files come from.
+    pub fn reader(&self) -> &R {
+        &self.reader
+    }
+
+    /// Whether the bundle holds a model of this kind.
+    pub fn has(&self, kind: &str) -> bool {
+        self.manifest.models.contains_key(kind)
+    }
+
+    /// A model's configuration, as the network's own type.
+    ///
+    /// # Errors
+    /// No such model, or a configuration that the type refuses (named by its field).
+    pub fn config<C: DeserializeOwned>(&self, kind: &str) -> Result<C, BundleError> {
+        serde_path_to_error::deserialize(&self.model(kind)?.config).map_err(|error| {
+            let path = error.path().to_string();
+            let field = if path == "." { String::new() } else { format!(".{path}") };
+            BundleError::manifest(format!("models[{kind:?}].config{field}"), error.into_inner().to_string())
+        })
+    }
+
+    /// Streams a model: shard after shard is read, checked (length, SHA-256, header, values), handed to the sink
+    /// tensor by tensor and dropped. A shard that is not what the manifest says is read once more, after
+    /// [`Reader::refresh`].
+    ///
+    /// # Errors
+    /// No such model; a shard that is missing, unreadable, truncated or damaged, by its name; a tensor that is not
+    /// what the manifest says; whatever the sink refuses.
+    pub async fn load(
+        &self,
+        kind: &str,
+        sink: &mut dyn TensorSink,
+        on_progress: &mut dyn FnMut(LoadProgress<'_>),
+    ) -> Result<(), BundleError> {
+        let model = self.model(kind)?;
+        let bytes_total = self.manifest.bytes_of(kind);
+        let mut by_shard: BTreeMap<usize, BTreeMap<&str, &TensorEntry>> = BTreeMap::new();
+        for (name, entry) in self.manifest.tensors_of(kind) {
+            by_shard.entry(entry.shard).or_default().insert(name, entry);
+        }
+        let mut before = 0;
+        for (index, expected) in by_shard.iter().filter(|(index, _)| model.shards.contains(index)) {
+            let entry = self
+                .manifest
+                .shards
+                .get(*index)
+                .ok_or_else(|| BundleError::manifest("shards", format!("there is no shard {index}")))?;
+            let file = entry.file.as_str();
+            let mut report = |bytes: u64| {
+                // A file that is longer than promised is refused below; until then the bar does not run over.
+                let bytes_done = before + bytes.min(entry.bytes);
+                on_progress(LoadProgress { kind, file, bytes_done, bytes_total });
+            };
+            report(0);
+            let bytes = self.read_checked(entry, &mut report).await?;
+            shard::deliver(file, &bytes, expected, sink)?;
+            before += entry.bytes;
+        }
+        Ok(())
+    }
+
+    /// The tokenizer's JSON, checked.
+    ///
+    /// # Errors
+    /// As for a shard.
+    pub async fn tokenizer_json(&self) -> Result<String, BundleError> {
+        let entry = &self.manifest.tokenizer;
+        let bytes = self.read_checked(entry, &mut |_| {}).await?;
+        String::from_utf8(bytes)
+            .map_err(|_| BundleError::File { file: entry.file.clone(), problem: "not UTF-8 text".into() })
+    }
+
+    fn model(&self, kind: &str) -> Result<&ModelEntry, BundleError> {
+        self.manifest.models.get(kind).ok_or_else(|| BundleError::NoModel {
+            kind: kind.into(),
+            available: self.manifest.models.keys().map(String::as_str).collect::<Vec<_>>().join(", "),
+        })
+    }
+
+    /// Reads a file and compares it with the manifest; once more where they differ, because the copy in a cache or a
+    /// proxy may be an old or a broken one.
+    async fn read_checked(&self, entry: &FileEntry, on_progress: &mut dyn FnMut(u64)) -> Result<Vec<u8>, BundleError> {
+        let first = self.reader.read(&entry.file, on_progress).await?;
+        if check(entry, &first).is_ok() {
+            return Ok(first);
+        }
+        // Not two shards in memory at once.
+        drop(first);
+        self.reader.refresh(&entry.file).await;
+        let second = self.reader.read(&entry.file, on_progress).await?;
+        check(entry, &second)?;
+        Ok(second)
+    }
+}
+
+fn check(entry: &FileEntry, bytes: &[u8]) -> Result<(), BundleError> {
+    let found = bytes.len() as u64;
+    if found != entry.bytes {
+        return Err(BundleError::Length { file: entry.file.clone(), expected: entry.bytes, found });
+    }
+    let found = sha256_hex(bytes);
+    if found != entry.sha256 {
+        return Err(BundleError::Hash { file: entry.file.clone(), expected: entry.sha256.clone(), found });
+    }
+    Ok(())
+}
+
+/// SHA-256 as 64 lowercase hexadecimal digits.
+fn sha256_hex(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+/// Lowercase hexadecimal digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,231 @@
+//! What `manifest.json` says.
+//!
+//! ```json
+//! { "format": 1, "name": "scenes", "created": "2026-11-23T10:00:00Z", "licence": "MIT OR Apache-2.0", "world": "scenes",
+//!   "models": { "showo": { "config": {…}, "source": {"checkpoint": "showo.safetensors", "sha256": "…"}, "shards": [0, 1] } },
+//!   "shards": [ { "file": "showo-00.safetensors", "bytes": 1234, "sha256": "…" } ],
+//!   "tensors": { "showo/lm_head.weight": { "shard": 0, "dtype": "q8", "shape": [562, 128], "error": {…} } },
+//!   "tokenizer": { "file": "tokenizer.json", "bytes": 1234, "sha256": "…" } }
+//! ```
+//!
+//! Inside a shard a tensor has its name without the kind, so that a shard is an ordinary checkpoint of its model.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{BundleError, unique, validate};
+
+/// The manifest's own name inside the bundle.
+pub const MANIFEST_FILE: &str = "manifest.json";
+
+/// The version that this program reads and writes.
+pub const FORMAT: u32 = 1;
+
+/// Weights that share one scale in a q8 tensor.
+pub const BLOCK: usize = 32;
+
+/// What a q8 tensor's scales are called inside the shard: the tensor's name and this.
+pub const SCALE_SUFFIX: &str = ".scale";
+
+/// The kinds of model that a bundle can hold, in the order in which they are loaded: what draws comes first.
+pub const KINDS: [&str; 6] = ["showo", "magvit", "reward:parm", "clip", "reward:prm", "reward:orm"];
+
+/// How a tensor is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StoredDtype {
+    /// int8 with one f16 scale per [`BLOCK`] inputs of a row: two tensors in the shard, `w` and `w.scale`.
+    Q8,
+    /// IEEE half precision.
+    F16,
+    /// IEEE single precision.
+    F32,
+}
+
+/// What storing a tensor cost, against the checkpoint.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TensorError {
+    /// `‖stored − source‖₂ / ‖source‖₂` over the whole tensor.
+    pub relative_rms: f32,
+    /// The same over the worst block of [`BLOCK`] inputs.
+    pub worst_block: f32,
+}
+
+/// One tensor of one model, under the key `kind/name`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TensorEntry {
+    /// Index into the manifest's shards.
+    pub shard: usize,
+    /// How it is stored.
+    pub dtype: StoredDtype,
+    /// The source's shape, `[out, in…]` for a q8 tensor.
+    pub shape: Vec<usize>,
+    /// What storing it cost; absent where it is stored without loss.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<TensorError>,
+}
+
+/// A file of the bundle, other than the manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileEntry {
+    /// Its name: letters, digits, `.`, `_` and `-`, no folders.
+    pub file: String,
+    /// Its length in bytes.
+    pub bytes: u64,
+    /// Its SHA-256, 64 lowercase hexadecimal digits.
+    pub sha256: String,
+}
+
+/// Where a model's weights came from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// The checkpoint's name.
+    pub checkpoint: String,
+    /// The checkpoint's SHA-256, 64 lowercase hexadecimal digits.
+    pub sha256: String,
+}
+
+/// One model of the bundle.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelEntry {
+    /// The network's configuration, read by the network's own loader.
+    pub config: serde_json::Value,
+    /// Where the weights came from.
+    pub source: Source,
+    /// Indices into the manifest's shards, rising; a shard belongs to exactly one model.
+    pub shards: Vec<usize>,
+}
+
+/// The world that a bundle's model was trained on, where this project knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum World {
+    /// The `scenes` crate: its grammar knows every prompt, its checker judges every picture.
+    Scenes,
+}
+
+/// A whole manifest. One that came out of [`Manifest::parse`] is consistent in itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// The bundle's name, for people.
+    pub name: String,
+    /// When it was made, RFC 3339 in UTC.
+    pub created: String,
+    /// The weights' licence, in SPDX terms where it has them.
+    pub licence: String,
+    /// The model's world; absent for models of the open world.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub world: Option<World>,
+    /// The models by kind, one of [`KINDS`].
+    #[serde(deserialize_with = "unique::map")]
+    pub models: BTreeMap<String, ModelEntry>,
+    /// The shards in load order.
+    pub shards: Vec<FileEntry>,
+    /// The tensors by `kind/name`.
+    #[serde(deserialize_with = "unique::map")]
+    pub tensors: BTreeMap<String, TensorEntry>,
+    /// A Hugging Face `tokenizer.json`.
+    pub tokenizer: FileEntry,
+}
+
+impl Manifest {
+    /// Reads and validates a manifest.
+    ///
+    /// # Errors
+    /// [`BundleError::Version`] for another format, else [`BundleError::Manifest`] with the field's path.
+    pub fn parse(json: &[u8]) -> Result<Self, BundleError> {
+        // The version first, and alone: a later format may well have fields that are unknown here, and "unknown
+        // field" would hide the reason.
+        #[derive(Deserialize)]
+        struct Probe {
+            format: u64,
+        }
+        let probe: Probe = parse_json(json)?;
+        if probe.format != u64::from(FORMAT) {
+            return Err(BundleError::Version { found: probe.format, known: FORMAT });
+        }
+        let manifest: Self = parse_json(json)?;
+        validate::manifest(&manifest)?;
+        Ok(manifest)
+    }
+
+    /// Checks that the manifest agrees with itself; see [`Manifest::parse`].
+    ///
+    /// # Errors
+    /// [`BundleError::Version`] or [`BundleError::Manifest`].
+    pub fn validate(&self) -> Result<(), BundleError> {
+        if self.format != FORMAT {
+            return Err(BundleError::Version { found: self.format.into(), known: FORMAT });
+        }
+        validate::manifest(self)
+    }
+
+    /// The tensors of one model: name inside the shard and entry, in the order of names.
+    pub fn tensors_of<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = (&'a str, &'a TensorEntry)> {
+        self.tensors.iter().filter_map(move |(key, entry)| match key.split_once('/') {
+            Some((of, name)) if of == kind => Some((name, entry)),
+            _ => None,
+        })
+    }
+
+    /// The bytes that one model's shards take; 0 for a kind that is not there.
+    pub fn bytes_of(&self, kind: &str) -> u64 {
+        let shards = self.models.get(kind).map_or(&[][..], |model| &model.shards);
+        shards.iter().filter_map(|&shard| self.shards.get(shard)).map(|shard| shard.bytes).sum()
+    }
+}
+
+impl TensorEntry {
+    /// Elements of the tensor; `None` where their number overflows.
+    pub fn elements(&self) -> Option<usize> {
+        self.shape.iter().try_fold(1usize, |product, &size| product.checked_mul(size))
+    }
+
+    /// For a q8 tensor, the shape of its scales: `[out, ceil(inputs / 32)]`. `None` below two dimensions or where
+    /// the sizes overflow.
+    pub fn scale_shape(&self) -> Option<[usize; 2]> {
+        let (&out, inputs) = self.shape.split_first()?;
+        if inputs.is_empty() {
+            return None;
+        }
+        let inputs = inputs.iter().try_fold(1usize, |product, &size| product.checked_mul(size))?;
+        Some([out, inputs.div_ceil(BLOCK)])
+    }
+
+    /// Bytes that the tensor takes in its shard, scales included; `None` where they overflow.
+    pub fn stored_bytes(&self) -> Option<u64> {
+        let elements = self.elements()?;
+        let bytes = match self.dtype {
+            StoredDtype::F32 => elements.checked_mul(4)?,
+            StoredDtype::F16 => elements.checked_mul(2)?,
+            StoredDtype::Q8 => {
+                let [out, blocks] = self.scale_shape()?;
+                elements.checked_add(out.checked_mul(blocks)?.checked_mul(2)?)?
+            }
+        };
+        u64::try_from(bytes).ok()
+    }
+}
+
+/// Parses JSON, naming the field in which it went wrong.
+fn parse_json<T: serde::de::DeserializeOwned>(json: &[u8]) -> Result<T, BundleError> {
+    let mut deserializer = serde_json::Deserializer::from_slice(json);
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let field = match error.path().to_string() {
+            path if path == "." => "the whole file".to_string(),
+            path => path,
+        };
+        BundleError::Manifest { field, problem: error.into_inner().to_string() }
+    })?;
+    deserializer.end().map_err(|error| BundleError::manifest("the whole file", error.to_string()))?;
+    Ok(value)
+}

@@ -1,0 +1,374 @@
+//! Writing bundles: the other half of the format, beside its reader so that the two cannot drift apart.
+//!
+//! Everything is written into a hidden folder beside the target, which takes the target's name as the last act: an
+//! interrupted conversion leaves nothing that looks finished.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::{self, BufWriter, Write},
+    path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use half::f16;
+use sha2::{Digest, Sha256};
+
+use super::{
+    BundleError, Manifest,
+    header::Dtype,
+    load::hex,
+    manifest::{
+        FORMAT, FileEntry, MANIFEST_FILE, ModelEntry, SCALE_SUFFIX, Source, StoredDtype, TensorEntry, TensorError,
+        World,
+    },
+};
+
+/// A shard is at most this long, unless it holds a single tensor that is longer.
+pub const SHARD_BYTES: u64 = 16 << 20;
+
+/// The tokenizer's name inside the bundle.
+const TOKENIZER_FILE: &str = "tokenizer.json";
+
+/// What a bundle says of itself, apart from its models.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct About {
+    /// The bundle's name, for people.
+    pub name: String,
+    /// The weights' licence.
+    pub licence: String,
+    /// The model's world, where this project knows it.
+    pub world: Option<World>,
+}
+
+/// A bundle that could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// Nothing is ever overwritten.
+    #[error("{} exists already; choose another folder, or remove it first", .0.display())]
+    Exists(PathBuf),
+    /// The output path names no folder.
+    #[error("{} cannot be a bundle's folder: it has no name", .0.display())]
+    NoName(PathBuf),
+    /// The disk refused: no space, no permission.
+    #[error("{}: {source}", .path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A tensor that no bundle may hold.
+    #[error("{kind} tensor {tensor}: {problem}")]
+    Tensor {
+        /// The model's kind.
+        kind: String,
+        /// The tensor's name.
+        tensor: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A model was begun twice, or a tensor came before any model.
+    #[error("model {0}: begun twice, or not begun")]
+    Model(String),
+    /// What was written would be refused by the reader.
+    #[error("the bundle would not be readable: {0}")]
+    Unreadable(#[from] BundleError),
+}
+
+/// One safetensors entry that waits for its shard.
+struct Part {
+    name: String,
+    dtype: Dtype,
+    shape: Vec<usize>,
+    bytes: Vec<u8>,
+}
+
+/// Writes one bundle: [`model`](Self::model), its tensors, the next model …, [`finish`](Self::finish). Models are
+/// loaded in the order in which they are written. Dropped before `finish`, it removes what it wrote.
+pub struct BundleWriter {
+    target: PathBuf,
+    partial: PathBuf,
+    manifest: Manifest,
+    kind: Option<String>,
+    /// The shard in the making.
+    pending: Vec<Part>,
+    /// Bytes that it will take, header included, at most.
+    pending_bytes: u64,
+}
+
+impl BundleWriter {
+    /// Begins a bundle that will appear at `target`.
+    ///
+    /// # Errors
+    /// Where `target` exists, or no folder can be made beside it.
+    pub fn create(target: &Path, about: About) -> Result<Self, WriteError> {
+        let name = target.file_name().ok_or_else(|| WriteError::NoName(target.into()))?;
+        refuse_existing(target)?;
+        let parent = match target.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        fs::create_dir_all(parent).map_err(io_error(parent))?;
+        let mut hidden = std::ffi::OsString::from(".");
+        hidden.push(name);
+        hidden.push(format!(".partial-{}", std::process::id()));
+        let partial = parent.join(hidden);
+        fs::create_dir(&partial).map_err(io_error(&partial))?;
+        let manifest = Manifest {
+            format: FORMAT,
+            name: about.name,
+            created: timestamp(seconds_now()),
+            licence: about.licence,
+            world: about.world,
+            models: BTreeMap::new(),
+            shards: Vec::new(),
+            tensors: BTreeMap::new(),
+            tokenizer: FileEntry { file: TOKENIZER_FILE.into(), bytes: 0, sha256: String::new() },
+        };
+        Ok(Self { target: target.into(), partial, manifest, kind: None, pending: Vec::new(), pending_bytes: 0 })
+    }
+
+    /// Begins a model; the tensors that follow are its own.
+    ///
+    /// # Errors
+    /// Where the model was begun before, or the last shard of the one before it cannot be written.
+    pub fn model(&mut self, kind: &str, config: serde_json::Value, source: Source) -> Result<(), WriteError> {
+        self.flush()?;
+        if self.manifest.models.contains_key(kind) {
+            return Err(WriteError::Model(kind.into()));
+        }
+        self.manifest.models.insert(kind.into(), ModelEntry { config, source, shards: Vec::new() });
+        self.kind = Some(kind.into());
+        Ok(())
+    }
+
+    /// Adds an int8 tensor of `shape` = `[out, in…]`, `q` row-major in −127…127, `scale` `[out, ceil(inputs / 32)]`.
+    ///
+    /// # Errors
+    /// Lengths that contradict the shape, a name that is taken, a full disk.
+    pub fn q8(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+        q: &[i8],
+        scale: &[f16],
+        error: TensorError,
+    ) -> Result<(), WriteError> {
+        let entry = self.entry(StoredDtype::Q8, shape, Some(error));
+        let Some(scale_shape) = entry.scale_shape() else {
+            return Err(self.bad(name, "a q8 tensor has at least two sizes"));
+        };
+        let parts = vec![
+            Part { name: name.into(), dtype: Dtype::I8, shape: shape.into(), bytes: bytemuck::cast_slice(q).into() },
+            Part {
+                name: format!("{name}{SCALE_SUFFIX}"),
+                dtype: Dtype::F16,
+                shape: scale_shape.into(),
+                bytes: scale.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            },
+        ];
+        self.add(name, entry, parts)
+    }
+
+    /// Adds a tensor in half precision.
+    ///
+    /// # Errors
+    /// As [`q8`](Self::q8).
+    pub fn f16(&mut self, name: &str, shape: &[usize], values: &[f16], error: TensorError) -> Result<(), WriteError> {
+        let entry = self.entry(StoredDtype::F16, shape, Some(error));
+        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        self.add(name, entry, vec![Part { name: name.into(), dtype: Dtype::F16, shape: shape.into(), bytes }])
+    }
+
+    /// Adds a tensor in single precision.
+    ///
+    /// # Errors
+    /// As [`q8`](Self::q8).
+    pub fn f32(&mut self, name: &str, shape: &[usize], values: &[f32]) -> Result<(), WriteError> {
+        let entry = self.entry(StoredDtype::F32, shape, None);
+        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        self.add(name, entry, vec![Part { name: name.into(), dtype: Dtype::F32, shape: shape.into(), bytes }])
+    }
+
+    /// Writes the last shard, the tokenizer and the manifest, checks that the whole is readable by its own account,
+    /// and gives the folder its name.
+    ///
+    /// # Errors
+    /// A full disk, a folder that has appeared at the target, a bundle without models.
+    pub fn finish(mut self, tokenizer_json: &[u8]) -> Result<Manifest, WriteError> {
+        self.flush()?;
+        self.manifest.tokenizer = self.write(TOKENIZER_FILE, &[tokenizer_json])?;
+        // What the reader would refuse must not be written: this is where a name that is not `kind/name`, or a kind
+        // that nobody knows, comes to light.
+        self.manifest.validate()?;
+        let json = serde_json::to_vec_pretty(&self.manifest)
+            .map_err(|error| WriteError::Io { path: self.partial.join(MANIFEST_FILE), source: error.into() })?;
+        Manifest::parse(&json)?;
+        self.write(MANIFEST_FILE, &[&json, b"\n"])?;
+        // Renaming onto an empty folder would succeed on some systems.
+        refuse_existing(&self.target)?;
+        fs::rename(&self.partial, &self.target).map_err(io_error(&self.target))?;
+        self.partial.clear();
+        Ok(self.manifest.clone())
+    }
+
+    fn entry(&self, dtype: StoredDtype, shape: &[usize], error: Option<TensorError>) -> TensorEntry {
+        TensorEntry { shard: self.manifest.shards.len(), dtype, shape: shape.into(), error }
+    }
+
+    fn bad(&self, tensor: &str, problem: impl Into<String>) -> WriteError {
+        WriteError::Tensor {
+            kind: self.kind.clone().unwrap_or_default(),
+            tensor: tensor.into(),
+            problem: problem.into(),
+        }
+    }
+
+    fn add(&mut self, name: &str, mut entry: TensorEntry, parts: Vec<Part>) -> Result<(), WriteError> {
+        let Some(kind) = self.kind.clone() else {
+            return Err(WriteError::Model(String::new()));
+        };
+        for part in &parts {
+            let expected = part.shape.iter().try_fold(part.dtype.bytes(), |product, &size| product.checked_mul(size));
+            if expected != Some(part.bytes.len()) {
+                let problem = format!(
+                    "{} is {} bytes long, which is not {:?} of {}",
+                    part.name,
+                    part.bytes.len(),
+                    part.shape,
+                    part.dtype.name()
+                );
+                return Err(self.bad(name, problem));
+            }
+        }
+        // What the header says of one entry is shorter than this.
+        let bytes: u64 = parts.iter().map(|part| part.bytes.len() as u64 + 6 * part.name.len() as u64 + 256).sum();
+        if !self.pending.is_empty() && self.pending_bytes + bytes > SHARD_BYTES {
+            self.flush()?;
+        }
+        let key = format!("{kind}/{name}");
+        if self.manifest.tensors.contains_key(&key) {
+            return Err(self.bad(name, "is there twice"));
+        }
+        entry.shard = self.manifest.shards.len();
+        self.manifest.tensors.insert(key, entry);
+        self.pending.extend(parts);
+        self.pending_bytes += bytes;
+        Ok(())
+    }
+
+    /// Writes the shard in the making.
+    fn flush(&mut self) -> Result<(), WriteError> {
+        let Some(kind) = self.kind.clone().filter(|_| !self.pending.is_empty()) else {
+            return Ok(());
+        };
+        let index = self.manifest.shards.len();
+        let Some(model) = self.manifest.models.get_mut(&kind) else {
+            return Err(WriteError::Model(kind));
+        };
+        model.shards.push(index);
+        let file = format!("{}-{:03}.safetensors", kind.replace(':', "-"), model.shards.len() - 1);
+        let mut parts = std::mem::take(&mut self.pending);
+        self.pending_bytes = 0;
+        // Wide elements first, so that every tensor lies aligned and can be read in place.
+        parts.sort_by_key(|part| std::cmp::Reverse(part.dtype.bytes()));
+        let header = header(&parts);
+        let length = (header.len() as u64).to_le_bytes();
+        let mut pieces: Vec<&[u8]> = vec![&length, &header];
+        pieces.extend(parts.iter().map(|part| part.bytes.as_slice()));
+        let entry = self.write(&file, &pieces)?;
+        self.manifest.shards.push(entry);
+        Ok(())
+    }
+
+    fn write(&self, file: &str, pieces: &[&[u8]]) -> Result<FileEntry, WriteError> {
+        let path = self.partial.join(file);
+        let mut hash = Sha256::new();
+        let mut bytes = 0;
+        let mut write = || -> io::Result<()> {
+            let mut out = BufWriter::new(File::create_new(&path)?);
+            for piece in pieces {
+                out.write_all(piece)?;
+                hash.update(piece);
+                bytes += piece.len() as u64;
+            }
+            // The rename at the end must not overtake the content.
+            out.into_inner()?.sync_all()
+        };
+        write().map_err(io_error(&path))?;
+        Ok(FileEntry { file: file.into(), bytes, sha256: hex(&hash.finalize()) })
+    }
+}
+
+impl Drop for BundleWriter {
+    fn drop(&mut self) {
+        if !self.partial.as_os_str().is_empty() {
+            // The error that led here is the one to report; the folder's hidden name says that it is unfinished.
+            let _ = fs::remove_dir_all(&self.partial);
+        }
+    }
+}
+
+/// A safetensors header for parts that follow each other, padded with spaces to a multiple of 8.
+fn header(parts: &[Part]) -> Vec<u8> {
+    let mut entries = serde_json::Map::new();
+    let mut start = 0u64;
+    for part in parts {
+        let end = start + part.bytes.len() as u64;
+        let entry =
+            serde_json::json!({ "dtype": part.dtype.name(), "shape": part.shape, "data_offsets": [start, end] });
+        entries.insert(part.name.clone(), entry);
+        start = end;
+    }
+    let mut json = serde_json::Value::Object(entries).to_string().into_bytes();
+    json.resize(json.len().next_multiple_of(8), b' ');
+    json
+}
+
+fn refuse_existing(target: &Path) -> Result<(), WriteError> {
+    // Not `exists`, which follows links: a dangling link is in the way, too.
+    match target.symlink_metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(io_error(target)(error)),
+        Ok(_) => Err(WriteError::Exists(target.into())),
+    }
+}
+
+fn io_error(path: &Path) -> impl FnOnce(io::Error) -> WriteError {
+    let path = path.to_path_buf();
+    move |source| WriteError::Io { path, source }
+}
+
+/// Seconds since 1970; `SOURCE_DATE_EPOCH` overrides the clock, so that a conversion can be repeated byte for byte.
+fn seconds_now() -> u64 {
+    let fixed = std::env::var("SOURCE_DATE_EPOCH").ok().and_then(|seconds| seconds.parse().ok());
+    fixed.unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()))
+}
+
+/// RFC 3339 in UTC. Days to date: Howard Hinnant, "chrono-compatible low-level date algorithms", `civil_from_days`.
+fn timestamp(seconds: u64) -> String {
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", second / 3_600, second / 60 % 60, second % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::timestamp;
+
+    #[test]
+    fn days_become_dates() {
+        assert_eq!(timestamp(0), "1970-01-01T00:00:00Z");
+        assert_eq!(timestamp(951_782_399), "2000-02-28T23:59:59Z");
+        assert_eq!(timestamp(951_782_400), "2000-02-29T00:00:00Z");
+        assert_eq!(timestamp(1_795_392_000), "2026-11-23T00:00:00Z");
+    }
+}

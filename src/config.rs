@@ -1,0 +1,292 @@
+//! What a bundle's manifest says of its models: the configuration of each network.
+//!
+//! The field names are the reference's, so that a public `config.json` reads as it is.
+
+use serde::{Deserialize, Serialize};
+
+fn default_true() -> bool {
+    true
+}
+
+/// Ids of the tokens that Show-o adds to the language model's vocabulary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpecialTokens {
+    /// `[PAD]`.
+    pub pad: u32,
+    /// `<|soi|>`, before the image.
+    pub soi: u32,
+    /// `<|eoi|>`, after the image.
+    pub eoi: u32,
+    /// `<|t2i|>`, the task.
+    pub t2i: u32,
+}
+
+/// Show-o over Phi.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ShowoConfig {
+    /// d.
+    pub hidden_size: usize,
+    /// Blocks.
+    pub num_hidden_layers: usize,
+    /// Heads; d is their multiple.
+    pub num_attention_heads: usize,
+    /// Width of the MLP.
+    pub intermediate_size: usize,
+    /// The part of each head that rotates.
+    pub partial_rotary_factor: f64,
+    /// Base of the rotary frequencies.
+    pub rope_theta: f64,
+    /// ε of every layer normalization.
+    pub layer_norm_eps: f64,
+    /// Whether queries and keys are normalized per head; also done where the weights hold the norms.
+    pub qk_layernorm: bool,
+    /// `llm_vocab_size` + special tokens + `codebook_size` + 1 for `[mask]`.
+    pub vocab_size: usize,
+    /// The language model's own tokens.
+    pub llm_vocab_size: usize,
+    /// Tokens added to it, 10 in Show-o.
+    pub num_new_special_tokens: usize,
+    /// Image codes.
+    pub codebook_size: usize,
+    /// N, the tokens of an image; a square number.
+    pub num_vq_tokens: usize,
+    /// Longest prompt in tokens, `<|t2i|>` not counted.
+    pub max_text_len: usize,
+    /// Ids of the added tokens.
+    pub special_tokens: SpecialTokens,
+    /// Begins a text.
+    pub bos: u32,
+    /// Ends a text.
+    pub eos: u32,
+    /// `[mask]`.
+    pub mask_token_id: u32,
+}
+
+impl ShowoConfig {
+    /// The id of code 0.
+    #[must_use]
+    pub fn first_code(&self) -> usize {
+        self.llm_vocab_size + self.num_new_special_tokens
+    }
+
+    /// Tokens before `<|soi|>`: the padded text with `<|t2i|>`.
+    #[must_use]
+    pub fn prefix_len(&self) -> usize {
+        self.max_text_len + 1
+    }
+
+    /// Side G of the token grid; N = G².
+    #[must_use]
+    pub fn grid(&self) -> usize {
+        self.num_vq_tokens.isqrt()
+    }
+
+    /// Why this configuration cannot be built, if it cannot.
+    ///
+    /// # Errors
+    /// The field and what contradicts it.
+    pub fn validate(&self) -> Result<(), String> {
+        if self.num_attention_heads == 0 || !self.hidden_size.is_multiple_of(self.num_attention_heads) {
+            return Err(format!(
+                "hidden_size {} is no multiple of num_attention_heads {}",
+                self.hidden_size, self.num_attention_heads
+            ));
+        }
+        let vocab = self.first_code() + self.codebook_size + 1;
+        if self.vocab_size != vocab {
+            return Err(format!("vocab_size is {}, but its parts add up to {vocab}", self.vocab_size));
+        }
+        if self.mask_token_id as usize + 1 != self.vocab_size {
+            return Err(format!("mask_token_id is {}, but the last id is {}", self.mask_token_id, self.vocab_size - 1));
+        }
+        if self.grid().pow(2) != self.num_vq_tokens {
+            return Err(format!("num_vq_tokens {} is no square", self.num_vq_tokens));
+        }
+        let rotary = self.rotary_len();
+        if rotary == 0 || !rotary.is_multiple_of(2) {
+            return Err(format!(
+                "partial_rotary_factor {} rotates {rotary} channels a head",
+                self.partial_rotary_factor
+            ));
+        }
+        Ok(())
+    }
+
+    /// Channels of a head that rotate.
+    #[must_use]
+    pub fn rotary_len(&self) -> usize {
+        (self.partial_rotary_factor * (self.hidden_size / self.num_attention_heads) as f64) as usize
+    }
+}
+
+fn groups() -> usize {
+    32
+}
+
+fn group_epsilon() -> f64 {
+    1e-6
+}
+
+/// MAGVIT-v2 with lookup-free quantization.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MagvitConfig {
+    /// Base width.
+    pub ch: usize,
+    /// Bits of a code: the codebook has 2^`z_channels` entries.
+    pub z_channels: usize,
+    /// Side of the picture in pixels.
+    pub resolution: usize,
+    /// Width of each encoder level as a multiple of `ch`, finest first.
+    pub encoder_ch_mult: Vec<usize>,
+    /// Width of each decoder level as a multiple of `ch`, finest first.
+    pub decoder_ch_mult: Vec<usize>,
+    /// Residual blocks of each encoder level.
+    pub encoder_num_res_blocks: Vec<usize>,
+    /// Residual blocks of each decoder level.
+    pub decoder_num_res_blocks: Vec<usize>,
+    /// Picture sides at which levels attend.
+    pub attn_resolutions: Vec<usize>,
+    /// Groups of every group normalization.
+    #[serde(default = "groups")]
+    pub group_norm_groups: usize,
+    /// ε of every group normalization.
+    #[serde(default = "group_epsilon")]
+    pub group_norm_eps: f64,
+}
+
+impl MagvitConfig {
+    /// Side of the token grid.
+    #[must_use]
+    pub fn grid(&self) -> usize {
+        self.resolution >> (self.encoder_ch_mult.len().max(1) - 1)
+    }
+
+    /// Entries of the codebook.
+    #[must_use]
+    pub fn codebook_size(&self) -> usize {
+        1 << self.z_channels
+    }
+
+    /// Why this configuration cannot be built, if it cannot.
+    ///
+    /// # Errors
+    /// The field and what contradicts it.
+    pub fn validate(&self) -> Result<(), String> {
+        let levels = self.encoder_ch_mult.len();
+        if levels == 0 || self.encoder_num_res_blocks.len() != levels {
+            return Err("encoder_ch_mult and encoder_num_res_blocks differ in length".into());
+        }
+        if self.decoder_ch_mult.len() != levels || self.decoder_num_res_blocks.len() != levels {
+            return Err("the decoder's levels differ in number from the encoder's".into());
+        }
+        if !self.resolution.is_multiple_of(1 << (levels - 1)) {
+            return Err(format!("resolution {} cannot be halved {} times", self.resolution, levels - 1));
+        }
+        if !(1..=18).contains(&self.z_channels) {
+            return Err(format!("z_channels is {}, but must be from 1 to 18", self.z_channels));
+        }
+        Ok(())
+    }
+}
+
+/// One tower of CLIP.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClipTowerConfig {
+    /// Width.
+    pub hidden_size: usize,
+    /// Width of the MLP.
+    pub intermediate_size: usize,
+    /// Blocks.
+    pub num_hidden_layers: usize,
+    /// Heads.
+    pub num_attention_heads: usize,
+    /// ε of every layer normalization.
+    pub layer_norm_eps: f64,
+    /// Entries of the text vocabulary; text tower only.
+    #[serde(default)]
+    pub vocab_size: usize,
+    /// Longest text; text tower only.
+    #[serde(default)]
+    pub max_position_embeddings: usize,
+    /// The token whose state stands for the text; text tower only.
+    #[serde(default)]
+    pub eos_token_id: Option<u32>,
+    /// Side of the picture in pixels; vision tower only.
+    #[serde(default)]
+    pub image_size: usize,
+    /// Side of a patch in pixels; vision tower only.
+    #[serde(default)]
+    pub patch_size: usize,
+}
+
+/// CLIP, two towers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClipConfig {
+    /// The text tower.
+    pub text_config: ClipTowerConfig,
+    /// The vision tower.
+    pub vision_config: ClipTowerConfig,
+    /// Width of the shared space.
+    pub projection_dim: usize,
+    /// What pixels are normalized by, one per channel, over pixels in [0, 1].
+    #[serde(default = "clip_mean")]
+    pub image_mean: [f32; 3],
+    /// What pixels are divided by, one per channel.
+    #[serde(default = "clip_std")]
+    pub image_std: [f32; 3],
+}
+
+// The reference's digits, as published.
+#[allow(clippy::excessive_precision)]
+fn clip_mean() -> [f32; 3] {
+    [0.481_454_66, 0.457_827_5, 0.408_210_73]
+}
+
+#[allow(clippy::excessive_precision)]
+fn clip_std() -> [f32; 3] {
+    [0.268_629_54, 0.261_302_58, 0.275_777_11]
+}
+
+/// What a reward network's label said in training.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RewardLabel {
+    /// Finishing from here satisfies the prompt (PARM).
+    Potential,
+    /// This preview satisfies the prompt (PRM).
+    Preview,
+    /// This finished image satisfies the prompt (ORM).
+    Outcome,
+}
+
+/// The reward network: an encoder over prompt and image tokens.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RewardConfig {
+    /// d.
+    pub hidden_size: usize,
+    /// Blocks.
+    pub num_hidden_layers: usize,
+    /// Heads.
+    pub num_attention_heads: usize,
+    /// Width of the MLP in a block.
+    pub intermediate_size: usize,
+    /// Width of the head's hidden layer: d → this → 1.
+    pub head_size: usize,
+    /// Text ids (the language model's vocabulary with its added tokens).
+    pub text_vocab_size: usize,
+    /// Image codes; one more id stands for `[mask]`.
+    pub codebook_size: usize,
+    /// N.
+    pub num_vq_tokens: usize,
+    /// Longest prompt in tokens; shorter ones are padded on the left.
+    pub max_text_len: usize,
+    /// The id that pads.
+    pub pad: u32,
+    /// ε of every layer normalization.
+    pub layer_norm_eps: f64,
+    /// What it was trained on.
+    pub label: RewardLabel,
+    /// Whether the blocks have biases.
+    #[serde(default = "default_true")]
+    pub bias: bool,
+}

@@ -1,0 +1,369 @@
+//! MAGVIT-v2: the convolutional image tokenizer with lookup-free quantization.
+//!
+//! Reference: `models/modeling_magvitv2.py` and `models/common_modules.py` of showlab/Show-o. A code is the sign bits
+//! of a z-channel latent, most significant bit first.
+
+use burn::module::Module;
+use burn::tensor::activation::softmax;
+use burn::tensor::{Int, Tensor, TensorData};
+
+use super::layers::{Conv2d, ConvShape, GroupNorm, swish};
+use super::weights::{ModelError, Weights};
+use crate::config::MagvitConfig;
+
+#[derive(Module, Debug)]
+struct ResnetBlock {
+    norm1: GroupNorm,
+    conv1: Conv2d,
+    norm2: GroupNorm,
+    conv2: Conv2d,
+    nin_shortcut: Option<Conv2d>,
+}
+
+#[derive(Module, Debug)]
+struct AttnBlock {
+    norm: GroupNorm,
+    q: Conv2d,
+    k: Conv2d,
+    v: Conv2d,
+    proj_out: Conv2d,
+}
+
+#[derive(Module, Debug)]
+struct Resample {
+    conv: Conv2d,
+}
+
+#[derive(Module, Debug)]
+struct Down {
+    block: Vec<ResnetBlock>,
+    attn: Vec<AttnBlock>,
+    downsample: Option<Resample>,
+}
+
+#[derive(Module, Debug)]
+struct Up {
+    block: Vec<ResnetBlock>,
+    attn: Vec<AttnBlock>,
+    upsample: Option<Resample>,
+}
+
+#[derive(Module, Debug)]
+struct Middle {
+    block_1: ResnetBlock,
+    attn_1: AttnBlock,
+    block_2: ResnetBlock,
+}
+
+#[derive(Module, Debug)]
+struct Encoder {
+    conv_in: Conv2d,
+    down: Vec<Down>,
+    mid: Middle,
+    norm_out: GroupNorm,
+    conv_out: Conv2d,
+    quant_conv: Conv2d,
+}
+
+#[derive(Module, Debug)]
+struct Decoder {
+    post_quant_conv: Conv2d,
+    conv_in: Conv2d,
+    mid: Middle,
+    up: Vec<Up>,
+    norm_out: GroupNorm,
+    conv_out: Conv2d,
+}
+
+/// The image tokenizer. Field names spell the reference's tensor names.
+#[derive(Module, Debug)]
+pub struct Magvit {
+    /// `None` where only decoding is wanted (the browser): half the weights.
+    encoder: Option<Encoder>,
+    decoder: Decoder,
+    bits: usize,
+}
+
+/// Takes parts of one width under one prefix.
+struct Parts<'a> {
+    weights: &'a mut Weights,
+    groups: usize,
+    epsilon: f64,
+}
+
+impl Parts<'_> {
+    fn conv(&mut self, name: &str, shape: ConvShape) -> Result<Conv2d, ModelError> {
+        Conv2d::take(self.weights, name, shape)
+    }
+
+    fn norm(&mut self, name: &str, channels: usize) -> Result<GroupNorm, ModelError> {
+        GroupNorm::take(self.weights, name, channels, self.groups, self.epsilon)
+    }
+
+    fn resnet(&mut self, name: &str, inputs: usize, out: usize) -> Result<ResnetBlock, ModelError> {
+        Ok(ResnetBlock {
+            norm1: self.norm(&format!("{name}.norm1"), inputs)?,
+            conv1: self.conv(&format!("{name}.conv1"), ConvShape::same(inputs, out, 3))?,
+            norm2: self.norm(&format!("{name}.norm2"), out)?,
+            conv2: self.conv(&format!("{name}.conv2"), ConvShape::same(out, out, 3))?,
+            nin_shortcut: if inputs == out {
+                None
+            } else {
+                Some(self.conv(&format!("{name}.nin_shortcut"), ConvShape::same(inputs, out, 1))?)
+            },
+        })
+    }
+
+    fn attention(&mut self, name: &str, width: usize) -> Result<AttnBlock, ModelError> {
+        let one = ConvShape::same(width, width, 1);
+        Ok(AttnBlock {
+            norm: self.norm(&format!("{name}.norm"), width)?,
+            q: self.conv(&format!("{name}.q"), one)?,
+            k: self.conv(&format!("{name}.k"), one)?,
+            v: self.conv(&format!("{name}.v"), one)?,
+            proj_out: self.conv(&format!("{name}.proj_out"), one)?,
+        })
+    }
+
+    fn middle(&mut self, name: &str, width: usize) -> Result<Middle, ModelError> {
+        Ok(Middle {
+            block_1: self.resnet(&format!("{name}.mid.block_1"), width, width)?,
+            attn_1: self.attention(&format!("{name}.mid.attn_1"), width)?,
+            block_2: self.resnet(&format!("{name}.mid.block_2"), width, width)?,
+        })
+    }
+
+    fn level(
+        &mut self,
+        name: &str,
+        blocks: usize,
+        mut width: usize,
+        out: usize,
+        attend: bool,
+    ) -> Result<(Vec<ResnetBlock>, Vec<AttnBlock>, usize), ModelError> {
+        let mut block = Vec::with_capacity(blocks);
+        let mut attn = Vec::new();
+        for index in 0..blocks {
+            block.push(self.resnet(&format!("{name}.block.{index}"), width, out)?);
+            width = out;
+            if attend {
+                attn.push(self.attention(&format!("{name}.attn.{index}"), width)?);
+            }
+        }
+        Ok((block, attn, width))
+    }
+}
+
+impl Magvit {
+    /// Builds the network from named tensors; `encoder` says whether the encoder is wanted too (its tensors are
+    /// passed over otherwise).
+    ///
+    /// # Errors
+    /// A configuration that contradicts itself; missing, surplus or misshapen tensors, by name.
+    pub fn new(config: &MagvitConfig, mut weights: Weights, encoder: bool) -> Result<Self, ModelError> {
+        config.validate().map_err(|why| ModelError::Config { model: "magvit", why })?;
+        let mut parts =
+            Parts { weights: &mut weights, groups: config.group_norm_groups, epsilon: config.group_norm_eps };
+        let encoder_part = if encoder { Some(take_encoder(config, &mut parts)?) } else { None };
+        let network =
+            Self { encoder: encoder_part, decoder: take_decoder(config, &mut parts)?, bits: config.z_channels };
+        // LFQ's tables are constants that we compute.
+        let mut allowed = vec!["quantize."];
+        if !encoder {
+            allowed.push("encoder.");
+        }
+        weights.finish(&allowed)?;
+        Ok(network)
+    }
+
+    /// Pixels `[batch, 3, side, side]` in [−1, 1] → latent `[batch, bits, grid, grid]`; `None` without an encoder.
+    #[must_use]
+    pub fn latent(&self, pixels: Tensor<4>) -> Option<Tensor<4>> {
+        self.encoder.as_ref().map(|encoder| encoder.forward(pixels))
+    }
+
+    /// The codes of a latent: `[batch, bits, grid, grid]` → `[batch, grid²]`.
+    #[must_use]
+    pub fn indices(&self, latent: Tensor<4>) -> Tensor<2, Int> {
+        let [batch, bits, height, width] = latent.dims();
+        let powers: Vec<i32> = (0..bits).rev().map(|bit| 1 << bit).collect();
+        let powers = Tensor::<1, Int>::from_data(TensorData::new(powers, [bits]), &latent.device());
+        let ones = latent.greater_scalar(0.0).int();
+        (ones * powers.reshape([1, bits, 1, 1])).sum_dim(1).reshape([batch, height * width])
+    }
+
+    /// Bits of codes as ±1: `[batch, grid²]` → `[batch, bits, grid, grid]`.
+    #[must_use]
+    pub fn entries(&self, codes: Tensor<2, Int>) -> Tensor<4> {
+        let [batch, tokens] = codes.dims();
+        let grid = tokens.isqrt();
+        let planes = (0..self.bits)
+            .rev()
+            .map(|bit| {
+                let shifted = codes.clone().div_scalar(1_i64 << bit);
+                // Floor division leaves the bit in the lowest place; codes are never negative.
+                shifted.remainder_scalar(2).float().reshape([batch, 1, grid, grid])
+            })
+            .collect();
+        Tensor::cat(planes, 1) * 2.0 - 1.0
+    }
+
+    /// Codes `[batch, grid²]` → pixels `[batch, 3, side, side]`, about [−1, 1].
+    #[must_use]
+    pub fn decode(&self, codes: Tensor<2, Int>) -> Tensor<4> {
+        self.decode_latent(self.entries(codes))
+    }
+
+    /// A quantized latent `[batch, bits, grid, grid]` → pixels; what training differentiates.
+    #[must_use]
+    pub fn decode_latent(&self, entries: Tensor<4>) -> Tensor<4> {
+        self.decoder.forward(entries)
+    }
+}
+
+fn take_encoder(config: &MagvitConfig, parts: &mut Parts<'_>) -> Result<Encoder, ModelError> {
+    let levels = config.encoder_ch_mult.len();
+    let conv_in = parts.conv("encoder.conv_in", ConvShape::same(3, config.ch, 3))?;
+    let mut width = config.ch;
+    let mut side = config.resolution;
+    let mut down = Vec::with_capacity(levels);
+    for level in 0..levels {
+        let name = format!("encoder.down.{level}");
+        let out = config.ch * config.encoder_ch_mult[level];
+        let attend = config.attn_resolutions.contains(&side);
+        let (block, attn, after) = parts.level(&name, config.encoder_num_res_blocks[level], width, out, attend)?;
+        width = after;
+        let downsample = if level + 1 < levels {
+            side /= 2;
+            let shape = ConvShape { inputs: width, out: width, kernel: 3, stride: 2, padding: 0, bias: true };
+            Some(Resample { conv: parts.conv(&format!("{name}.downsample.conv"), shape)? })
+        } else {
+            None
+        };
+        down.push(Down { block, attn, downsample });
+    }
+    let bits = config.z_channels;
+    Ok(Encoder {
+        conv_in,
+        down,
+        mid: parts.middle("encoder", width)?,
+        norm_out: parts.norm("encoder.norm_out", width)?,
+        conv_out: parts.conv("encoder.conv_out", ConvShape::same(width, bits, 3))?,
+        quant_conv: parts.conv("encoder.quant_conv", ConvShape::same(bits, bits, 1))?,
+    })
+}
+
+fn take_decoder(config: &MagvitConfig, parts: &mut Parts<'_>) -> Result<Decoder, ModelError> {
+    let levels = config.decoder_ch_mult.len();
+    let bits = config.z_channels;
+    let mut width = config.ch * config.decoder_ch_mult[levels - 1];
+    let mut side = config.grid();
+    let post_quant_conv = parts.conv("decoder.post_quant_conv", ConvShape::same(bits, bits, 1))?;
+    let conv_in = parts.conv("decoder.conv_in", ConvShape::same(bits, width, 3))?;
+    let mid = parts.middle("decoder", width)?;
+    let mut up = Vec::with_capacity(levels);
+    for level in (0..levels).rev() {
+        let name = format!("decoder.up.{level}");
+        let out = config.ch * config.decoder_ch_mult[level];
+        let attend = config.attn_resolutions.contains(&side);
+        let (block, attn, after) = parts.level(&name, config.decoder_num_res_blocks[level], width, out, attend)?;
+        width = after;
+        let upsample = if level > 0 {
+            side *= 2;
+            Some(Resample { conv: parts.conv(&format!("{name}.upsample.conv"), ConvShape::same(width, width, 3))? })
+        } else {
+            None
+        };
+        up.push(Up { block, attn, upsample });
+    }
+    // Built coarsest first; stored finest first, as the reference names them.
+    up.reverse();
+    Ok(Decoder {
+        post_quant_conv,
+        conv_in,
+        mid,
+        up,
+        norm_out: parts.norm("decoder.norm_out", width)?,
+        conv_out: parts.conv("decoder.conv_out", ConvShape::same(width, 3, 3))?,
+    })
+}
+
+impl ResnetBlock {
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let h = self.conv1.forward(swish(self.norm1.forward(x.clone())));
+        let h = self.conv2.forward(swish(self.norm2.forward(h)));
+        let x = self.nin_shortcut.as_ref().map_or(x.clone(), |conv| conv.forward(x));
+        x + h
+    }
+}
+
+impl AttnBlock {
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let [batch, channels, height, width] = x.dims();
+        let normal = self.norm.forward(x.clone());
+        let flat = |t: Tensor<4>| t.reshape([batch, channels, height * width]);
+        let q = flat(self.q.forward(normal.clone())).swap_dims(1, 2);
+        let k = flat(self.k.forward(normal.clone()));
+        let v = flat(self.v.forward(normal)).swap_dims(1, 2);
+        let scores = softmax(q.matmul(k) * (channels as f64).powf(-0.5), 2);
+        let h = scores.matmul(v).swap_dims(1, 2).reshape([batch, channels, height, width]);
+        x + self.proj_out.forward(h)
+    }
+}
+
+impl Middle {
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        self.block_2.forward(self.attn_1.forward(self.block_1.forward(x)))
+    }
+}
+
+fn level(block: &[ResnetBlock], attn: &[AttnBlock], mut x: Tensor<4>) -> Tensor<4> {
+    for (index, resnet) in block.iter().enumerate() {
+        x = resnet.forward(x);
+        if let Some(attn) = attn.get(index) {
+            x = attn.forward(x);
+        }
+    }
+    x
+}
+
+impl Encoder {
+    fn forward(&self, pixels: Tensor<4>) -> Tensor<4> {
+        let mut x = self.conv_in.forward(pixels);
+        for down in &self.down {
+            x = level(&down.block, &down.attn, x);
+            if let Some(downsample) = &down.downsample {
+                // The reference pads the right and the bottom only.
+                let [batch, channels, height, width] = x.dims();
+                let device = x.device();
+                x = Tensor::cat(vec![x, Tensor::zeros([batch, channels, height, 1], &device)], 3);
+                x = Tensor::cat(vec![x, Tensor::zeros([batch, channels, 1, width + 1], &device)], 2);
+                x = downsample.conv.forward(x);
+            }
+        }
+        let x = self.mid.forward(x);
+        let x = self.conv_out.forward(swish(self.norm_out.forward(x)));
+        self.quant_conv.forward(x)
+    }
+}
+
+impl Decoder {
+    fn forward(&self, entries: Tensor<4>) -> Tensor<4> {
+        let mut x = self.mid.forward(self.conv_in.forward(self.post_quant_conv.forward(entries)));
+        for up in self.up.iter().rev() {
+            x = level(&up.block, &up.attn, x);
+            if let Some(upsample) = &up.upsample {
+                x = upsample.conv.forward(double(x));
+            }
+        }
+        self.conv_out.forward(swish(self.norm_out.forward(x)))
+    }
+}
+
+/// Nearest-neighbour doubling of height and width.
+fn double(x: Tensor<4>) -> Tensor<4> {
+    let [batch, channels, height, width] = x.dims();
+    let wide = x.reshape([batch * channels * height, width, 1]).repeat_dim(2, 2);
+    let tall = wide.reshape([batch * channels, height, 1, 2 * width]).repeat_dim(2, 2);
+    tall.reshape([batch, channels, 2 * height, 2 * width])
+}

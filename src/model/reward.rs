@@ -1,0 +1,159 @@
+//! The reward network: one scalar for a prompt and a state of the image tokens.
+//!
+//! An encoder over the prompt's token embeddings and the N image tokens of a candidate (known codes, `[mask]`
+//! elsewhere), with segment and position embeddings; mean-pooled; head d → `head_size` → 1 with GELU. The same
+//! network serves as PARM, PRM and ORM: what differs is the label it was trained on.
+
+use burn::module::{Module, Param};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
+use super::layers::{Embedding, LayerNorm, Linear, attend, gelu_new, join_heads, split_heads};
+use super::showo::FORBIDDEN;
+use super::weights::{Init, ModelError, Weights};
+use crate::config::RewardConfig;
+
+#[derive(Module, Debug)]
+struct Block {
+    norm1: LayerNorm,
+    q: Linear,
+    k: Linear,
+    v: Linear,
+    out: Linear,
+    norm2: LayerNorm,
+    fc1: Linear,
+    fc2: Linear,
+}
+
+/// The reward network.
+#[derive(Module, Debug)]
+pub struct Reward {
+    text: Embedding,
+    image: Embedding,
+    /// `[2, d]`: which of the two segments a token belongs to.
+    segment: Param<Tensor<2>>,
+    /// `[max_text_len + N, d]`.
+    position: Param<Tensor<2>>,
+    layers: Vec<Block>,
+    norm: LayerNorm,
+    head1: Linear,
+    head2: Linear,
+    heads: usize,
+}
+
+impl Reward {
+    /// Builds the network from named tensors.
+    ///
+    /// # Errors
+    /// Missing, surplus or misshapen tensors, by name.
+    pub fn new(config: &RewardConfig, mut weights: Weights) -> Result<Self, ModelError> {
+        let d = config.hidden_size;
+        if config.num_attention_heads == 0 || !d.is_multiple_of(config.num_attention_heads) {
+            let why = format!("hidden_size {d} is no multiple of num_attention_heads {}", config.num_attention_heads);
+            return Err(ModelError::Config { model: "reward", why });
+        }
+        let w = &mut weights;
+        let std = (1.0 / d as f32).sqrt();
+        let deep = std / (2.0 * config.num_hidden_layers as f32).sqrt();
+        let eps = config.layer_norm_eps;
+        let mut layers = Vec::with_capacity(config.num_hidden_layers);
+        for index in 0..config.num_hidden_layers {
+            let at = |rest: &str| format!("layers.{index}.{rest}");
+            let bias = config.bias;
+            layers.push(Block {
+                norm1: LayerNorm::take(w, &at("norm1"), d, eps)?,
+                q: Linear::take(w, &at("q"), d, d, bias, std)?,
+                k: Linear::take(w, &at("k"), d, d, bias, std)?,
+                v: Linear::take(w, &at("v"), d, d, bias, std)?,
+                out: Linear::take(w, &at("out"), d, d, bias, deep)?,
+                norm2: LayerNorm::take(w, &at("norm2"), d, eps)?,
+                fc1: Linear::take(w, &at("fc1"), d, config.intermediate_size, bias, std)?,
+                fc2: Linear::take(w, &at("fc2"), config.intermediate_size, d, bias, deep)?,
+            });
+        }
+        let network = Self {
+            text: Embedding::take(w, "text", config.text_vocab_size, d, 0.5)?,
+            image: Embedding::take(w, "image", config.codebook_size + 1, d, 0.5)?,
+            segment: w.take("segment", [2, d], Init::Normal(0.1))?,
+            position: w.take("position", [config.max_text_len + config.num_vq_tokens, d], Init::Normal(0.3))?,
+            layers,
+            norm: LayerNorm::take(w, "norm", d, eps)?,
+            head1: Linear::take(w, "head1", d, config.head_size, true, std)?,
+            head2: Linear::take(w, "head2", config.head_size, 1, true, std)?,
+            heads: config.num_attention_heads,
+        };
+        weights.finish(&[])?;
+        Ok(network)
+    }
+
+    /// The look-up of image tokens `[batch, N]` → `[batch, N, d]`, for training that ties codes to their bits.
+    #[must_use]
+    pub fn embed_image(&self, codes: Tensor<2, Int>) -> Tensor<3> {
+        self.image.forward(codes)
+    }
+
+    /// Logits of "yes", `[batch]`, from prepared inputs.
+    ///
+    /// `text` `[batch, max_text_len]` ids, left-padded; `codes` `[batch, N]`, with `codebook_size` standing for
+    /// `[mask]`; `padding` `[batch, 1, 1, max_text_len + N]` is the additive bias that hides padding.
+    #[must_use]
+    pub fn forward(&self, text: Tensor<2, Int>, codes: Tensor<2, Int>, padding: Tensor<4>) -> Tensor<1> {
+        self.forward_embedded(text, self.image.forward(codes), padding)
+    }
+
+    /// As [`Reward::forward`], from image embeddings `[batch, N, d]`.
+    #[must_use]
+    pub fn forward_embedded(&self, text: Tensor<2, Int>, image: Tensor<3>, padding: Tensor<4>) -> Tensor<1> {
+        let words = self.text.forward(text);
+        let [batch, text_len, d] = words.dims();
+        let n = image.dims()[1];
+        let segment = self.segment.val();
+        let place = self.position.val().unsqueeze::<3>();
+        let words = words + segment.clone().narrow(0, 0, 1).unsqueeze::<3>() + place.clone().narrow(1, 0, text_len);
+        let image = image + segment.narrow(0, 1, 1).unsqueeze::<3>() + place.narrow(1, text_len, n);
+        let mut x = Tensor::cat(vec![words, image], 1);
+        for block in &self.layers {
+            let normal = block.norm1.forward(x.clone());
+            let q = split_heads(block.q.forward(normal.clone()), self.heads);
+            let k = split_heads(block.k.forward(normal.clone()), self.heads);
+            let v = split_heads(block.v.forward(normal), self.heads);
+            x = x + block.out.forward(join_heads(attend(q, k, v, Some(padding.clone()))));
+            x = x.clone() + block.fc2.forward(gelu_new(block.fc1.forward(block.norm2.forward(x))));
+        }
+        // Image tokens alone are pooled: they have read the prompt, and there are always N of them.
+        let pooled = self.norm.forward(x.narrow(1, text_len, n)).mean_dim(1).reshape([batch, d]);
+        self.head2.forward(gelu_new(self.head1.forward(pooled))).reshape([batch])
+    }
+}
+
+/// The network's inputs for one prompt and several image states.
+///
+/// Returns text ids, codes and padding bias as [`Reward::forward`] takes them. A prompt longer than the network reads
+/// keeps its first tokens.
+#[must_use]
+pub fn inputs(
+    config: &RewardConfig,
+    prompts: &[&[u32]],
+    states: &[&[i32]],
+    device: &Device,
+) -> (Tensor<2, Int>, Tensor<2, Int>, Tensor<4>) {
+    let batch = states.len();
+    let mut text = Vec::with_capacity(batch * config.max_text_len);
+    let mut padding = Vec::with_capacity(batch * (config.max_text_len + config.num_vq_tokens));
+    for prompt in prompts {
+        let ids = &prompt[..prompt.len().min(config.max_text_len)];
+        let empty = config.max_text_len - ids.len();
+        text.extend(std::iter::repeat_n(config.pad as i32, empty));
+        text.extend(ids.iter().map(|&id| id as i32));
+        padding.extend(std::iter::repeat_n(FORBIDDEN, empty));
+        padding.extend(std::iter::repeat_n(0.0, ids.len() + config.num_vq_tokens));
+    }
+    let mask = config.codebook_size as i32;
+    let codes: Vec<i32> =
+        states.iter().flat_map(|state| state.iter()).map(|&code| if code < 0 { mask } else { code }).collect();
+    let columns = config.max_text_len + config.num_vq_tokens;
+    (
+        Tensor::from_data(TensorData::new(text, [batch, config.max_text_len]), device),
+        Tensor::from_data(TensorData::new(codes, [batch, config.num_vq_tokens]), device),
+        Tensor::from_data(TensorData::new(padding, [batch, 1, 1, columns]), device),
+    )
+}

@@ -1,0 +1,295 @@
+//! Show-o: a Phi-style decoder over text and image tokens in one vocabulary.
+//!
+//! Reference: `models/modeling_showo.py` and `models/phi.py` of showlab/Show-o. Parallel attention and MLP from one
+//! layer normalization, partial rotary embedding, `gelu_new`, biases everywhere, an untied head.
+//!
+//! Text never sees the image, so the keys and values of the text are computed once ([`Showo::prefix`]) and every
+//! later forward runs over the image segment alone ([`Showo::forward_image`]).
+
+use burn::module::Module;
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
+use super::layers::{Embedding, LayerNorm, Linear, attend, gelu_new, join_heads, split_heads};
+use super::weights::{ModelError, Weights};
+use crate::config::ShowoConfig;
+
+/// The additive bias of a forbidden attention: large, and still finite when two of them meet.
+pub const FORBIDDEN: f32 = -1e9;
+
+#[derive(Module, Debug)]
+struct Attention {
+    q_proj: Linear,
+    k_proj: Linear,
+    v_proj: Linear,
+    dense: Linear,
+    q_layernorm: Option<LayerNorm>,
+    k_layernorm: Option<LayerNorm>,
+    heads: usize,
+}
+
+#[derive(Module, Debug)]
+struct Mlp {
+    fc1: Linear,
+    fc2: Linear,
+}
+
+#[derive(Module, Debug)]
+struct Block {
+    input_layernorm: LayerNorm,
+    self_attn: Attention,
+    mlp: Mlp,
+}
+
+#[derive(Module, Debug)]
+struct Phi {
+    embed_tokens: Embedding,
+    layers: Vec<Block>,
+    final_layernorm: LayerNorm,
+}
+
+#[derive(Module, Debug)]
+struct PhiForCausalLm {
+    model: Phi,
+    lm_head: Linear,
+}
+
+/// The generator. Field names spell the reference's tensor names.
+#[derive(Module, Debug)]
+pub struct Showo {
+    showo: PhiForCausalLm,
+    #[module(skip)]
+    layout: Layout,
+}
+
+/// The numbers of the configuration that a forward needs.
+#[derive(Debug, Clone)]
+struct Layout {
+    rotary: usize,
+    theta: f64,
+    first_code: usize,
+    codes: usize,
+}
+
+/// Keys and values of the text, one entry a layer, each `[batch, heads, text, head]`.
+#[derive(Debug, Clone)]
+pub struct Prefix {
+    keys: Vec<Tensor<4>>,
+    values: Vec<Tensor<4>>,
+}
+
+impl Prefix {
+    /// Tokens of the text.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.keys.first().map_or(0, |keys| keys.dims()[2])
+    }
+
+    /// Whether there is no text at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Cosine and sine of the rotary embedding, each `[1, 1, tokens, rotary]`.
+#[derive(Debug, Clone)]
+struct Rotary {
+    cos: Tensor<4>,
+    sin: Tensor<4>,
+}
+
+impl Rotary {
+    fn new(start: usize, tokens: usize, layout: &Layout, device: &Device) -> Self {
+        let half = layout.rotary / 2;
+        let mut cos = Vec::with_capacity(tokens * layout.rotary);
+        let mut sin = Vec::with_capacity(tokens * layout.rotary);
+        for position in start..start + tokens {
+            for channel in 0..layout.rotary {
+                // The reference computes frequencies and angles in f32; so do we.
+                let exponent = (2 * (channel % half)) as f32 / layout.rotary as f32;
+                let angle = position as f32 * (1.0 / (layout.theta as f32).powf(exponent));
+                cos.push(angle.cos());
+                sin.push(angle.sin());
+            }
+        }
+        let upload = |values| Tensor::from_data(TensorData::new(values, [1, 1, tokens, layout.rotary]), device);
+        Self { cos: upload(cos), sin: upload(sin) }
+    }
+
+    /// Rotates the first channels of each head; `rotate_half` pairs channel i with i + half.
+    fn apply(&self, x: Tensor<4>) -> Tensor<4> {
+        let rotary = self.cos.dims()[3];
+        let head = x.dims()[3];
+        let turning = x.clone().narrow(3, 0, rotary);
+        let half = rotary / 2;
+        let turned =
+            Tensor::cat(vec![turning.clone().narrow(3, half, half).neg(), turning.clone().narrow(3, 0, half)], 3);
+        let turning = turning * self.cos.clone() + turned * self.sin.clone();
+        if rotary == head {
+            return turning;
+        }
+        Tensor::cat(vec![turning, x.narrow(3, rotary, head - rotary)], 3)
+    }
+}
+
+impl Attention {
+    /// Queries of the new tokens, and keys and values of the new tokens, rotated.
+    fn project(&self, x: Tensor<3>, rotary: &Rotary) -> (Tensor<4>, Tensor<4>, Tensor<4>) {
+        let q = split_heads(self.q_proj.forward(x.clone()), self.heads);
+        let k = split_heads(self.k_proj.forward(x.clone()), self.heads);
+        let v = split_heads(self.v_proj.forward(x), self.heads);
+        let q = self.q_layernorm.as_ref().map_or(q.clone(), |norm| norm.forward(q));
+        let k = self.k_layernorm.as_ref().map_or(k.clone(), |norm| norm.forward(k));
+        (rotary.apply(q), rotary.apply(k), v)
+    }
+}
+
+impl Showo {
+    /// Builds the network from named tensors.
+    ///
+    /// # Errors
+    /// A configuration that contradicts itself; missing, surplus or misshapen tensors, by name.
+    pub fn new(config: &ShowoConfig, mut weights: Weights) -> Result<Self, ModelError> {
+        config.validate().map_err(|why| ModelError::Config { model: "showo", why })?;
+        let d = config.hidden_size;
+        let eps = config.layer_norm_eps;
+        let w = &mut weights;
+        let std = 0.5 / (d as f32).sqrt();
+        // Residual outputs start smaller with depth, as in GPT-2, so that a deep stack starts near the identity.
+        let residual_std = std / (2.0 * config.num_hidden_layers as f32).sqrt();
+        let head = d / config.num_attention_heads;
+        // The weights decide: the reference's own fixtures say `qk_layernorm: false` in their configuration and were
+        // computed with the norms that their checkpoint holds (an independent numpy forward agrees with them only so).
+        let normed = config.qk_layernorm || w.holds("showo.model.layers.0.self_attn.q_layernorm.weight");
+        let mut layers = Vec::with_capacity(config.num_hidden_layers);
+        for index in 0..config.num_hidden_layers {
+            let at = |rest: &str| format!("showo.model.layers.{index}.{rest}");
+            let norm = |w: &mut Weights, name: &str| -> Result<Option<LayerNorm>, ModelError> {
+                if normed { Ok(Some(LayerNorm::take(w, &at(name), head, eps)?)) } else { Ok(None) }
+            };
+            layers.push(Block {
+                input_layernorm: LayerNorm::take(w, &at("input_layernorm"), d, eps)?,
+                self_attn: Attention {
+                    q_proj: Linear::take(w, &at("self_attn.q_proj"), d, d, true, std)?,
+                    k_proj: Linear::take(w, &at("self_attn.k_proj"), d, d, true, std)?,
+                    v_proj: Linear::take(w, &at("self_attn.v_proj"), d, d, true, std)?,
+                    dense: Linear::take(w, &at("self_attn.dense"), d, d, true, residual_std)?,
+                    q_layernorm: norm(w, "self_attn.q_layernorm")?,
+                    k_layernorm: norm(w, "self_attn.k_layernorm")?,
+                    heads: config.num_attention_heads,
+                },
+                mlp: Mlp {
+                    fc1: Linear::take(w, &at("mlp.fc1"), d, config.intermediate_size, true, std)?,
+                    fc2: Linear::take(w, &at("mlp.fc2"), config.intermediate_size, d, true, residual_std)?,
+                },
+            });
+        }
+        let network = Self {
+            showo: PhiForCausalLm {
+                model: Phi {
+                    embed_tokens: Embedding::take(w, "showo.model.embed_tokens", config.vocab_size, d, std)?,
+                    layers,
+                    final_layernorm: LayerNorm::take(w, "showo.model.final_layernorm", d, eps)?,
+                },
+                lm_head: Linear::take(w, "showo.lm_head", d, config.vocab_size, true, std)?,
+            },
+            layout: Layout {
+                rotary: config.rotary_len(),
+                theta: config.rope_theta,
+                first_code: config.first_code(),
+                codes: config.codebook_size,
+            },
+        };
+        // Buffers of older checkpoints.
+        weights.finish(&["rotary_emb.inv_freq"])?;
+        Ok(network)
+    }
+
+    /// Token ids `[batch, tokens]` → embeddings `[batch, tokens, d]`.
+    #[must_use]
+    pub fn embed(&self, ids: Tensor<2, Int>) -> Tensor<3> {
+        self.showo.model.embed_tokens.forward(ids)
+    }
+
+    /// The plain forward over whole sequences: hidden states after the last normalization, `[batch, tokens, d]`.
+    ///
+    /// `bias` `[batch, 1, tokens, tokens]` holds 0 where attention is allowed and [`FORBIDDEN`] elsewhere.
+    #[must_use]
+    pub fn forward(&self, ids: Tensor<2, Int>, bias: Tensor<4>) -> Tensor<3> {
+        let x = self.embed(ids);
+        self.run(x, 0, &bias, None, None)
+    }
+
+    /// Keys and values of the text segment, `[batch, text]` ids with their causal bias `[batch, 1, text, text]`.
+    #[must_use]
+    pub fn prefix(&self, ids: Tensor<2, Int>, bias: Tensor<4>) -> Prefix {
+        self.prefix_embedded(self.embed(ids), bias)
+    }
+
+    /// As [`Showo::prefix`], from embeddings `[batch, text, d]`.
+    #[must_use]
+    pub fn prefix_embedded(&self, x: Tensor<3>, bias: Tensor<4>) -> Prefix {
+        let mut prefix = Prefix { keys: Vec::new(), values: Vec::new() };
+        self.run(x, 0, &bias, None, Some(&mut prefix));
+        prefix
+    }
+
+    /// The image segment `[batch, N + 2]` after a cached text: hidden states `[batch, N + 2, d]`.
+    ///
+    /// `bias` `[batch, 1, N + 2, text + N + 2]`.
+    #[must_use]
+    pub fn forward_image(&self, prefix: &Prefix, ids: Tensor<2, Int>, bias: Tensor<4>) -> Tensor<3> {
+        self.forward_image_embedded(prefix, self.embed(ids), bias)
+    }
+
+    /// As [`Showo::forward_image`], from embeddings `[batch, N + 2, d]`.
+    #[must_use]
+    pub fn forward_image_embedded(&self, prefix: &Prefix, x: Tensor<3>, bias: Tensor<4>) -> Tensor<3> {
+        self.run(x, prefix.len(), &bias, Some(prefix), None)
+    }
+
+    fn run(
+        &self,
+        mut x: Tensor<3>,
+        start: usize,
+        bias: &Tensor<4>,
+        past: Option<&Prefix>,
+        mut keep: Option<&mut Prefix>,
+    ) -> Tensor<3> {
+        let tokens = x.dims()[1];
+        let rotary = Rotary::new(start, tokens, &self.layout, &x.device());
+        let last = self.showo.model.layers.len() - 1;
+        for (index, block) in self.showo.model.layers.iter().enumerate() {
+            let normal = block.input_layernorm.forward(x.clone());
+            let (q, mut k, mut v) = block.self_attn.project(normal.clone(), &rotary);
+            if let Some(past) = past {
+                k = Tensor::cat(vec![past.keys[index].clone(), k], 2);
+                v = Tensor::cat(vec![past.values[index].clone(), v], 2);
+            }
+            if let Some(keep) = keep.as_deref_mut() {
+                keep.keys.push(k.clone());
+                keep.values.push(v.clone());
+                if index == last {
+                    // Nothing reads the text's hidden states after its last keys and values.
+                    return x;
+                }
+            }
+            let attended = block.self_attn.dense.forward(join_heads(attend(q, k, v, Some(bias.clone()))));
+            let mlp = block.mlp.fc2.forward(gelu_new(block.mlp.fc1.forward(normal)));
+            x = attended + mlp + x;
+        }
+        self.showo.model.final_layernorm.forward(x)
+    }
+
+    /// Logits over the whole vocabulary, `[rows, d]` → `[rows, vocab]`.
+    #[must_use]
+    pub fn logits(&self, hidden: Tensor<2>) -> Tensor<2> {
+        self.showo.lm_head.forward(hidden)
+    }
+
+    /// Logits over the codebook's columns only, `[rows, d]` → `[rows, codebook]`.
+    #[must_use]
+    pub fn code_logits(&self, hidden: Tensor<2>) -> Tensor<2> {
+        self.showo.lm_head.forward_outputs(hidden, self.layout.first_code, self.layout.codes)
+    }
+}

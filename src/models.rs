@@ -1,0 +1,343 @@
+//! The networks of a bundle on a device: what draws first, what judges when it arrives.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use burn::tensor::Device;
+use half::f16;
+
+use crate::bundle::manifest::World;
+use crate::bundle::{Bundle, BundleError, LoadProgress, Reader, TensorSink};
+use crate::config::{ClipConfig, MagvitConfig, RewardConfig, RewardLabel, ShowoConfig};
+use crate::model::clip::Clip;
+use crate::model::magvit::Magvit;
+use crate::model::reward::Reward;
+use crate::model::showo::Showo;
+use crate::model::{ModelError, Weights};
+use crate::prompt::{PromptError, PromptTokenizer};
+use crate::settings::VerifierMode;
+
+/// The kinds of model that judge, in the order in which they are fetched: the default mode's first.
+pub const JUDGES: [&str; 4] = ["reward:parm", "clip", "reward:prm", "reward:orm"];
+
+/// Show-o and its configuration.
+pub struct Generator {
+    /// The network.
+    pub showo: Showo,
+    /// Its configuration.
+    pub config: ShowoConfig,
+}
+
+/// The image tokenizer, its decoder half.
+pub struct ImageTokenizer {
+    /// The network.
+    pub magvit: Magvit,
+    /// Its configuration.
+    pub config: MagvitConfig,
+    /// Where it runs.
+    pub device: Device,
+}
+
+/// CLIP and its configuration.
+pub struct ClipModel {
+    /// Both towers.
+    pub clip: Clip,
+    /// Their configuration.
+    pub config: ClipConfig,
+}
+
+/// A reward network and its configuration.
+pub struct RewardModel {
+    /// The network.
+    pub reward: Reward,
+    /// Its configuration, with the label it was trained on.
+    pub config: RewardConfig,
+    /// Where it runs.
+    pub device: Device,
+}
+
+/// What names a bundle and a device in traces and on the page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct About {
+    /// The bundle's name and hash: `scenes 1a2b3c4d5e6f`.
+    pub bundle: String,
+    /// The device in words: `WebGPU: …`, `CPU`.
+    pub device: String,
+    /// The world that the generator was trained on, where this project knows it.
+    pub world: Option<World>,
+}
+
+/// The networks of one bundle on one device. A clone shares them.
+#[derive(Clone)]
+pub struct Models {
+    /// Show-o.
+    pub generator: Rc<Generator>,
+    /// MAGVIT-v2's decoder.
+    pub tokenizer: Rc<ImageTokenizer>,
+    /// Words to ids.
+    pub words: Rc<PromptTokenizer>,
+    /// CLIP, once it has arrived.
+    pub clip: Option<Rc<ClipModel>>,
+    /// Reward networks that have arrived, by what they were trained on.
+    pub rewards: BTreeMap<RewardLabel, Rc<RewardModel>>,
+    /// Where everything runs.
+    pub device: Device,
+    /// Names.
+    pub about: About,
+}
+
+/// Why a bundle's models could not be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The bundle was refused.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    /// A network could not be built from its tensors.
+    #[error("the model {kind} cannot be built: {source}")]
+    Model {
+        /// Its kind in the bundle.
+        kind: String,
+        /// Why.
+        source: ModelError,
+    },
+    /// The tokenizer could not be read.
+    #[error("{file}: {source}")]
+    Words {
+        /// The tokenizer's file.
+        file: String,
+        /// Why.
+        source: PromptError,
+    },
+    /// Two models of the bundle do not fit each other.
+    #[error("the models of this bundle do not fit each other: {0}; convert them again from one training run")]
+    Mismatch(String),
+}
+
+/// Uploads a model's tensors as they come.
+struct Sink {
+    weights: Weights,
+    /// Tensors of parts that this program does not build begin with this.
+    passed_over: &'static str,
+}
+
+impl TensorSink for Sink {
+    fn float(&mut self, name: &str, shape: &[usize], values: Vec<f32>) -> Result<(), String> {
+        if !self.passes_over(name) {
+            self.weights.insert_float(name, shape, values);
+        }
+        Ok(())
+    }
+
+    fn q8(&mut self, name: &str, shape: &[usize], q: &[i8], scale: &[f16]) -> Result<(), String> {
+        if self.passes_over(name) {
+            return Ok(());
+        }
+        self.weights.insert_q8(name, shape, q, scale).map_err(|error| error.to_string())
+    }
+}
+
+impl Sink {
+    fn passes_over(&self, name: &str) -> bool {
+        !self.passed_over.is_empty() && name.starts_with(self.passed_over)
+    }
+}
+
+type Progress<'a> = &'a mut dyn FnMut(LoadProgress<'_>);
+
+async fn weights<R: Reader>(
+    bundle: &Bundle<R>,
+    kind: &str,
+    passed_over: &'static str,
+    device: &Device,
+    on_progress: Progress<'_>,
+) -> Result<Weights, LoadError> {
+    let mut sink = Sink { weights: Weights::new(device), passed_over };
+    bundle.load(kind, &mut sink, on_progress).await?;
+    Ok(sink.weights)
+}
+
+fn built<T>(kind: &str, network: Result<T, ModelError>) -> Result<T, LoadError> {
+    network.map_err(|source| LoadError::Model { kind: kind.to_owned(), source })
+}
+
+/// The image tokenizer alone: enough to turn codes into pictures.
+///
+/// # Errors
+/// The bundle or the network is not what it should be.
+pub async fn load_tokenizer<R: Reader>(
+    bundle: &Bundle<R>,
+    device: &Device,
+    on_progress: Progress<'_>,
+) -> Result<ImageTokenizer, LoadError> {
+    let config: MagvitConfig = bundle.config("magvit")?;
+    let weights = weights(bundle, "magvit", "encoder.", device, on_progress).await?;
+    let magvit = built("magvit", Magvit::new(&config, weights, false))?;
+    Ok(ImageTokenizer { magvit, config, device: device.clone() })
+}
+
+impl Models {
+    /// Loads what drawing needs: tokenizer, generator, image tokenizer. `device_words` names the device in traces.
+    ///
+    /// # Errors
+    /// The bundle is damaged or incomplete, or its models contradict their configuration or each other.
+    pub async fn load<R: Reader>(
+        bundle: &Bundle<R>,
+        device: &Device,
+        device_words: &str,
+        on_progress: Progress<'_>,
+    ) -> Result<Self, LoadError> {
+        // The smallest first: a tokenizer that cannot be read is known before megabytes are fetched.
+        let json = bundle.tokenizer_json().await?;
+        let words = PromptTokenizer::from_json(json.as_bytes())
+            .map_err(|source| LoadError::Words { file: bundle.manifest().tokenizer.file.clone(), source })?;
+        let config: ShowoConfig = bundle.config("showo")?;
+        let generator_weights = weights(bundle, "showo", "", device, &mut *on_progress).await?;
+        let showo = built("showo", Showo::new(&config, generator_weights))?;
+        let tokenizer = load_tokenizer(bundle, device, on_progress).await?;
+        let about = About {
+            bundle: format!("{} {}", bundle.manifest().name, bundle.sha256().get(..12).unwrap_or_default()),
+            device: device_words.to_owned(),
+            world: bundle.manifest().world,
+        };
+        Self::new(Generator { showo, config }, tokenizer, words, device, about)
+    }
+
+    /// From networks that are already there.
+    ///
+    /// # Errors
+    /// [`LoadError::Mismatch`].
+    pub fn new(
+        generator: Generator,
+        tokenizer: ImageTokenizer,
+        words: PromptTokenizer,
+        device: &Device,
+        about: About,
+    ) -> Result<Self, LoadError> {
+        let (g, t) = (&generator.config, &tokenizer.config);
+        same("tokens a picture", "showo", g.num_vq_tokens, "magvit", t.grid() * t.grid())?;
+        same("codes", "showo", g.codebook_size, "magvit", t.codebook_size())?;
+        Ok(Self {
+            generator: Rc::new(generator),
+            tokenizer: Rc::new(tokenizer),
+            words: Rc::new(words),
+            clip: None,
+            rewards: BTreeMap::new(),
+            device: device.clone(),
+            about,
+        })
+    }
+
+    /// Loads one of [`JUDGES`]; nothing happens where the bundle does not hold it.
+    ///
+    /// # Errors
+    /// As [`Models::load`].
+    pub async fn load_judge<R: Reader>(
+        &self,
+        bundle: &Bundle<R>,
+        kind: &str,
+        on_progress: Progress<'_>,
+    ) -> Result<Option<Judge>, LoadError> {
+        if !bundle.has(kind) {
+            return Ok(None);
+        }
+        if kind == "clip" {
+            let config: ClipConfig = bundle.config(kind)?;
+            let weights = weights(bundle, kind, "", &self.device, on_progress).await?;
+            let clip = built(kind, Clip::new(&config, weights))?;
+            return Ok(Some(Judge::Clip(ClipModel { clip, config })));
+        }
+        let config: RewardConfig = bundle.config(kind)?;
+        if kind != kind_of(config.label) {
+            let problem =
+                format!("{kind} was trained on the label {:?}, which is {}'s", config.label, kind_of(config.label));
+            return Err(LoadError::Mismatch(problem));
+        }
+        let weights = weights(bundle, kind, "", &self.device, on_progress).await?;
+        let reward = built(kind, Reward::new(&config, weights))?;
+        Ok(Some(Judge::Reward(RewardModel { reward, config, device: self.device.clone() })))
+    }
+
+    /// Takes a judge in.
+    ///
+    /// # Errors
+    /// [`LoadError::Mismatch`] where it reads other codes or words than the generator writes.
+    pub fn add(&mut self, judge: Judge) -> Result<(), LoadError> {
+        let g = &self.generator.config;
+        // Every id that a prompt can hold must be a row of the judge's table.
+        let at_least = |kind: &str, rows: usize, needed: usize| {
+            if rows >= needed {
+                Ok(())
+            } else {
+                Err(LoadError::Mismatch(format!("{kind} knows {rows} words, but showo {needed}")))
+            }
+        };
+        match judge {
+            Judge::Clip(model) => {
+                let end = model.config.text_config.eos_token_id.unwrap_or(g.eos);
+                let needed = g.llm_vocab_size.max(g.bos.max(end) as usize + 1);
+                at_least("clip", model.config.text_config.vocab_size, needed)?;
+                self.clip = Some(Rc::new(model));
+            }
+            Judge::Reward(model) => {
+                let kind = kind_of(model.config.label);
+                same("tokens a picture", "showo", g.num_vq_tokens, kind, model.config.num_vq_tokens)?;
+                same("codes", "showo", g.codebook_size, kind, model.config.codebook_size)?;
+                at_least(kind, model.config.text_vocab_size, g.llm_vocab_size.max(model.config.pad as usize + 1))?;
+                self.rewards.insert(model.config.label, Rc::new(model));
+            }
+        }
+        Ok(())
+    }
+
+    /// Loads every judge that the bundle holds.
+    ///
+    /// # Errors
+    /// As [`Models::load_judge`] and [`Models::add`]; those that were loaded before stay.
+    pub async fn load_judges<R: Reader>(
+        &mut self,
+        bundle: &Bundle<R>,
+        on_progress: Progress<'_>,
+    ) -> Result<(), LoadError> {
+        for kind in JUDGES {
+            if let Some(judge) = self.load_judge(bundle, kind, &mut *on_progress).await? {
+                self.add(judge)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether one of [`JUDGES`] has arrived.
+    #[must_use]
+    pub fn has_judge(&self, kind: &str) -> bool {
+        match kind {
+            "clip" => self.clip.is_some(),
+            _ => self.rewards.keys().any(|&label| kind_of(label) == kind),
+        }
+    }
+
+    /// The modes that can be used with what has arrived.
+    #[must_use]
+    pub fn verifiers(&self) -> Vec<VerifierMode> {
+        VerifierMode::ALL.into_iter().filter(|mode| mode.needs().is_none_or(|kind| self.has_judge(kind))).collect()
+    }
+}
+
+/// A network that judges.
+pub enum Judge {
+    /// CLIP.
+    Clip(ClipModel),
+    /// PARM, PRM or ORM, by its label.
+    Reward(RewardModel),
+}
+
+const fn kind_of(label: RewardLabel) -> &'static str {
+    match label {
+        RewardLabel::Potential => "reward:parm",
+        RewardLabel::Preview => "reward:prm",
+        RewardLabel::Outcome => "reward:orm",
+    }
+}
+
+fn same(what: &str, one: &str, a: usize, other: &str, b: usize) -> Result<(), LoadError> {
+    if a == b { Ok(()) } else { Err(LoadError::Mismatch(format!("{one} has {a} {what}, {other} {b}"))) }
+}

@@ -1,0 +1,222 @@
+//! From words to sequences: the tokenizer and UniversalPrompting's layout.
+//!
+//! `[pad…] <|t2i|> <bos> text <eos> <|soi|> image×N <|eoi|>`, left-padded to `max_text_len + 1`. Reference:
+//! `training/prompting_utils.py` of showlab/Show-o, `t2i_gen_prompt` and `create_attention_mask_predict_next` with
+//! `rm_pad_in_image`.
+
+use tokenizers::Tokenizer;
+
+use crate::config::{ClipConfig, ShowoConfig};
+
+/// Why a prompt cannot be drawn.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum PromptError {
+    /// Nothing was written.
+    #[error("the prompt is empty; write what to draw, for example \"a red circle\"")]
+    Empty,
+    /// A word that the model has never seen.
+    #[error("the model does not know the word \"{word}\"{}", suggestion(.near))]
+    UnknownWord {
+        /// The word as written.
+        word: String,
+        /// Known words that are spelled like it.
+        near: Vec<String>,
+    },
+    /// More tokens than fit.
+    #[error("the prompt has {tokens} tokens, but this model reads at most {most}; shorten it")]
+    TooLong {
+        /// Tokens of the prompt.
+        tokens: usize,
+        /// What fits.
+        most: usize,
+    },
+    /// The bundle's tokenizer cannot be used.
+    #[error("the bundle's tokenizer cannot be used: {0}")]
+    Tokenizer(String),
+}
+
+fn suggestion(near: &[String]) -> String {
+    if near.is_empty() { String::new() } else { format!("; did you mean \"{}\"?", near.join("\" or \"")) }
+}
+
+/// The bundle's tokenizer.
+pub struct PromptTokenizer {
+    tokenizer: Tokenizer,
+    /// Every word, where the tokenizer knows whole words only.
+    words: Option<Vec<String>>,
+}
+
+impl PromptTokenizer {
+    /// Reads a `tokenizer.json`.
+    ///
+    /// # Errors
+    /// [`PromptError::Tokenizer`].
+    pub fn from_json(json: &[u8]) -> Result<Self, PromptError> {
+        let tokenizer = Tokenizer::from_bytes(json).map_err(|error| PromptError::Tokenizer(error.to_string()))?;
+        let words = match tokenizer.get_model() {
+            tokenizers::ModelWrapper::WordLevel(_) => {
+                let mut words: Vec<(u32, String)> = tokenizer
+                    .get_vocab(false)
+                    .into_iter()
+                    .filter(|(word, _)| word.chars().all(char::is_alphabetic))
+                    .map(|(word, id)| (id, word))
+                    .collect();
+                words.sort();
+                Some(words.into_iter().map(|(_, word)| word).collect())
+            }
+            _ => None,
+        };
+        Ok(Self { tokenizer, words })
+    }
+
+    /// The words that the model knows, in the order of their ids; `None` for an open vocabulary.
+    #[must_use]
+    pub fn words(&self) -> Option<&[String]> {
+        self.words.as_deref()
+    }
+
+    /// The prompt's token ids, without special tokens, at most `max_text_len − 2` of them (begin and end are added).
+    ///
+    /// # Errors
+    /// Empty, an unknown word, or too long.
+    pub fn encode(&self, prompt: &str, max_text_len: usize) -> Result<Vec<u32>, PromptError> {
+        let text = match &self.words {
+            // A closed vocabulary is lower case and has no punctuation.
+            Some(words) => {
+                let text = prompt.to_lowercase().replace(['.', ',', '!'], " ");
+                for word in text.split_whitespace() {
+                    if !words.iter().any(|known| known == word) {
+                        return Err(PromptError::UnknownWord { word: word.to_owned(), near: near_words(word, words) });
+                    }
+                }
+                text.split_whitespace().collect::<Vec<_>>().join(" ")
+            }
+            None => prompt.trim().to_owned(),
+        };
+        if text.is_empty() {
+            return Err(PromptError::Empty);
+        }
+        let encoding = self.tokenizer.encode(text, false).map_err(|error| PromptError::Tokenizer(error.to_string()))?;
+        let ids = encoding.get_ids().to_vec();
+        let most = max_text_len.saturating_sub(2);
+        if ids.len() > most {
+            return Err(PromptError::TooLong { tokens: ids.len(), most });
+        }
+        Ok(ids)
+    }
+}
+
+/// Up to three known words within two edits, nearest first.
+fn near_words(word: &str, words: &[String]) -> Vec<String> {
+    let mut near: Vec<(usize, &String)> = words
+        .iter()
+        .map(|known| (edit_distance(word, known), known))
+        .filter(|(distance, known)| *distance <= 2 && *distance < known.chars().count())
+        .collect();
+    near.sort();
+    near.into_iter().take(3).map(|(_, known)| known.clone()).collect()
+}
+
+/// Levenshtein distance.
+fn edit_distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let change = diagonal + usize::from(x != *y);
+            diagonal = row[j + 1];
+            row[j + 1] = change.min(row[j] + 1).min(row[j + 1] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+/// The text segment of one sequence: `max_text_len + 1` ids, left-padded, truncated as the reference does (the last
+/// id becomes `<eos>`). An empty prompt is the unconditional row.
+#[must_use]
+pub fn text_segment(config: &ShowoConfig, prompt_ids: &[u32]) -> Vec<u32> {
+    let mut ids = vec![config.special_tokens.t2i];
+    if prompt_ids.first() != Some(&config.bos) {
+        ids.push(config.bos);
+    }
+    ids.extend_from_slice(prompt_ids);
+    ids.push(config.eos);
+    let length = config.prefix_len();
+    if ids.len() > length {
+        ids.truncate(length - 1);
+        ids.push(config.eos);
+    }
+    let mut segment = vec![config.special_tokens.pad; length - ids.len()];
+    segment.extend(ids);
+    segment
+}
+
+/// The image segment: `<|soi|>`, N tokens (a code, or negative for `[mask]`), `<|eoi|>`.
+#[must_use]
+pub fn image_segment(config: &ShowoConfig, tokens: &[i32]) -> Vec<u32> {
+    let first = config.first_code() as u32;
+    let mut ids = Vec::with_capacity(tokens.len() + 2);
+    ids.push(config.special_tokens.soi);
+    ids.extend(tokens.iter().map(|&token| u32::try_from(token).map_or(config.mask_token_id, |code| code + first)));
+    ids.push(config.special_tokens.eoi);
+    ids
+}
+
+/// A prompt as CLIP's text tower reads it: `<bos> text <eos>`, and the index of the token that stands for the text.
+///
+/// A prompt that is too long loses its last words. The tower is causal, so that no padding is needed.
+#[must_use]
+pub fn clip_text(clip: &ClipConfig, showo: &ShowoConfig, prompt_ids: &[u32]) -> (Vec<u32>, usize) {
+    let most = clip.text_config.max_position_embeddings.max(2);
+    let mut ids = vec![showo.bos];
+    ids.extend(prompt_ids.iter().take(most - 2));
+    ids.push(clip.text_config.eos_token_id.unwrap_or(showo.eos));
+    let end = ids.len() - 1;
+    (ids, end)
+}
+
+/// Which positions may attend to which, `allowed[row][column]`, over a whole sequence.
+///
+/// Text is causal; image tokens see everything; padding is seen by padding alone.
+#[must_use]
+pub fn attention_allowed(config: &ShowoConfig, sequence: &[u32]) -> Vec<Vec<bool>> {
+    let text = sequence.iter().position(|&id| id == config.special_tokens.soi).unwrap_or(sequence.len());
+    let padding = sequence.iter().rposition(|&id| id == config.special_tokens.pad).map_or(0, |last| last + 1);
+    let is_pad = |column: usize| sequence[column] == config.special_tokens.pad;
+    (0..sequence.len())
+        .map(|row| {
+            (0..sequence.len())
+                .map(|column| {
+                    if row >= text {
+                        !is_pad(column)
+                    } else if row >= padding {
+                        column <= row && column >= padding
+                    } else {
+                        column <= row
+                    }
+                })
+                .collect()
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn edit_distances_are_levenshteins() {
+        assert_eq!(edit_distance("kitten", "sitting"), 3);
+        assert_eq!(edit_distance("", "abc"), 3);
+        assert_eq!(edit_distance("same", "same"), 0);
+    }
+
+    #[test]
+    fn near_words_come_nearest_first() {
+        let words: Vec<String> = ["circle", "circles", "cross", "star"].map(String::from).into();
+        assert_eq!(near_words("cirle", &words), ["circle", "circles"]);
+        assert!(near_words("elephant", &words).is_empty());
+    }
+}

@@ -1,0 +1,194 @@
+//! From a prompt to a verified picture: decoding, verifying and reflecting, step by step.
+//!
+//! A [`Session`] owns the models and the [`Drawing`] they work on. It yields to its [`Host`] between steps, can be
+//! stopped there, and goes on from where it stopped: after [`CancelFlag::request`], after the loss of a device (with
+//! models on a new one), or from any event of a recording.
+
+mod drawing;
+mod error;
+mod host;
+mod run;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+pub(crate) mod tiny;
+
+pub use drawing::{Drawing, Shape};
+pub use error::SessionError;
+#[cfg(not(target_arch = "wasm32"))]
+pub use host::NativeHost;
+pub use host::{CancelFlag, Host};
+
+use scenes::Spec;
+
+use crate::bundle::manifest::World;
+use crate::models::Models;
+use crate::settings::Settings;
+use crate::trace::{Event, TRACE_VERSION};
+use crate::verify::verifier;
+use run::Bound;
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The picture is finished.
+    Finished,
+    /// It was stopped, and can go on.
+    Cancelled,
+}
+
+/// Draws with one set of models, one drawing at a time.
+pub struct Session {
+    models: Models,
+    drawing: Option<Drawing>,
+    cancel: CancelFlag,
+}
+
+impl Session {
+    /// Without a drawing.
+    #[must_use]
+    pub fn new(models: Models) -> Self {
+        Self { models, drawing: None, cancel: CancelFlag::default() }
+    }
+
+    /// With a drawing that another session began, perhaps on another device.
+    #[must_use]
+    pub fn with_drawing(models: Models, drawing: Option<Drawing>) -> Self {
+        Self { drawing, ..Self::new(models) }
+    }
+
+    /// Listens to a flag that somebody already holds.
+    #[must_use]
+    pub fn with_cancel_flag(self, cancel: CancelFlag) -> Self {
+        Self { cancel, ..self }
+    }
+
+    /// Asks this session to stop; may be kept and used while it draws.
+    #[must_use]
+    pub fn cancel_flag(&self) -> CancelFlag {
+        self.cancel.clone()
+    }
+
+    /// The models, also to take in a judge that has just arrived.
+    pub fn models_mut(&mut self) -> &mut Models {
+        &mut self.models
+    }
+
+    /// The models.
+    #[must_use]
+    pub fn models(&self) -> &Models {
+        &self.models
+    }
+
+    /// Where the drawing stands, if there is one.
+    #[must_use]
+    pub fn drawing(&self) -> Option<&Drawing> {
+        self.drawing.as_ref()
+    }
+
+    /// The drawing, to go on elsewhere.
+    #[must_use]
+    pub fn into_drawing(self) -> Option<Drawing> {
+        self.drawing
+    }
+
+    /// Draws from the beginning; what was drawn before is forgotten once the settings are accepted.
+    ///
+    /// # Errors
+    /// Settings out of range, a prompt that cannot be read, a verifier that is not there; a lost device (then
+    /// [`Session::resume`] goes on).
+    pub async fn draw<H: Host>(&mut self, settings: Settings, host: &mut H) -> Result<Outcome, SessionError> {
+        let prompt_ids = self.check(&settings)?;
+        let drawing = Drawing::new(settings, prompt_ids, self.shape());
+        host.event(&self.started(&drawing));
+        self.drawing = Some(drawing);
+        self.resume(host).await
+    }
+
+    /// Goes on with the drawing: the events are those that would have come next. No second `started` is sent.
+    ///
+    /// # Errors
+    /// Nothing to go on with; a verifier that is not there; a lost device.
+    pub async fn resume<H: Host>(&mut self, host: &mut H) -> Result<Outcome, SessionError> {
+        let drawing =
+            self.drawing.as_mut().filter(|drawing| !drawing.is_done()).ok_or(SessionError::NothingToResume)?;
+        let bound = Bound::new(&self.models, drawing)?;
+        let begin = host.seconds() - drawing.totals.seconds;
+        let outcome = loop {
+            if self.cancel.take() {
+                host.event(&Event::Cancelled { next_step: drawing.next_step() });
+                break Ok(Outcome::Cancelled);
+            }
+            match bound.advance(drawing, host, begin).await {
+                Ok(Some(event)) => {
+                    // What the session sends is what it stands on: a recording can be gone on with by construction.
+                    if let Err(why) = drawing.apply(&event) {
+                        break Err(SessionError::Recording { index: 0, why });
+                    }
+                    host.event(&event);
+                    if drawing.is_done() {
+                        break Ok(Outcome::Finished);
+                    }
+                }
+                Ok(None) => {}
+                Err(error::StepError::Picture(error)) => break Err(error.into()),
+                Err(error::StepError::Device(error)) => {
+                    break Err(SessionError::DeviceLost { next_step: drawing.next_step(), why: error.0 });
+                }
+            }
+            host.breathe().await;
+        };
+        drawing.totals.seconds = host.seconds() - begin;
+        // A stop that came after the last step has nothing left to stop.
+        self.cancel.take();
+        outcome
+    }
+
+    /// Takes up a recording, complete or cut off after any event; [`Session::resume`] then goes on after it.
+    ///
+    /// # Errors
+    /// The recording contradicts itself or these models, or its settings cannot be drawn with them.
+    pub fn resume_from(&mut self, events: &[Event]) -> Result<(), SessionError> {
+        let drawing = Drawing::from_events(events, self.shape())
+            .map_err(|(index, why)| SessionError::Recording { index, why })?;
+        if self.check(&drawing.settings)? != drawing.prompt_ids {
+            let why = "this bundle's tokenizer reads its prompt differently".to_owned();
+            return Err(SessionError::Recording { index: 0, why });
+        }
+        self.drawing = Some(drawing);
+        Ok(())
+    }
+
+    /// Checks everything that can be wrong before anything is computed; gives the prompt's ids.
+    fn check(&self, settings: &Settings) -> Result<Vec<u32>, SessionError> {
+        let config = &self.models.generator.config;
+        settings.validate(config.grid() as u32)?;
+        let prompt_ids = self.models.words.encode(&settings.prompt, config.max_text_len)?;
+        if self.models.about.world == Some(World::Scenes) {
+            // Known words in an order that the model has never seen would be drawn as something else.
+            Spec::parse(&settings.prompt)?;
+        }
+        verifier(&self.models, settings.verifier, &prompt_ids)?;
+        if settings.reflection.is_some() && self.models.clip.is_none() {
+            return Err(SessionError::ReflectionNeedsClip);
+        }
+        Ok(prompt_ids)
+    }
+
+    fn shape(&self) -> Shape {
+        let config = &self.models.generator.config;
+        Shape { grid: config.grid(), codes: config.codebook_size }
+    }
+
+    fn started(&self, drawing: &Drawing) -> Event {
+        Event::Started {
+            version: TRACE_VERSION,
+            settings: drawing.settings.clone(),
+            prompt_ids: drawing.prompt_ids.clone(),
+            grid: drawing.shape.grid as u32,
+            image_side_px: self.models.tokenizer.config.resolution as u32,
+            device: self.models.about.device.clone(),
+            bundle: self.models.about.bundle.clone(),
+        }
+    }
+}

@@ -1,0 +1,393 @@
+//! Sessions over tiny random models on the CPU.
+
+use burn::tensor::Device;
+
+use super::tiny::{GRID, models, write_bundle};
+use super::{NativeHost, Outcome, Session, SessionError};
+use crate::bundle::manifest::World;
+use crate::bundle::{Bundle, BundleError, FolderReader, block_on};
+use crate::config::RewardLabel::{self, Outcome as Finished, Potential, Preview};
+use crate::models::{LoadError, Models};
+use crate::reflect::patch_of;
+use crate::settings::{AcceptRule, ReflectionSettings, Settings, VerifierMode};
+use crate::trace::{Event, MASK, ReflectionStop, Totals};
+
+const ALL: [RewardLabel; 3] = [Potential, Preview, Finished];
+
+fn settings(verifier: VerifierMode) -> Settings {
+    Settings {
+        prompt: "a red circle".into(),
+        seed: 5,
+        steps: 4,
+        candidates: 3,
+        verifier,
+        previews: false,
+        ..Settings::default()
+    }
+}
+
+/// τ at the highest score there is: everything is weak. ε = 0: never converged.
+fn reflecting(accept: AcceptRule) -> ReflectionSettings {
+    ReflectionSettings { threshold: 2.5, epsilon: 0.0, rounds: 2, patch_grid: 2, accept }
+}
+
+fn session() -> Session {
+    Session::new(models(1, &ALL, true))
+}
+
+fn draw(session: &mut Session, settings: Settings) -> Result<Vec<Event>, SessionError> {
+    let mut events = Vec::new();
+    pollster::block_on(session.draw(settings, &mut NativeHost::new(|event: &Event| events.push(event.clone()))))?;
+    Ok(events)
+}
+
+fn resume(session: &mut Session) -> Result<Vec<Event>, SessionError> {
+    let mut events = Vec::new();
+    pollster::block_on(session.resume(&mut NativeHost::new(|event: &Event| events.push(event.clone()))))?;
+    Ok(events)
+}
+
+/// Draws, asking for a stop after `count` events.
+fn draw_part(session: &mut Session, settings: Settings, count: usize) -> Vec<Event> {
+    let (mut events, flag) = (Vec::new(), session.cancel_flag());
+    let mut host = NativeHost::new(|event: &Event| {
+        events.push(event.clone());
+        if events.len() == count {
+            flag.request();
+        }
+    });
+    let outcome = pollster::block_on(session.draw(settings, &mut host)).expect("draws");
+    assert_eq!(outcome, Outcome::Cancelled);
+    events
+}
+
+fn timeless(events: &[Event]) -> Vec<Event> {
+    let mut events = events.to_vec();
+    for event in &mut events {
+        match event {
+            Event::Step { milliseconds, .. } => *milliseconds = 0.0,
+            Event::Finished { totals, .. } => totals.seconds = 0.0,
+            _ => {}
+        }
+    }
+    events
+}
+
+fn kinds(events: &[Event]) -> Vec<&'static str> {
+    let kind = |event: &Event| match event {
+        Event::Started { .. } => "started",
+        Event::Step { .. } => "step",
+        Event::Image { .. } => "image",
+        Event::PathChosen { .. } => "path_chosen",
+        Event::Reflection { .. } => "reflection",
+        Event::ReflectionEnded { .. } => "reflection_ended",
+        Event::Finished { .. } => "finished",
+        Event::Cancelled { .. } => "cancelled",
+    };
+    events.iter().map(kind).collect()
+}
+
+#[test]
+fn stepwise_modes_commit_the_highest_score_and_keep_what_is_known() {
+    for mode in [VerifierMode::Parm, VerifierMode::Prm] {
+        let events = draw(&mut session(), Settings { previews: true, ..settings(mode) }).expect("draws");
+        assert_eq!(kinds(&events), ["started", "step", "step", "step", "step", "image", "finished"], "{mode}");
+        let mut held = vec![MASK; GRID * GRID];
+        for event in &events {
+            let Event::Step { candidates, chosen, known_before, masked_after, .. } = event else { continue };
+            assert_eq!(candidates.len(), 3);
+            let scores: Vec<f32> = candidates.iter().filter_map(|candidate| candidate.score).collect();
+            assert_eq!(scores.len(), 3);
+            assert!(scores.iter().all(|&score| (0.0..=1.0).contains(&score)));
+            assert!(scores.iter().all(|&score| score <= scores[*chosen as usize]));
+            assert!(candidates.iter().all(|candidate| candidate.preview.is_some()));
+            let kept = &candidates[*chosen as usize].tokens;
+            assert_eq!(kept.iter().filter(|&&token| token == MASK).count(), *masked_after as usize);
+            for (at, &token) in held.iter().enumerate() {
+                assert_eq!(known_before[at], token != MASK);
+                assert!(token == MASK || kept[at] == token);
+            }
+            held.clone_from(kept);
+        }
+        assert!(held.iter().all(|&token| token >= 0));
+        let Some(Event::Finished { tokens, totals, verdict, .. }) = events.last() else { panic!("{mode}: no end") };
+        assert_eq!((tokens, verdict), (&held, &None));
+        let expected = Totals { generator_forwards: 4, reward_forwards: 12, decoded_pictures: 13, ..*totals };
+        assert_eq!(*totals, expected);
+    }
+}
+
+#[test]
+fn whole_picture_modes_draw_k_paths_and_choose_the_best() {
+    for mode in [VerifierMode::BestOfK, VerifierMode::Orm] {
+        let events = draw(&mut session(), settings(mode)).expect("draws");
+        let path = ["step", "step", "step", "step", "image"];
+        let expected = [&["started"][..], &path, &path, &path, &["path_chosen", "finished"]].concat();
+        assert_eq!(kinds(&events), expected, "{mode}");
+        let images: Vec<(Vec<i32>, f32)> = events
+            .iter()
+            .filter_map(|event| match event {
+                Event::Image { tokens, score, .. } => Some((tokens.clone(), score.expect("a score"))),
+                _ => None,
+            })
+            .collect();
+        assert_ne!(images[0].0, images[1].0, "the paths are independent");
+        let chosen = events.iter().find_map(|event| match event {
+            Event::PathChosen { path } => Some(*path as usize),
+            _ => None,
+        });
+        let chosen = chosen.expect("a choice");
+        assert!(images.iter().all(|(_, score)| *score <= images[chosen].1));
+        assert!(matches!(events.last(), Some(Event::Finished { tokens, .. }) if *tokens == images[chosen].0));
+        // Path 0 is the drawing without a verifier.
+        let plain = draw(&mut session(), settings(VerifierMode::None)).expect("draws");
+        assert!(matches!(plain.last(), Some(Event::Finished { tokens, .. }) if *tokens == images[0].0));
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_events_and_another_another() {
+    let one = draw(&mut session(), settings(VerifierMode::Parm)).expect("draws");
+    let again = draw(&mut session(), settings(VerifierMode::Parm)).expect("draws");
+    assert_eq!(timeless(&one), timeless(&again));
+    let other = draw(&mut session(), Settings { seed: 6, ..settings(VerifierMode::Parm) }).expect("draws");
+    assert_ne!(timeless(&one)[1..], timeless(&other)[1..]);
+}
+
+#[test]
+fn a_stopped_drawing_goes_on_as_if_it_had_never_stopped() {
+    for (mode, accept) in [(VerifierMode::Parm, AcceptRule::IfNotWorse), (VerifierMode::BestOfK, AcceptRule::Every)] {
+        let settings = Settings { reflection: Some(reflecting(accept)), ..settings(mode) };
+        let whole = draw(&mut session(), settings.clone()).expect("draws");
+        for count in 1..whole.len() {
+            let mut first = session();
+            let mut events = draw_part(&mut first, settings.clone(), count);
+            assert!(matches!(events.pop(), Some(Event::Cancelled { .. })));
+            // On other models, as after the loss of a device.
+            let mut second = Session::with_drawing(models(1, &ALL, true), first.into_drawing());
+            events.extend(resume(&mut second).expect("goes on"));
+            assert_eq!(timeless(&events), timeless(&whole), "{mode} stopped after {count}");
+        }
+    }
+}
+
+#[test]
+fn stop_names_the_step_that_would_have_come_next() {
+    let events = draw_part(&mut session(), settings(VerifierMode::Parm), 3);
+    assert_eq!(events.last(), Some(&Event::Cancelled { next_step: 2 }));
+}
+
+#[test]
+fn a_recording_goes_on_from_any_event() {
+    for mode in [VerifierMode::Parm, VerifierMode::Orm] {
+        let settings = Settings { reflection: Some(reflecting(AcceptRule::Every)), ..settings(mode) };
+        let whole = draw(&mut session(), settings).expect("draws");
+        for count in 1..whole.len() {
+            let mut later = session();
+            later.resume_from(&whole[..count]).expect("the recording is sound");
+            let rest = resume(&mut later).expect("goes on");
+            assert_eq!(timeless(&rest), timeless(&whole[count..]), "{mode} after {count}");
+        }
+        let mut done = session();
+        done.resume_from(&whole).expect("the recording is sound");
+        assert_eq!(resume(&mut done), Err(SessionError::NothingToResume));
+    }
+}
+
+#[test]
+fn a_recording_that_contradicts_itself_is_refused_by_event() {
+    let whole = draw(&mut session(), settings(VerifierMode::Parm)).expect("draws");
+    let refused = |events: &[Event]| match session().resume_from(events) {
+        Err(SessionError::Recording { index, .. }) => index,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(refused(&[]), 0);
+    assert_eq!(refused(&whole[1..]), 0);
+    let mut gap = whole.clone();
+    gap.remove(2);
+    assert_eq!(refused(&gap), 2);
+    let mut wild = whole.clone();
+    if let Event::Step { candidates, chosen, .. } = &mut wild[1] {
+        candidates[*chosen as usize].tokens[0] = 16;
+    }
+    assert_eq!(refused(&wild), 1);
+    let mut nobody = whole;
+    if let Event::Step { chosen, .. } = &mut nobody[3] {
+        *chosen = 99;
+    }
+    assert_eq!(refused(&nobody), 3);
+}
+
+#[test]
+fn reflection_changes_only_what_lies_under_weak_patches() {
+    // A threshold between the scores, so that some patches are weak and some are not.
+    let probe = Settings { reflection: Some(reflecting(AcceptRule::Every)), ..settings(VerifierMode::Parm) };
+    let events = draw(&mut session(), probe.clone()).expect("draws");
+    let mut scores = events
+        .iter()
+        .find_map(|event| match event {
+            Event::Reflection { patch_scores, weak, .. } => {
+                assert!(weak.iter().all(|&weak| weak));
+                Some(patch_scores.clone())
+            }
+            _ => None,
+        })
+        .expect("a round");
+    scores.sort_by(f32::total_cmp);
+    assert!(scores[1] < scores[2], "{scores:?}");
+    let reflection =
+        ReflectionSettings { threshold: (scores[1] + scores[2]) / 2.0, rounds: 1, ..reflecting(AcceptRule::Every) };
+    let events = draw(&mut session(), Settings { reflection: Some(reflection), ..probe }).expect("draws");
+    let before = events.iter().find_map(|event| match event {
+        Event::Image { tokens, .. } => Some(tokens.clone()),
+        _ => None,
+    });
+    let before = before.expect("a picture");
+    let Some(Event::Reflection { weak, tokens_after, kept, distance, .. }) =
+        events.iter().find(|event| matches!(event, Event::Reflection { .. }))
+    else {
+        panic!("no round");
+    };
+    assert_eq!(weak.iter().filter(|&&weak| weak).count(), 2);
+    assert!(*kept && *distance >= 0.0);
+    assert!(tokens_after.iter().all(|&token| token >= 0));
+    for (at, (after, before)) in tokens_after.iter().zip(&before).enumerate() {
+        let patch = patch_of(at / GRID, GRID, 2) * 2 + patch_of(at % GRID, GRID, 2);
+        assert!(weak[patch] || after == before, "token {at} was to stay");
+    }
+    assert!(matches!(events.last(), Some(Event::Finished { tokens, .. }) if tokens == tokens_after));
+}
+
+#[test]
+fn a_round_that_is_worse_is_dropped_where_the_rule_says_so() {
+    let (mut kept_some, mut dropped_some) = (false, false);
+    for seed in 0..6 {
+        let reflection = Some(ReflectionSettings { rounds: 3, ..reflecting(AcceptRule::IfNotWorse) });
+        let events =
+            draw(&mut session(), Settings { seed, reflection, ..settings(VerifierMode::Parm) }).expect("draws");
+        let (mut tokens, mut score) = (Vec::new(), None);
+        for event in &events {
+            match event {
+                Event::Image { tokens: drawn, .. } => tokens.clone_from(drawn),
+                Event::Reflection { tokens_after, score_before, score_after, kept, .. } => {
+                    assert!(score.is_none() || score == *score_before);
+                    assert_eq!(*kept, score_after >= score_before);
+                    if *kept {
+                        tokens.clone_from(tokens_after);
+                    }
+                    score = if *kept { *score_after } else { *score_before };
+                    kept_some |= *kept;
+                    dropped_some |= !*kept;
+                }
+                Event::ReflectionEnded { reason, rounds, .. } => {
+                    assert_eq!((*reason, *rounds), (ReflectionStop::RoundsSpent, 3));
+                }
+                Event::Finished { tokens: finished, .. } => assert_eq!(*finished, tokens),
+                _ => {}
+            }
+        }
+    }
+    assert!(kept_some && dropped_some);
+}
+
+#[test]
+fn reflection_stops_when_nothing_is_weak_or_nothing_changes() {
+    let ended = |reflection| {
+        let settings = Settings { reflection: Some(reflection), ..settings(VerifierMode::None) };
+        let events = draw(&mut session(), settings).expect("draws");
+        events.into_iter().find_map(|event| match event {
+            Event::ReflectionEnded { reason, patch_scores, rounds } => Some((reason, patch_scores.len(), rounds)),
+            _ => None,
+        })
+    };
+    let content = ReflectionSettings { threshold: -1.0, ..reflecting(AcceptRule::Every) };
+    assert_eq!(ended(content), Some((ReflectionStop::NothingWeak, 4, 0)));
+    let patient = ReflectionSettings { epsilon: 2.0, ..reflecting(AcceptRule::Every) };
+    assert_eq!(ended(patient), Some((ReflectionStop::Converged, 0, 1)));
+}
+
+#[test]
+fn what_is_wrong_is_said_before_anything_is_drawn() {
+    let refused = |change: &dyn Fn(&mut Settings)| {
+        let mut settings = settings(VerifierMode::Parm);
+        change(&mut settings);
+        draw(&mut session(), settings).expect_err("must be refused")
+    };
+    let wrong: [(&dyn Fn(&mut Settings), &str); 7] = [
+        (&|s| s.candidates = 17, "candidates (k)"),
+        (&|s| s.steps = 0, "steps"),
+        (&|s| s.guidance_scale = f32::NAN, "guidance scale"),
+        (&|s| s.seed = 1 << 53, "seed"),
+        (&|s| s.reflection = Some(ReflectionSettings { threshold: 3.0, ..Default::default() }), "threshold (τ)"),
+        (&|s| s.reflection = Some(ReflectionSettings { rounds: 11, ..Default::default() }), "rounds (R)"),
+        (&|s| s.reflection = Some(ReflectionSettings { patch_grid: 5, ..Default::default() }), "patch grid (M)"),
+    ];
+    for (change, name) in wrong {
+        match refused(change) {
+            SessionError::Settings(error) => assert_eq!(error.name, name),
+            other => panic!("{name}: {other}"),
+        }
+    }
+    assert!(matches!(refused(&|s| s.prompt = " ".into()), SessionError::Prompt(_)));
+    let error = refused(&|s| s.prompt = "a red sircle".into());
+    assert!(error.to_string().contains("circle\""), "{error}");
+}
+
+#[test]
+fn a_verifier_that_is_not_there_is_named() {
+    let mut bare = Session::new(models(1, &[], false));
+    let error = draw(&mut bare, settings(VerifierMode::Parm)).expect_err("must be refused");
+    let SessionError::VerifierMissing(missing) = &error else { panic!("{error}") };
+    assert_eq!((missing.needs, missing.available.as_slice()), ("reward:parm", &[VerifierMode::None][..]));
+    let reflecting = Settings { reflection: Some(reflecting(AcceptRule::Every)), ..settings(VerifierMode::None) };
+    assert_eq!(draw(&mut bare, reflecting).expect_err("must be refused"), SessionError::ReflectionNeedsClip);
+    assert_eq!(resume(&mut bare), Err(SessionError::NothingToResume));
+    // What was refused leaves nothing behind that stands in the way.
+    draw(&mut bare, settings(VerifierMode::None)).expect("draws");
+}
+
+#[test]
+fn words_that_say_nothing_in_the_world_are_refused() {
+    let mut models = models(1, &[], false);
+    models.about.world = Some(World::Scenes);
+    let prompt = "circle red".to_owned();
+    let error = draw(&mut Session::new(models), Settings { prompt, ..settings(VerifierMode::None) });
+    assert!(matches!(error, Err(SessionError::Grammar(_))), "{error:?}");
+}
+
+#[test]
+fn a_bundle_draws_what_its_models_drew_and_draws_before_its_judges_arrive() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let target = folder.path().join("tiny");
+    let original = models(1, &ALL, true);
+    write_bundle(&original, &target);
+    let device = Device::flex();
+    block_on(async {
+        let bundle = Bundle::open(FolderReader::new(&target)).await.expect("opens");
+        let mut kinds = Vec::new();
+        let mut loaded = Models::load(&bundle, &device, "CPU", &mut |progress| {
+            if kinds.last().is_none_or(|kind| kind != progress.kind) {
+                kinds.push(progress.kind.to_owned());
+            }
+        })
+        .await
+        .expect("loads");
+        assert_eq!(kinds, ["showo", "magvit"]);
+        assert_eq!(loaded.verifiers(), [VerifierMode::None]);
+        let early = draw(&mut Session::new(loaded.clone()), settings(VerifierMode::None)).expect("draws");
+        let wanted = draw(&mut session(), settings(VerifierMode::None)).expect("draws");
+        assert_eq!(timeless(&early)[1..], timeless(&wanted)[1..]);
+        loaded.load_judges(&bundle, &mut |_| {}).await.expect("loads");
+        assert_eq!(loaded.verifiers(), VerifierMode::ALL);
+        let late = draw(&mut Session::new(loaded), settings(VerifierMode::Parm)).expect("draws");
+        let wanted = draw(&mut session(), settings(VerifierMode::Parm)).expect("draws");
+        assert_eq!(timeless(&late)[1..], timeless(&wanted)[1..]);
+    });
+    std::fs::remove_file(target.join("tokenizer.json")).expect("removed");
+    let error = block_on(async {
+        let bundle = Bundle::open(FolderReader::new(&target)).await?;
+        Models::load(&bundle, &device, "CPU", &mut |_| {}).await.map(|_| ())
+    });
+    let missing = |error: &BundleError| matches!(error, BundleError::Missing { file } if file == "tokenizer.json");
+    assert!(matches!(&error, Err(LoadError::Bundle(error)) if missing(error)), "{error:?}");
+}

@@ -1,0 +1,60 @@
+//! CLIPScore over pictures, and over the patches of one.
+
+use std::rc::Rc;
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
+use super::{Look, Verifier, When, resample};
+use crate::config::ShowoConfig;
+use crate::model::clip::clip_score;
+use crate::models::ClipModel;
+use crate::prompt::clip_text;
+
+/// CLIP bound to a prompt: the text is embedded once.
+pub struct ClipVerifier {
+    clip: Rc<ClipModel>,
+    /// `[1, projection]`, of length one.
+    text: Tensor<2>,
+}
+
+impl ClipVerifier {
+    /// Embeds the prompt.
+    #[must_use]
+    pub fn new(clip: Rc<ClipModel>, showo: &ShowoConfig, prompt_ids: &[u32], device: &Device) -> Self {
+        let (ids, end) = clip_text(&clip.config, showo, prompt_ids);
+        let tokens = ids.len();
+        let ids: Vec<i32> = ids.into_iter().map(|id| id as i32).collect();
+        let ids = Tensor::<2, Int>::from_data(TensorData::new(ids, [1, tokens]), device);
+        let text = clip.clip.embed_text(ids, &[end]);
+        Self { clip, text }
+    }
+
+    /// CLIPScore of each picture of `[batch, 3, side, side]` (−1…1) with the prompt, `[batch]`.
+    #[must_use]
+    pub fn score_pixels(&self, pixels: Tensor<4>) -> Tensor<1> {
+        self.score_patches(pixels, 1)
+    }
+
+    /// `S_ij`, row by row: CLIPScore of each patch of an M×M grid over `[1, 3, side, side]` with the prompt, `[M²]`.
+    /// Each patch is resampled to CLIP's own size by itself.
+    #[must_use]
+    pub fn score_patches(&self, pixels: Tensor<4>, patch_grid: usize) -> Tensor<1> {
+        let config = &self.clip.config;
+        let device = pixels.device();
+        let patches = resample(pixels, patch_grid, config.vision_config.image_size);
+        let channel =
+            |values: [f32; 3]| Tensor::<4>::from_data(TensorData::new(values.to_vec(), [1, 3, 1, 1]), &device);
+        let normal = ((patches + 1.0) * 0.5 - channel(config.image_mean)) / channel(config.image_std);
+        clip_score(self.clip.clip.embed_image(normal), self.text.clone())
+    }
+}
+
+impl Verifier for ClipVerifier {
+    fn when(&self) -> When {
+        When::Finished
+    }
+
+    fn score(&self, look: &Look<'_>) -> Tensor<1> {
+        self.score_pixels(look.pixels())
+    }
+}

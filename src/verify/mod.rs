@@ -1,0 +1,145 @@
+//! Who judges the candidates: one trait, the modes of METHOD.md behind it.
+//!
+//! | mode | network | looks at | when |
+//! |---|---|---|---|
+//! | `best-of-k` | CLIP | the finished picture | at the end |
+//! | `orm` | reward, label "outcome" | the finished codes | at the end |
+//! | `prm` | reward, label "preview" | the whole draw, as the preview shows it | every step |
+//! | `parm` | reward, label "potential" | the state after re-masking | every step |
+//!
+//! `none` is the absence of a verifier. Scores stay on the device until the session reads them.
+
+mod clip;
+mod look;
+mod resample;
+mod reward;
+
+use burn::tensor::Tensor;
+
+pub use clip::ClipVerifier;
+pub use look::Look;
+pub use resample::resample;
+pub use reward::{RewardVerifier, Sees};
+
+use crate::config::RewardLabel;
+use crate::models::Models;
+use crate::settings::VerifierMode;
+
+/// When a verifier looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// At the k candidates of every step.
+    EveryStep,
+    /// At whole pictures.
+    Finished,
+}
+
+/// Judges candidates for the prompt that it was made for.
+pub trait Verifier {
+    /// When it wants to be asked.
+    fn when(&self) -> When;
+
+    /// One score a candidate, `[candidates]`, higher is better: 0…1 from a reward network, 0…2.5 from CLIPScore.
+    fn score(&self, look: &Look<'_>) -> Tensor<1>;
+}
+
+/// The bundle lacks the network that a mode judges with.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the verifier {mode} needs the model \"{needs}\", which is not in this bundle or has not arrived yet; there are {}", list(.available))]
+pub struct VerifierMissing {
+    /// What was asked for.
+    pub mode: VerifierMode,
+    /// The kind of model in the bundle.
+    pub needs: &'static str,
+    /// What can be used.
+    pub available: Vec<VerifierMode>,
+}
+
+fn list(modes: &[VerifierMode]) -> String {
+    modes.iter().map(|mode| mode.word()).collect::<Vec<_>>().join(", ")
+}
+
+/// The index of the highest score; the lowest index where several are highest. NaN never wins.
+#[must_use]
+pub fn best(scores: &[f32]) -> usize {
+    let mut best = 0;
+    for (index, &score) in scores.iter().enumerate() {
+        let held = scores.get(best).copied().unwrap_or(f32::NAN);
+        if score > held || (held.is_nan() && !score.is_nan()) {
+            best = index;
+        }
+    }
+    best
+}
+
+/// The verifier of a mode, for one prompt; `None` for the mode `none`.
+///
+/// # Errors
+/// The model that the mode needs is not there.
+pub fn verifier(
+    models: &Models,
+    mode: VerifierMode,
+    prompt_ids: &[u32],
+) -> Result<Option<Box<dyn Verifier>>, VerifierMissing> {
+    let Some(needs) = mode.needs() else {
+        return Ok(None);
+    };
+    let found = match mode {
+        VerifierMode::None => None,
+        VerifierMode::BestOfK => clip(models, prompt_ids).map(boxed),
+        VerifierMode::Orm => reward(models, RewardLabel::Outcome, prompt_ids).map(boxed),
+        VerifierMode::Prm => reward(models, RewardLabel::Preview, prompt_ids).map(boxed),
+        VerifierMode::Parm => reward(models, RewardLabel::Potential, prompt_ids).map(boxed),
+    };
+    match found {
+        Some(verifier) => Ok(Some(verifier)),
+        None => Err(VerifierMissing { mode, needs, available: models.verifiers() }),
+    }
+}
+
+/// Who judges whole pictures in reflection: the mode's own reward network, else whichever reward network there is
+/// (the one trained on finished pictures first), else CLIPScore.
+#[must_use]
+pub fn judge(models: &Models, mode: VerifierMode, prompt_ids: &[u32]) -> Option<Box<dyn Verifier>> {
+    let own = match mode {
+        VerifierMode::Prm => Some(RewardLabel::Preview),
+        VerifierMode::Parm => Some(RewardLabel::Potential),
+        _ => None,
+    };
+    let labels = own.into_iter().chain([RewardLabel::Outcome, RewardLabel::Potential, RewardLabel::Preview]);
+    labels
+        .filter_map(|label| reward(models, label, prompt_ids))
+        .map(boxed)
+        .next()
+        .or_else(|| clip(models, prompt_ids).map(boxed))
+}
+
+/// CLIP bound to a prompt, where the bundle has it.
+#[must_use]
+pub fn clip(models: &Models, prompt_ids: &[u32]) -> Option<ClipVerifier> {
+    let clip = models.clip.as_ref()?;
+    Some(ClipVerifier::new(clip.clone(), &models.generator.config, prompt_ids, &models.device))
+}
+
+fn reward(models: &Models, label: RewardLabel, prompt_ids: &[u32]) -> Option<RewardVerifier> {
+    let network = models.rewards.get(&label)?;
+    Some(RewardVerifier::new(network.clone(), prompt_ids))
+}
+
+fn boxed<V: Verifier + 'static>(verifier: V) -> Box<dyn Verifier> {
+    Box::new(verifier)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_highest_score_wins_and_ties_go_to_the_first() {
+        assert_eq!(best(&[0.1, 0.7, 0.3]), 1);
+        assert_eq!(best(&[0.5, 0.5, 0.5]), 0);
+        assert_eq!(best(&[f32::NAN, 0.1, f32::NAN]), 1);
+        assert_eq!(best(&[f32::NAN; 2]), 0);
+        assert_eq!(best(&[]), 0);
+    }
+}

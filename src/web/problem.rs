@@ -1,0 +1,110 @@
+//! Errors as the page reads them: `{ code, message, remedy?, near?, word?, field?, next_step? }`.
+
+use wasm_bindgen::JsValue;
+
+use super::javascript::object;
+use crate::bundle::BundleError;
+use crate::models::LoadError;
+use crate::prompt::PromptError;
+use crate::session::SessionError;
+
+/// An error with a code, its sentence, and whatever else the page can use.
+pub struct Problem {
+    fields: Vec<(&'static str, JsValue)>,
+}
+
+impl Problem {
+    pub fn new(code: &str, message: impl ToString) -> Self {
+        Self { fields: vec![("code", code.into()), ("message", message.to_string().into())] }
+    }
+
+    pub fn with(mut self, name: &'static str, value: impl Into<JsValue>) -> Self {
+        self.fields.push((name, value.into()));
+        self
+    }
+
+    /// A wrong prompt, at its field.
+    fn prompt(code: &str, message: impl ToString) -> Self {
+        Self::new(code, message).with("field", "prompt")
+    }
+
+    fn word(message: impl ToString, word: &str, near: &[String]) -> Self {
+        let near: js_sys::Array = near.iter().map(|word| JsValue::from_str(word)).collect();
+        Self::prompt("unknown_word", message).with("word", word).with("near", near)
+    }
+}
+
+impl From<Problem> for JsValue {
+    fn from(problem: Problem) -> Self {
+        object(&problem.fields)
+    }
+}
+
+impl From<SessionError> for Problem {
+    fn from(error: SessionError) -> Self {
+        match &error {
+            SessionError::Settings(wrong) => Self::new("out_of_range", &error).with("field", control(wrong.name)),
+            SessionError::Prompt(wrong) => match wrong {
+                PromptError::Empty => Self::prompt("empty_prompt", &error),
+                PromptError::UnknownWord { word, near } => Self::word(&error, word, near),
+                PromptError::TooLong { .. } => Self::prompt("prompt_too_long", &error),
+                PromptError::Tokenizer(_) => Self::new("tokenizer", &error),
+            },
+            SessionError::Grammar(wrong) => match wrong {
+                scenes::PromptError::Empty => Self::prompt("empty_prompt", &error),
+                scenes::PromptError::UnknownWord { word, near } => Self::word(&error, word, near),
+                scenes::PromptError::NotUnderstood { .. } => Self::prompt("not_understood", &error),
+                scenes::PromptError::TooManyObjects { .. } => Self::prompt("too_many_objects", &error),
+            },
+            SessionError::VerifierMissing(_) => Self::new("verifier_missing", &error).with("field", "verifier"),
+            SessionError::ReflectionNeedsClip => Self::new("verifier_missing", &error).with("field", "reflection"),
+            SessionError::DeviceLost { next_step, .. } => {
+                Self::new("device_lost", &error).with("next_step", *next_step)
+            }
+            SessionError::NothingToResume => Self::new("nothing_to_resume", &error),
+            SessionError::Recording { .. } => Self::new("recording", &error),
+            SessionError::Picture(_) => Self::new("picture", &error),
+        }
+    }
+}
+
+impl From<BundleError> for Problem {
+    fn from(error: BundleError) -> Self {
+        let code = match &error {
+            BundleError::Missing { .. } => "bundle_missing",
+            BundleError::Read { .. } => "bundle_unreadable",
+            BundleError::Version { .. } => "bundle_version",
+            BundleError::Manifest { .. } => "bundle_manifest",
+            BundleError::Length { .. } => "bundle_truncated",
+            BundleError::Hash { .. } => "bundle_damaged",
+            BundleError::File { .. } | BundleError::Tensor { .. } => "bundle_content",
+            BundleError::NoModel { .. } => "bundle_incomplete",
+        };
+        Self::new(code, &error)
+    }
+}
+
+impl From<LoadError> for Problem {
+    fn from(error: LoadError) -> Self {
+        match error {
+            LoadError::Bundle(error) => error.into(),
+            LoadError::Model { .. } | LoadError::Words { .. } => Self::new("bundle_content", &error),
+            LoadError::Mismatch(_) => Self::new("bundle_mismatch", &error),
+        }
+    }
+}
+
+/// The page's control for a setting, by the name that [`crate::settings::SettingsError`] gives it.
+fn control(name: &str) -> &'static str {
+    match name {
+        "seed" => "seed",
+        "steps" => "steps",
+        "guidance scale" => "guidance",
+        "temperature" => "temperature",
+        "candidates (k)" => "candidates",
+        "threshold (τ)" => "tau",
+        "epsilon (ε)" => "epsilon",
+        "rounds (R)" => "rounds",
+        _ => "patch-grid",
+    }
+}

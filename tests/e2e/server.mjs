@@ -1,0 +1,69 @@
+// The server that visitors get (`xtask serve`), and a proxy before it that damages what it is told to.
+
+import { spawn } from "node:child_process";
+import { createServer } from "node:http";
+import { createInterface } from "node:readline";
+
+import { DIST, XTASK } from "./places.mjs";
+
+/**
+ * Serves a folder as `cargo xtask demo` does.
+ *
+ * @param {string} [folder]
+ * @returns {Promise<{ address: string, close: () => void }>}
+ */
+export async function serve(folder = DIST) {
+  const child = spawn(XTASK, ["serve", folder, "--port", "0"], { stdio: ["ignore", "pipe", "inherit"] });
+  for await (const line of createInterface(child.stdout)) return { address: line.trim(), close: () => void child.kill() };
+  throw new Error(`xtask serve ${folder} ended without an address`);
+}
+
+/**
+ * What is to go wrong: files whose path matches are changed by `change`, or are missing where it answers `null`.
+ * With `once`, only the first file that matches is the victim, however often it is asked for.
+ *
+ * @typedef {{ match: RegExp, change: (bytes: Buffer) => Buffer | null, once?: boolean, victim?: string }} Fault
+ */
+
+/** One flipped bit in the middle. @param {Buffer} bytes */
+export function flipped(bytes) {
+  const copy = Buffer.from(bytes);
+  copy[copy.length >> 1] ^= 1;
+  return copy;
+}
+
+/** The first half. @param {Buffer} bytes */
+export const truncated = (bytes) => bytes.subarray(0, bytes.length >> 1);
+
+/** Not there. */
+export const missing = () => null;
+
+/**
+ * Serves what `origin` serves, with faults.
+ *
+ * @param {string} origin
+ * @param {Fault[]} faults their `victim` is filled in
+ * @returns {Promise<{ address: string, close: () => void }>}
+ */
+export async function serveDamaged(origin, faults) {
+  const server = createServer(async (request, response) => {
+    const path = new URL(request.url ?? "/", origin).pathname;
+    const fault = faults.find((fault) => fault.match.test(path) && (!fault.once || !fault.victim || fault.victim === path));
+    if (fault) fault.victim ??= path;
+    // The whole file is fetched, so that a range of a damaged file is the damaged file's range.
+    const answer = await fetch(new URL(path, origin));
+    const whole = Buffer.from(await answer.arrayBuffer());
+    const bytes = fault && answer.ok ? fault.change(whole) : whole;
+    if (bytes === null) return void response.writeHead(404, { "Content-Type": "text/plain" }).end("there is no such file\n");
+    const headers = { "Content-Type": answer.headers.get("content-type") ?? "", "Accept-Ranges": "bytes", "Cache-Control": "no-cache" };
+    const [, first, last] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "") ?? [];
+    if (first === undefined || !answer.ok) return void response.writeHead(answer.status, { ...headers, "Content-Length": bytes.length }).end(bytes);
+    if (Number(first) >= bytes.length) return void response.writeHead(416, { "Content-Range": `bytes */${bytes.length}` }).end();
+    const end = Math.min(last ? Number(last) : Infinity, bytes.length - 1);
+    const part = bytes.subarray(Number(first), end + 1);
+    response.writeHead(206, { ...headers, "Content-Length": part.length, "Content-Range": `bytes ${first}-${end}/${bytes.length}` }).end(part);
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(null)));
+  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
+  return { address: `http://127.0.0.1:${port}/`, close: () => { server.close(); server.closeAllConnections(); } };
+}

@@ -1,0 +1,177 @@
+//! `train eval`: the figures that the README states, each measured on the exported weights with the engine's own code.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use burn::tensor::Device;
+use indicatif::ProgressBar;
+use scenes::{Category, Spec, Split};
+use serde_json::json;
+use showo::config::{RewardConfig, ShowoConfig};
+use showo::model::Weights;
+use showo::model::magvit::Magvit;
+use showo::model::reward::{Reward, inputs};
+use showo::model::showo::Showo;
+
+use crate::data::{self, Words};
+use crate::generator::load_tokenizer;
+use crate::reward::auc;
+use crate::rollouts::{self, Decoding, Rollout};
+
+/// Reads the generator that `train showo` exported.
+///
+/// # Errors
+/// Its files cannot be read.
+pub fn load_generator(folder: &Path, device: &Device) -> Result<(ShowoConfig, Showo)> {
+    let read = |name: &str| {
+        let path = folder.join(name);
+        std::fs::read(&path).with_context(|| format!("cannot read {}; run `train showo` first", path.display()))
+    };
+    let config: ShowoConfig = serde_json::from_slice(&read("showo.json")?)?;
+    let network = Showo::new(&config, Weights::from_safetensors(&read("showo.safetensors")?, device)?)?;
+    Ok((config, network))
+}
+
+/// Reads a reward network that `train reward` exported.
+///
+/// # Errors
+/// Its files cannot be read.
+pub fn load_reward(folder: &Path, device: &Device) -> Result<(RewardConfig, Reward)> {
+    let read = |name: &str| {
+        let path = folder.join(name);
+        std::fs::read(&path).with_context(|| format!("cannot read {}; run `train reward` first", path.display()))
+    };
+    let config: RewardConfig = serde_json::from_slice(&read("reward.json")?)?;
+    let network = Reward::new(&config, Weights::from_safetensors(&read("reward.safetensors")?, device)?)?;
+    Ok((config, network))
+}
+
+/// Everything that `train eval` measures.
+///
+/// # Errors
+/// A run is missing, or the device fails.
+pub fn run(runs: &Path, prompts: usize, decoding: Decoding) -> Result<()> {
+    let device = Device::flex();
+    let (_, tokenizer) = load_tokenizer(&runs.join("vq"), &device)?;
+    println!("{}", crate::vq::report(&tokenizer, 1000)?);
+    let (config, generator) = load_generator(&runs.join("showo"), &device)?;
+    let mut figures = BTreeMap::new();
+    for split in [Split::Train, Split::Compositional] {
+        let rolled = success(&generator, &config, &tokenizer, prompts, split, decoding)?;
+        figures.insert(split.word(), table(split, &rolled));
+        if split == Split::Train {
+            sheet(&runs.join("eval-samples.png"), &tokenizer, &rolled)?;
+            if let Ok((reward_config, reward)) = load_reward(&runs.join("reward-potential"), &device) {
+                parm(&reward, &reward_config, &rolled);
+            }
+        }
+    }
+    let out = runs.join("eval.json");
+    let document = json!({
+        "prompts": prompts, "steps": decoding.steps, "guidance_scale": decoding.guidance_scale, "seed": decoding.seed,
+        "success": figures,
+    });
+    std::fs::write(&out, serde_json::to_vec_pretty(&document)?)?;
+    println!("written to {}", out.display());
+    Ok(())
+}
+
+type Rolled = Vec<(Category, Spec, Rollout)>;
+
+/// One picture for each evaluation prompt, evenly over the categories.
+fn success(
+    generator: &Showo,
+    config: &ShowoConfig,
+    tokenizer: &Magvit,
+    prompts: usize,
+    split: Split,
+    decoding: Decoding,
+) -> Result<Rolled> {
+    let specs = scenes::evaluation_prompts(prompts / Category::ALL.len(), split, decoding.seed);
+    let bar = ProgressBar::new(specs.len() as u64);
+    let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let pools: Vec<rayon::ThreadPool> =
+        (0..workers).map(|_| rayon::ThreadPoolBuilder::new().num_threads(1).build()).collect::<Result<_, _>>()?;
+    let parts: Vec<Result<Rolled>> = std::thread::scope(|scope| {
+        let handles: Vec<_> = pools
+            .iter()
+            .enumerate()
+            .map(|(worker, pool)| {
+                let (specs, bar) = (&specs, &bar);
+                scope.spawn(move || {
+                    pool.install(|| {
+                        let mine = specs.iter().enumerate().skip(worker).step_by(workers);
+                        mine.map(|(number, (category, spec))| {
+                            // Numbers far above those of training rollouts.
+                            let number = (1 << 40) + number as u64;
+                            let rollout = rollouts::roll(generator, config, tokenizer, spec, number, decoding)?;
+                            bar.inc(1);
+                            Ok((*category, spec.clone(), rollout))
+                        })
+                        .collect()
+                    })
+                })
+            })
+            .collect();
+        handles
+            .into_iter()
+            .map(|handle| handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    });
+    bar.finish_and_clear();
+    let mut rolled = Vec::new();
+    for part in parts {
+        rolled.extend(part?);
+    }
+    rolled.sort_by_key(|(category, _, rollout)| (*category as usize, rollout.prompt.clone()));
+    Ok(rolled)
+}
+
+fn table(split: Split, rolled: &Rolled) -> serde_json::Value {
+    let mut rows = serde_json::Map::new();
+    let rate = |accepted: usize, n: usize| accepted as f64 / n.max(1) as f64;
+    println!("success of mode `none`, split {split}:");
+    for category in Category::ALL {
+        let of: Vec<bool> = rolled.iter().filter(|row| row.0 == category).map(|row| row.2.accepted).collect();
+        let accepted = of.iter().filter(|accepted| **accepted).count();
+        println!("  {:<20} {accepted:>4} of {:<4} {:.3}", category.word(), of.len(), rate(accepted, of.len()));
+        rows.insert(category.word().to_owned(), json!({ "accepted": accepted, "n": of.len() }));
+    }
+    let accepted = rolled.iter().filter(|row| row.2.accepted).count();
+    println!("  {:<20} {accepted:>4} of {:<4} {:.3}", "overall", rolled.len(), rate(accepted, rolled.len()));
+    rows.insert("overall".into(), json!({ "accepted": accepted, "n": rolled.len() }));
+    rows.into()
+}
+
+/// The first finished pictures of every category, four a row.
+fn sheet(path: &Path, tokenizer: &Magvit, rolled: &Rolled) -> Result<()> {
+    let mut grids = Vec::new();
+    for category in Category::ALL {
+        grids.extend(
+            rolled.iter().filter(|row| row.0 == category).take(8).filter_map(|row| row.2.states.last().cloned()),
+        );
+    }
+    data::write_sheet(path, &crate::vq::decode(tokenizer, &grids, &Device::flex()), 8, 2)
+}
+
+/// ROC-AUC of PARM for the final verdict at every step; prompts that training rollouts may hold, pictures that they
+/// do not.
+fn parm(reward: &Reward, config: &RewardConfig, rolled: &Rolled) {
+    let device = Device::flex();
+    let words = Words::new();
+    let steps = rolled.first().map_or(0, |row| row.2.states.len());
+    println!("PARM's ROC-AUC for potential by step (of {steps}), held-out rollouts:");
+    for step in 0..steps {
+        let mut scored = Vec::new();
+        for part in rolled.chunks(50) {
+            let prompts: Vec<Vec<u32>> = part.iter().map(|row| words.encode(&row.2.prompt)).collect();
+            let prompts: Vec<&[u32]> = prompts.iter().map(Vec::as_slice).collect();
+            let states: Vec<&[i32]> = part.iter().map(|row| row.2.states[step].as_slice()).collect();
+            let (text, codes, padding) = inputs(config, &prompts, &states, &device);
+            let logits: Vec<f32> = reward.forward(text, codes, padding).into_data().iter::<f32>().collect();
+            scored.extend(logits.into_iter().zip(part.iter().map(|row| row.2.accepted)));
+        }
+        println!("  step {:>2}: {:.3}", step + 1, auc(&scored));
+    }
+}

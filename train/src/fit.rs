@@ -1,0 +1,327 @@
+//! The training loop that every network shares: batches on two workers, one optimizer, checkpoints, a plot.
+//!
+//! Elementwise work runs on one core in burn's CPU backend, so a batch is cut into shards and each worker thread
+//! differentiates its shard on its own copy of the parameters with a thread pool of one; gradients are summed. That
+//! keeps every core busy from the first layer to the last.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use burn::grad_clipping::GradientClippingConfig;
+use burn::module::{Module, ParamGroup};
+use burn::optim::{AdamWConfig, AdjustLrFn, GradientsAccumulator, GradientsParams, ModuleOptimizer, MuonConfig};
+use burn::tensor::{Device, Tensor};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::{Deserialize, Serialize};
+use showo::model::Weights;
+use showo::model::weights::named_parameters;
+
+use crate::checkpoint::{self, State};
+use crate::metrics::Metrics;
+
+/// Set by Ctrl-C: the loop saves a checkpoint and ends.
+pub static STOP: AtomicBool = AtomicBool::new(false);
+
+/// What every training configuration holds.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FitConfig {
+    /// Optimizer steps in all.
+    pub steps: u64,
+    /// Examples a step.
+    pub batch: usize,
+    /// Peak learning rate.
+    pub learning_rate: f64,
+    /// Steps over which the rate rises from 0.
+    pub warmup_steps: u64,
+    /// The rate at the end, as a part of the peak (cosine decay).
+    pub final_rate: f64,
+    /// Decoupled weight decay.
+    pub weight_decay: f32,
+    /// Decay of the running mean of the weights that is exported; 0 exports the last weights.
+    pub ema_decay: f64,
+    /// Whether the blocks' matrices are optimized by Muon (the rest by AdamW).
+    pub muon: bool,
+    /// Seed of the parameters and of all data.
+    pub seed: u64,
+    /// Seconds between checkpoints.
+    pub checkpoint_seconds: u64,
+    /// Steps between sample sheets.
+    pub sample_steps: u64,
+}
+
+/// What a run begins from.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Start {
+    /// Go on from the last checkpoint.
+    #[arg(long)]
+    pub resume: bool,
+    /// Train no further: export what the last checkpoint holds.
+    #[arg(long, conflicts_with_all = ["resume", "init"])]
+    pub export: bool,
+    /// Parameters to begin with (a `model.safetensors` or `mean.safetensors` of a checkpoint) instead of random ones.
+    #[arg(long, conflicts_with = "resume")]
+    pub init: Option<std::path::PathBuf>,
+}
+
+/// What one shard of a batch yields.
+pub struct Loss {
+    /// The shard's mean loss, `[1]`.
+    pub total: Tensor<1>,
+    /// Further numbers to log, averaged over shards.
+    pub logged: Vec<(&'static str, f32)>,
+}
+
+/// A network to train and its data.
+pub trait Task: Sync {
+    /// The network with whatever training adds to it.
+    type Model: Module + Clone + Send + Sync;
+
+    /// Builds the network from named parameters (random ones or a checkpoint's).
+    ///
+    /// # Errors
+    /// As the network's constructor.
+    fn build(&self, weights: Weights) -> Result<Self::Model>;
+
+    /// The loss of `examples` examples, numbered from `first`: data is a function of these numbers and the seed.
+    fn loss(&self, model: &Self::Model, first: u64, examples: usize) -> Loss;
+
+    /// Writes a sheet of samples.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    fn sample(&self, model: &Self::Model, path: &Path) -> Result<()>;
+}
+
+/// Threads that differentiate: one a core.
+fn workers() -> usize {
+    std::thread::available_parallelism().map_or(1, |count| count.get().min(8))
+}
+
+/// Trains to the end (or to Ctrl-C) and returns the exported parameters by name.
+///
+/// # Errors
+/// Unreadable or foreign checkpoints, a full disk, NaN loss (the last good checkpoint stays).
+pub fn fit<T: Task>(task: &T, config: &FitConfig, folder: &Path, start: &Start) -> Result<checkpoint::Named> {
+    let device = Device::flex().autodiff();
+    let fingerprint = checkpoint::fingerprint(config)?;
+    let last = checkpoint::read(folder)?;
+    if start.export {
+        let last = last.with_context(|| format!("{} holds no checkpoint to export", folder.display()))?;
+        return checkpoint::named_from_bytes(&last.mean);
+    }
+    let mut state = State { step: 0, examples: 0, seconds: 0.0, fingerprint: fingerprint.clone() };
+    let mut optimizer = optimizer(config);
+    let mut model;
+    let mut mean: Option<checkpoint::Named> = None;
+    match last {
+        Some(last) if start.resume => {
+            if last.state.fingerprint != fingerprint {
+                bail!(
+                    "the checkpoint in {} was made with another configuration or seed; train into another folder with --out, or delete it",
+                    folder.display()
+                );
+            }
+            model = task.build(Weights::from_safetensors(&last.model, &device)?)?;
+            optimizer = optimizer.load(&last.optimizer).context("cannot read the optimizer's state")?;
+            mean = Some(checkpoint::named_from_bytes(&last.mean)?);
+            state = last.state;
+            eprintln!("resumed at step {} after {:.0} s of training", state.step, state.seconds);
+        }
+        Some(_) => bail!(
+            "{} holds a checkpoint already: go on with --resume, or train into another folder with --out",
+            folder.display()
+        ),
+        None => {
+            model = match &start.init {
+                Some(path) => {
+                    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+                    task.build(Weights::from_safetensors(&bytes, &device)?)?
+                }
+                None => task.build(Weights::random(&device, config.seed))?,
+            }
+        }
+    }
+    std::fs::create_dir_all(folder)?;
+    let mut metrics = Metrics::open(folder, state.step)?;
+    let parameters = model.num_params();
+    eprintln!("{parameters} parameters, {} steps of {} examples, {} workers", config.steps, config.batch, workers());
+    let bar = ProgressBar::new(config.steps).with_position(state.step);
+    bar.set_style(
+        ProgressStyle::with_template("{bar:30} {pos}/{len} {msg} [{elapsed_precise} < {eta_precise}]")
+            .unwrap_or_else(|_| ProgressStyle::default_bar()),
+    );
+    let pools: Vec<rayon::ThreadPool> =
+        (0..workers()).map(|_| rayon::ThreadPoolBuilder::new().num_threads(1).build()).collect::<Result<_, _>>()?;
+    let mut last_save = Instant::now();
+    let mut window: Vec<f32> = Vec::new();
+    while state.step < config.steps && !STOP.load(Ordering::Relaxed) {
+        let started = Instant::now();
+        let (loss, logged, gradients) = gradients(task, &model, &pools, state.examples, config.batch, &device);
+        if !loss.is_finite() {
+            bail!(
+                "the loss is {loss} at step {}; the last good checkpoint (in {}) is kept: lower the learning rate and --resume",
+                state.step,
+                folder.display()
+            );
+        }
+        model = optimizer.step(rate(config, state.step), model, gradients);
+        state.step += 1;
+        state.examples += config.batch as u64;
+        if config.ema_decay > 0.0 && (state.step.is_multiple_of(EMA_EVERY) || state.step == config.steps) {
+            average(&mut mean, named_parameters(&model)?, config.ema_decay, state.step);
+        }
+        state.seconds += started.elapsed().as_secs_f64();
+        metrics.write(&state, loss, &logged, rate(config, state.step), started.elapsed())?;
+        window.push(loss);
+        let recent = &window[window.len().saturating_sub(50)..];
+        bar.set_message(format!(
+            "loss {:.4} {:.2} s/step",
+            recent.iter().sum::<f32>() / recent.len() as f32,
+            started.elapsed().as_secs_f64()
+        ));
+        bar.set_position(state.step);
+        if !bar.is_hidden() || state.step.is_multiple_of(50) {
+            bar.tick();
+        }
+        if bar.is_hidden() && state.step.is_multiple_of(20) {
+            eprintln!("step {} {} {logged:?}", state.step, bar.message());
+        }
+        let due = last_save.elapsed() > Duration::from_secs(config.checkpoint_seconds);
+        if due || state.step == config.steps || STOP.load(Ordering::Relaxed) {
+            let parameters = named_parameters(&model)?;
+            checkpoint::write(folder, &state, &parameters, mean.as_ref().unwrap_or(&parameters), &optimizer)?;
+            metrics.plot(folder)?;
+            last_save = Instant::now();
+        }
+        if state.step.is_multiple_of(config.sample_steps) || state.step == config.steps {
+            task.sample(&model, &folder.join(format!("samples-{:06}.png", state.step)))?;
+        }
+    }
+    bar.finish();
+    match mean {
+        Some(mean) => Ok(mean),
+        None => Ok(named_parameters(&model)?),
+    }
+}
+
+/// Steps between updates of the running mean: copying every parameter at every step would cost more than it gives.
+const EMA_EVERY: u64 = 8;
+
+fn average(mean: &mut Option<checkpoint::Named>, now: checkpoint::Named, decay: f64, step: u64) {
+    // While there are few steps, a shorter memory: the first weights are noise.
+    let decay = decay.min((1.0 + step as f64) / (10.0 + step as f64)).powi(EMA_EVERY as i32) as f32;
+    match mean {
+        None => *mean = Some(now),
+        Some(mean) => {
+            for (name, (_, values)) in now {
+                if let Some((_, running)) = mean.get_mut(&name) {
+                    for (running, value) in running.iter_mut().zip(values) {
+                        *running += (1.0 - decay) * (value - *running);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Linear warm-up, then cosine decay to `final_rate` of the peak.
+fn rate(config: &FitConfig, step: u64) -> f64 {
+    let warm = ((step + 1) as f64 / config.warmup_steps.max(1) as f64).min(1.0);
+    let done = (step as f64 / config.steps.max(1) as f64).min(1.0);
+    let cosine = 0.5 * (1.0 + (std::f64::consts::PI * done).cos());
+    config.learning_rate * warm * (config.final_rate + (1.0 - config.final_rate) * cosine)
+}
+
+fn optimizer(config: &FitConfig) -> ModuleOptimizer {
+    let clip = GradientClippingConfig::Norm(1.0);
+    let adam = AdamWConfig::new().with_beta_2(0.98).with_epsilon(1e-8).with_weight_decay(config.weight_decay).init();
+    let optimizer = ModuleOptimizer::from(adam).with_grad_clipping(clip.init());
+    if !config.muon {
+        return optimizer;
+    }
+    // Muon is for the matrices inside blocks; tables, heads, norms and biases stay with AdamW.
+    let matrices = ParamGroup::from_predicates(vec!["layers.", "weight.Float"]);
+    let muon = MuonConfig::new().with_adjust_lr_fn(AdjustLrFn::MatchRmsAdamW);
+    optimizer.with_group(matrices, muon.build(), None)
+}
+
+type Logged = BTreeMap<&'static str, f32>;
+
+/// Loss and summed gradients of one batch, each worker on its own shard.
+fn gradients<T: Task>(
+    task: &T,
+    model: &T::Model,
+    pools: &[rayon::ThreadPool],
+    first: u64,
+    batch: usize,
+    device: &Device,
+) -> (f32, Logged, GradientsParams) {
+    let count = pools.len().min(batch);
+    let mut accumulator = GradientsAccumulator::<T::Model>::new();
+    let mut total = 0.0;
+    let mut logged = Logged::new();
+    let results: Vec<(f32, Vec<(&'static str, f32)>, GradientsParams)> = std::thread::scope(|scope| {
+        let handles: Vec<_> = (0..count)
+            .map(|index| {
+                let start = batch * index / count;
+                let examples = batch * (index + 1) / count - start;
+                let copy = model.clone();
+                let pool = &pools[index];
+                scope.spawn(move || {
+                    pool.install(|| {
+                        // Its own leaves, so that the workers' graphs never meet.
+                        let copy = copy.fork(device);
+                        let loss = task.loss(&copy, first + start as u64, examples);
+                        let share = examples as f64 / batch as f64;
+                        let scaled = loss.total.clone() * share;
+                        let value = loss.total.into_scalar::<f32>() * share as f32;
+                        let gradients = GradientsParams::from_grads(scaled.backward(), &copy);
+                        let logged = loss.logged.iter().map(|(name, x)| (*name, x * share as f32)).collect();
+                        (value, logged, gradients)
+                    })
+                })
+            })
+            .collect();
+        handles
+            .into_iter()
+            .map(|handle| handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    });
+    for (loss, shard, gradients) in results {
+        total += loss;
+        for (name, value) in shard {
+            *logged.entry(name).or_default() += value;
+        }
+        accumulator.accumulate(model, gradients);
+    }
+    (total, logged, accumulator.grads())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rate_warms_up_and_decays() {
+        let config = FitConfig {
+            steps: 100,
+            batch: 1,
+            learning_rate: 1.0,
+            warmup_steps: 10,
+            final_rate: 0.1,
+            weight_decay: 0.0,
+            ema_decay: 0.0,
+            muon: false,
+            seed: 0,
+            checkpoint_seconds: 60,
+            sample_steps: 100,
+        };
+        assert!((rate(&config, 0) - 0.1).abs() < 0.01);
+        assert!(rate(&config, 10) > 0.95);
+        assert!((rate(&config, 100) - 0.1).abs() < 1e-9);
+    }
+}

@@ -1,0 +1,180 @@
+//! `train rollouts`: what becomes of partly decoded pictures.
+//!
+//! Each rollout decodes one training prompt to the end with the shipped decoding (mode `none`) and keeps the state of
+//! every step. The final picture's verdict is a one-sample estimate of the potential of every state on the way.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use burn::tensor::Device;
+use indicatif::ProgressBar;
+use scenes::{Picture, Rng};
+use serde::{Deserialize, Serialize};
+use showo::config::ShowoConfig;
+use showo::decode::generator::Prompted;
+use showo::decode::noise::{Place, mask_uniforms, sample_noise};
+use showo::decode::{remask::remask, sampling::draw, schedule};
+use showo::model::magvit::Magvit;
+use showo::model::showo::Showo;
+
+use crate::data::Words;
+use crate::fit::STOP;
+
+/// One decoding to the end.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rollout {
+    /// The canonical prompt.
+    pub prompt: String,
+    /// The tokens after each step (−1 where masked); the last entry is the finished picture.
+    pub states: Vec<Vec<i32>>,
+    /// The full draw of each step before re-masking.
+    pub sampled: Vec<Vec<i32>>,
+    /// Whether each step's preview satisfies the prompt.
+    pub preview_accepted: Vec<bool>,
+    /// Whether the finished picture does.
+    pub accepted: bool,
+}
+
+/// What decoding is run with.
+#[derive(Debug, Clone, Copy)]
+pub struct Decoding {
+    /// T.
+    pub steps: usize,
+    /// g.
+    pub guidance_scale: f32,
+    /// Seed of all rollouts.
+    pub seed: u64,
+}
+
+/// One rollout of `prompt`, a function of (seed, number).
+///
+/// # Errors
+/// The device fails.
+pub fn roll(
+    network: &Showo,
+    config: &ShowoConfig,
+    tokenizer: &Magvit,
+    spec: &scenes::Spec,
+    number: u64,
+    decoding: Decoding,
+) -> Result<Rollout> {
+    let prompt = spec.prompt();
+    let prompted =
+        Prompted::new(network, config, &Words::new().encode(&prompt), decoding.guidance_scale, &Device::flex());
+    let n = config.num_vq_tokens;
+    let mut tokens = vec![-1; n];
+    let mut rollout =
+        Rollout { prompt, states: Vec::new(), sampled: Vec::new(), preview_accepted: Vec::new(), accepted: false };
+    for step in 0..decoding.steps {
+        let seed = Rng::keyed(&[decoding.seed, number]).next_u64();
+        let place = Place { seed, pass: 0, step: step as u64, candidate: 0 };
+        let noise = sample_noise(place, n, config.codebook_size);
+        let drawn = pollster::block_on(draw(prompted.logits(network, &tokens), vec![noise], &tokens))?.remove(0);
+        if step + 1 == decoding.steps {
+            tokens.clone_from(&drawn.codes);
+        } else {
+            let known: Vec<bool> = tokens.iter().map(|&token| token >= 0).collect();
+            let unknown = known.iter().filter(|known| !**known).count();
+            let masked = remask(
+                &drawn.log_p,
+                &known,
+                &mask_uniforms(place, n),
+                schedule::temperature(1.0, step, decoding.steps),
+                schedule::mask_len(n, unknown, step, decoding.steps),
+            );
+            tokens = drawn.codes.iter().zip(&masked).map(|(&code, &masked)| if masked { -1 } else { code }).collect();
+        }
+        rollout.states.push(tokens.clone());
+        rollout.sampled.push(drawn.codes);
+    }
+    let pictures: Vec<Picture> = crate::vq::decode(tokenizer, &rollout.sampled, &Device::flex());
+    rollout.preview_accepted = pictures.iter().map(|picture| scenes::check(picture, spec).accepted).collect();
+    rollout.accepted = rollout.preview_accepted.last().copied().unwrap_or(false);
+    Ok(rollout)
+}
+
+/// Rolls training prompts `existing..count` into `rollouts.jsonl`, one line each, both cores busy; goes on where the
+/// file ends.
+///
+/// # Errors
+/// The file cannot be written; the device fails.
+pub fn run(
+    network: &Showo,
+    config: &ShowoConfig,
+    tokenizer: &Magvit,
+    count: u64,
+    decoding: Decoding,
+    path: &Path,
+) -> Result<()> {
+    let existing = read(path).map_or(0, |rollouts| rollouts.len() as u64);
+    let mut file = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    let bar = ProgressBar::new(count).with_position(existing);
+    let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) as u64;
+    let pools: Vec<rayon::ThreadPool> =
+        (0..workers).map(|_| rayon::ThreadPoolBuilder::new().num_threads(1).build()).collect::<Result<_, _>>()?;
+    let mut accepted = 0_u64;
+    let mut next = existing;
+    while next < count && !STOP.load(std::sync::atomic::Ordering::Relaxed) {
+        let part: Vec<Result<Vec<Rollout>>> = std::thread::scope(|scope| {
+            let handles: Vec<_> = pools
+                .iter()
+                .enumerate()
+                .map(|(worker, pool)| {
+                    scope.spawn(move || {
+                        pool.install(|| {
+                            (0..8)
+                                .map(|index| next + worker as u64 * 8 + index)
+                                .filter(|number| *number < count)
+                                .map(|number| {
+                                    let mut rng = Rng::keyed(&[decoding.seed, 0x726f_6c6c, number]);
+                                    let categories = scenes::Category::ALL;
+                                    let category = categories[rng.below(categories.len())];
+                                    // Half in GenEval's pure forms, half as in training.
+                                    let spec = if rng.chance(0.5) {
+                                        scenes::sample_spec(category, scenes::Split::Train, &mut rng)
+                                    } else {
+                                        scenes::sample_training_spec(&mut rng)
+                                    };
+                                    roll(network, config, tokenizer, &spec, number, decoding)
+                                })
+                                .collect()
+                        })
+                    })
+                })
+                .collect();
+            handles
+                .into_iter()
+                .map(|handle| handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                .collect()
+        });
+        for rollouts in part {
+            for rollout in rollouts? {
+                accepted += u64::from(rollout.accepted);
+                next += 1;
+                serde_json::to_writer(&mut file, &rollout)?;
+                writeln!(file)?;
+            }
+        }
+        bar.set_position(next);
+        bar.set_message(format!("{accepted} accepted"));
+    }
+    bar.finish();
+    println!("{} rollouts, {accepted} of {} new ones accepted", next, next - existing);
+    Ok(())
+}
+
+/// All rollouts of a file; a last line that was cut off is passed over.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn read(path: &Path) -> Result<Vec<Rollout>> {
+    let file = std::fs::File::open(path)
+        .with_context(|| format!("cannot read {}; run `train rollouts` first", path.display()))?;
+    Ok(BufReader::new(file).lines().map_while(Result::ok).filter_map(|line| serde_json::from_str(&line).ok()).collect())
+}

@@ -1,0 +1,86 @@
+// What the page and the worker say to each other, and what a trace holds.
+//
+// `Settings` and `Event` mirror src/settings.rs and src/trace.rs; those files decide.
+
+/** The bundle this page draws with, relative to the page. */
+export const BUNDLE = "models/scenes/";
+
+/** The token written for a position that is still masked. */
+export const MASK = -1;
+
+/** The only version of the trace's form that this page reads. */
+export const TRACE_VERSION = 1;
+
+/**
+ * @typedef {"none" | "best-of-k" | "orm" | "prm" | "parm"} VerifierMode
+ *
+ * @typedef {object} ReflectionSettings
+ * @property {number} threshold τ
+ * @property {number} epsilon ε
+ * @property {number} rounds R
+ * @property {number} patch_grid M
+ * @property {"every" | "if-not-worse"} accept
+ *
+ * @typedef {object} Settings
+ * @property {string} prompt
+ * @property {number} seed
+ * @property {number} steps
+ * @property {number} guidance_scale
+ * @property {number} temperature
+ * @property {number} candidates
+ * @property {VerifierMode} verifier
+ * @property {ReflectionSettings | null} reflection
+ * @property {boolean} previews
+ *
+ * @typedef {{ width_px: number, height_px: number, png_base64: string }} Picture
+ * @typedef {{ tokens: number[], sampled: number[], score: number | null, preview: Picture | null }} Candidate
+ * @typedef {{ accepted: boolean, sentence: string }} CheckerVerdict
+ * @typedef {"nothing_weak" | "converged" | "rounds_spent"} ReflectionStop
+ * @typedef {{ generator_forwards: number, reward_forwards: number, decoded_pictures: number, seconds: number }} Totals
+ *
+ * @typedef {{ type: "started", version: number, settings: Settings, prompt_ids: number[], grid: number, image_side_px: number, device: string, bundle: string }} StartedEvent
+ * @typedef {{ type: "step", path: number, step: number, steps: number, known_before: boolean[], candidates: Candidate[], chosen: number, masked_after: number, milliseconds: number }} StepEvent
+ * @typedef {{ type: "image", path: number, tokens: number[], picture: Picture, score: number | null }} ImageEvent
+ * @typedef {{ type: "path_chosen", path: number }} PathChosenEvent
+ * @typedef {{ type: "reflection", round: number, patch_grid: number, patch_scores: number[], weak: boolean[], before: Picture, after: Picture, tokens_after: number[], score_before: number | null, score_after: number | null, kept: boolean, distance: number }} ReflectionEvent
+ * @typedef {{ type: "reflection_ended", reason: ReflectionStop, patch_scores: number[], rounds: number }} ReflectionEndedEvent
+ * @typedef {{ type: "finished", tokens: number[], picture: Picture, verdict: CheckerVerdict | null, totals: Totals }} FinishedEvent
+ * @typedef {{ type: "cancelled", next_step: number }} CancelledEvent
+ * @typedef {StartedEvent | StepEvent | ImageEvent | PathChosenEvent | ReflectionEvent | ReflectionEndedEvent | FinishedEvent | CancelledEvent} Event
+ */
+
+/**
+ * One sentence for the page. `field` is the id of the setting at fault; `word` the one the model does not know, and
+ * `near` what it does know instead.
+ *
+ * @typedef {{ code: string, message: string, remedy?: string, near?: string[], field?: string, word?: string }} Problem
+ */
+
+/**
+ * From the page to the worker.
+ *
+ * @typedef {{ type: "load", bundle: string, device: "auto" | "cpu" }
+ *   | { type: "draw", settings: Settings }
+ *   | { type: "stop" }
+ *   | { type: "resume" }
+ *   | { type: "self_test" }} Request
+ */
+
+/**
+ * From the worker to the page. `verifiers` are the modes that can be used now: `ready` may list only `none`, and
+ * `verifier_ready` is the last word. `done` follows every draw and resume, after an error or a lost device too.
+ *
+ * @typedef {"engine" | "manifest" | "generator" | "tokenizer" | "verifier" | "compile" | "ready"} Phase
+ * @typedef {{ type: "progress", phase: Phase, kind?: string, file?: string, bytes_done: number, bytes_total: number, source: "network" | "cache" }} Progress
+ * @typedef {{ kind: "webgpu" | "cpu", words: string }} Device
+ * @typedef {{ grid: number, image_side_px: number, verifiers: VerifierMode[], words: string[], max_text_len: number, bundle: string, shards_bytes: number }} Model
+ *
+ * @typedef {Progress
+ *   | { type: "ready", device: Device, model: Model }
+ *   | { type: "verifier_ready", verifiers: VerifierMode[] }
+ *   | { type: "event", event: Event }
+ *   | { type: "done" }
+ *   | { type: "error", error: Problem }
+ *   | { type: "device_lost", next_step: number }
+ *   | { type: "self_test", rows: Record<string, unknown>[] }} Reply
+ */

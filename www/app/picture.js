@@ -1,0 +1,54 @@
+// Pictures from a trace as elements: an image, a canvas of the picture's own size, a file.
+
+import { h } from "./dom.js";
+
+/** @import { Picture } from "./contract.js" */
+
+/** @param {Picture} picture */
+export function sourceOf(picture) {
+  return `data:image/png;base64,${picture.png_base64}`;
+}
+
+/**
+ * @param {Picture | null} picture
+ * @param {string} alt empty where words beside it say the same
+ */
+export function imageOf(picture, alt) {
+  if (!picture) return h("span", { class: "no-preview" });
+  return h("img", { src: sourceOf(picture), alt, width: picture.width_px, height: picture.height_px, draggable: "false" });
+}
+
+/** @type {WeakMap<HTMLCanvasElement, symbol>} the newest picture asked of each canvas */
+const wanted = new WeakMap();
+
+/**
+ * Paints a picture pixel for pixel. Decoding takes a moment: an older picture never overtakes a newer one.
+ *
+ * @param {HTMLCanvasElement} canvas
+ * @param {Picture} picture
+ * @param {string} shows written to `data-shows` once the pixels are there
+ */
+export async function paint(canvas, picture, shows) {
+  const request = Symbol(shows);
+  wanted.set(canvas, request);
+  const bitmap = await createImageBitmap(fileOf(picture), { colorSpaceConversion: "none" });
+  if (wanted.get(canvas) !== request) return;
+  canvas.width = picture.width_px;
+  canvas.height = picture.height_px;
+  canvas.getContext("2d")?.drawImage(bitmap, 0, 0);
+  canvas.dataset.shows = shows;
+}
+
+/** Back to nothing. @param {HTMLCanvasElement} canvas @param {number} side */
+export function blank(canvas, side) {
+  wanted.delete(canvas);
+  canvas.width = side;
+  canvas.height = side;
+  delete canvas.dataset.shows;
+}
+
+/** The PNG itself. @param {Picture} picture */
+export function fileOf(picture) {
+  const bytes = Uint8Array.from(atob(picture.png_base64), (character) => character.charCodeAt(0));
+  return new Blob([bytes], { type: "image/png" });
+}

@@ -1,0 +1,169 @@
+// The settings as typed, checked, and as a link.
+//
+// Typed text is never corrected: a value out of range stays where it is and is named. The engine checks again.
+
+/** @import { Settings, Problem, VerifierMode } from "./contract.js" */
+
+/**
+ * One numeric setting: its id on the page and in the link, its name in a sentence, and its range (settings.rs).
+ *
+ * @typedef {{ id: string, name: string, lowest: number, highest: number, whole: boolean, ofReflection?: boolean }} NumberField
+ */
+
+/** @type {NumberField[]} */
+export const NUMBER_FIELDS = [
+  { id: "seed", name: "Seed", lowest: 0, highest: Number.MAX_SAFE_INTEGER, whole: true },
+  { id: "steps", name: "Steps (T)", lowest: 1, highest: 64, whole: true },
+  { id: "guidance", name: "Guidance (g)", lowest: 0, highest: 20, whole: false },
+  { id: "temperature", name: "Temperature", lowest: 0, highest: 10, whole: false },
+  { id: "candidates", name: "Candidates (k)", lowest: 1, highest: 16, whole: true },
+  { id: "tau", name: "Threshold (τ)", lowest: -1, highest: 2.5, whole: false, ofReflection: true },
+  { id: "epsilon", name: "Smallest change (ε)", lowest: 0, highest: 2, whole: false, ofReflection: true },
+  { id: "rounds", name: "Rounds (R)", lowest: 1, highest: 10, whole: true, ofReflection: true },
+  { id: "patch-grid", name: "Patch grid (M)", lowest: 2, highest: 32, whole: true, ofReflection: true },
+];
+
+/** The form's text, by id; check boxes are "1" or "". @typedef {Record<string, string>} Typed */
+
+/** @type {Typed} */
+export const DEFAULTS = Object.freeze({
+  prompt: "a star and a moon",
+  seed: "7",
+  steps: "12",
+  guidance: "2",
+  temperature: "1",
+  candidates: "4",
+  verifier: "parm",
+  reflection: "",
+  tau: "0.2",
+  epsilon: "0.01",
+  rounds: "3",
+  "patch-grid": "4",
+  accept: "if-not-worse",
+  previews: "1",
+});
+
+/** One of each of GenEval's kinds. */
+export const EXAMPLES = [
+  { kind: "Single object", prompt: "a circle" },
+  { kind: "Two objects", prompt: "a star and a moon" },
+  { kind: "Counting", prompt: "three hearts" },
+  { kind: "Colours", prompt: "a red ring" },
+  { kind: "Position", prompt: "a circle left of a square" },
+  { kind: "Attributes", prompt: "a red circle and a blue square" },
+];
+
+/**
+ * What the form says, as the engine takes it, or the first thing that is wrong with it.
+ *
+ * @param {Typed} typed
+ * @param {number | null} grid the token grid's side, once the model is known
+ * @returns {{ settings: Settings } | { problem: Problem }}
+ */
+export function checked(typed, grid) {
+  const prompt = typed.prompt.trim();
+  if (!prompt) {
+    return { problem: { code: "empty_prompt", field: "prompt", message: "The prompt is empty.", remedy: "Say what to draw, or take an example." } };
+  }
+  const withReflection = typed.reflection === "1";
+  /** @type {Record<string, number>} */
+  const numbers = {};
+  for (const field of NUMBER_FIELDS) {
+    if (field.ofReflection && !withReflection) continue;
+    const highest = field.id === "patch-grid" && grid ? grid : field.highest;
+    const text = typed[field.id].trim();
+    const value = text === "" ? NaN : Number(text);
+    // Written so that NaN fails too.
+    if (!(value >= field.lowest && value <= highest) || (field.whole && !Number.isInteger(value))) {
+      return { problem: outOfRange(field, text, highest) };
+    }
+    numbers[field.id] = value;
+  }
+  return {
+    settings: {
+      prompt,
+      seed: numbers.seed,
+      steps: numbers.steps,
+      guidance_scale: numbers.guidance,
+      temperature: numbers.temperature,
+      candidates: numbers.candidates,
+      verifier: /** @type {VerifierMode} */ (typed.verifier),
+      reflection: withReflection
+        ? {
+            threshold: numbers.tau,
+            epsilon: numbers.epsilon,
+            rounds: numbers.rounds,
+            patch_grid: numbers["patch-grid"],
+            accept: typed.accept === "every" ? "every" : "if-not-worse",
+          }
+        : null,
+      previews: typed.previews === "1",
+    },
+  };
+}
+
+/**
+ * The form that would give these settings: for an opened trace.
+ *
+ * @param {Settings} settings
+ * @returns {Typed}
+ */
+export function typedFrom(settings) {
+  const reflection = settings.reflection;
+  return {
+    prompt: settings.prompt,
+    seed: String(settings.seed),
+    steps: String(settings.steps),
+    guidance: short(settings.guidance_scale),
+    temperature: short(settings.temperature),
+    candidates: String(settings.candidates),
+    verifier: settings.verifier,
+    reflection: reflection ? "1" : "",
+    tau: reflection ? short(reflection.threshold) : DEFAULTS.tau,
+    epsilon: reflection ? short(reflection.epsilon) : DEFAULTS.epsilon,
+    rounds: reflection ? String(reflection.rounds) : DEFAULTS.rounds,
+    "patch-grid": reflection ? String(reflection.patch_grid) : DEFAULTS["patch-grid"],
+    accept: reflection ? reflection.accept : DEFAULTS.accept,
+    previews: settings.previews ? "1" : "",
+  };
+}
+
+/** The link's part after `#`: every setting, so that it still means the same when a default changes. @param {Typed} typed */
+export function toHash(typed) {
+  const parameters = new URLSearchParams();
+  for (const id of Object.keys(DEFAULTS)) parameters.set(id, typed[id] || (id in SWITCHES ? "0" : ""));
+  return `#${parameters}`;
+}
+
+/** What a link says over the defaults; unknown names are ignored. @param {string} hash @returns {Typed} */
+export function fromHash(hash) {
+  const typed = { ...DEFAULTS };
+  for (const [id, value] of new URLSearchParams(hash.replace(/^#/, ""))) {
+    if (id in DEFAULTS) typed[id] = id in SWITCHES && value !== "1" ? "" : value;
+  }
+  return typed;
+}
+
+/** The settings that are on or off. */
+const SWITCHES = { reflection: true, previews: true };
+
+/**
+ * @param {NumberField} field
+ * @param {string} text
+ * @param {number} highest
+ * @returns {Problem}
+ */
+function outOfRange(field, text, highest) {
+  const range = highest === Number.MAX_SAFE_INTEGER ? "from 0 to 2⁵³ − 1" : `from ${field.lowest} to ${highest}`;
+  return {
+    code: "out_of_range",
+    field: field.id,
+    message: text === "" ? `${field.name} is empty.` : `${field.name} is ${text}.`,
+    remedy: `It must be a ${field.whole ? "whole number" : "number"} ${range}.`,
+  };
+}
+
+/** The engine holds 32-bit floats: 0.2 comes back as 0.20000000298…. @param {number} value */
+function short(value) {
+  return String(Number(value.toPrecision(6)));
+}

@@ -1,0 +1,112 @@
+// Everything the page knows, and how a message from the worker changes it. Pure: main.js acts on the result.
+
+import { EMPTY_DRAWING, withEvent, withoutCancellation } from "./drawing.js";
+
+/** @import { Device, Model, Problem, Progress, Reply, Settings, VerifierMode } from "./contract.js" */
+/** @import { Drawing } from "./drawing.js" */
+
+/**
+ * @typedef {object} State
+ * @property {"idle" | "loading" | "ready" | "failed"} engine
+ * @property {Progress | null} progress what is being loaded now
+ * @property {Device | null} device
+ * @property {Model | null} model
+ * @property {VerifierMode[]} verifiers usable now
+ * @property {boolean} verifiersSettled whether more may still arrive
+ * @property {Settings | null} waiting asked for, and drawn as soon as the engine can
+ * @property {"idle" | "drawing" | "stopping"} run
+ * @property {number | null} resumable the step from which an interrupted drawing can go on
+ * @property {boolean} resumed whether the running drawing continues an earlier one
+ * @property {boolean} opened whether the drawing came from a file
+ * @property {Drawing} drawing
+ * @property {number | null} selected a moment on the time axis; null follows the newest
+ * @property {number | null} focused a candidate to look at; null takes the chosen one
+ * @property {Problem | null} problem
+ * @property {Record<string, unknown>[] | null} selfTest
+ */
+
+/** @type {State} */
+export const INITIAL_STATE = Object.freeze({
+  engine: "idle", progress: null, device: null, model: null, verifiers: [], verifiersSettled: false, waiting: null,
+  run: "idle", resumable: null, resumed: false, opened: false, drawing: EMPTY_DRAWING, selected: null, focused: null,
+  problem: null, selfTest: null,
+});
+
+/**
+ * @param {State} state
+ * @param {Reply} reply
+ * @returns {State}
+ */
+export function received(state, reply) {
+  switch (reply.type) {
+    case "progress":
+      return { ...state, progress: reply.phase === "ready" ? null : reply };
+    case "ready":
+      return { ...state, engine: "ready", progress: null, device: reply.device, model: reply.model, verifiers: reply.model.verifiers };
+    case "verifier_ready":
+      return { ...state, progress: null, verifiers: reply.verifiers, verifiersSettled: true };
+    case "event":
+      // Going on repeats no beginning: the steps that were drawn before stay.
+      if (reply.event.type === "started" && state.resumed) return state;
+      return {
+        ...state,
+        drawing: withEvent(state.drawing, reply.event),
+        resumable: reply.event.type === "cancelled" ? reply.event.next_step : state.resumable,
+      };
+    case "done":
+      return { ...state, run: "idle" };
+    case "error":
+      return {
+        ...state,
+        problem: reply.error,
+        engine: state.engine === "loading" ? "failed" : state.engine,
+        progress: null,
+        waiting: null,
+      };
+    case "device_lost":
+      return {
+        ...state,
+        resumable: reply.next_step,
+        problem: {
+          code: "device_lost",
+          message: `The graphics device was lost before step ${reply.next_step + 1}.`,
+          remedy: "Nothing drawn is lost: go on from there.",
+        },
+      };
+    case "self_test":
+      return { ...state, selfTest: reply.rows };
+    default:
+      return state;
+  }
+}
+
+/** A new drawing begins. @param {State} state @returns {State} */
+export function drawingBegun(state) {
+  return {
+    ...state, run: "drawing", waiting: null, resumable: null, resumed: false, opened: false,
+    drawing: EMPTY_DRAWING, selected: null, focused: null, problem: null,
+  };
+}
+
+/** An interrupted drawing goes on. @param {State} state @returns {State} */
+export function drawingResumed(state) {
+  return {
+    ...state, run: "drawing", resumable: null, resumed: true, selected: null, focused: null, problem: null,
+    drawing: withoutCancellation(state.drawing),
+  };
+}
+
+/** Whether these settings can be drawn now, later, or not with this bundle. @param {State} state @param {Settings} settings */
+export function readiness(state, settings) {
+  if (state.engine !== "ready") return "later";
+  if (state.verifiers.includes(settings.verifier)) return "now";
+  return state.verifiersSettled ? "never" : "later";
+}
+
+/** The index of the moment on show, −1 before the first. @param {State} state */
+export function momentIndex(state) {
+  const last = state.drawing.moments.length - 1;
+  if (state.selected !== null) return Math.min(state.selected, last);
+  // Paths may be drawn one after another: what is newest is not always what stands last, until all is done.
+  return state.drawing.finished ? last : state.drawing.latest;
+}

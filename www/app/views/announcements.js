@@ -1,0 +1,85 @@
+// What the page says about itself: the status line, the load bar, the device, and one error at a time.
+
+import { byId, h, setText, whenChanged } from "../dom.js";
+import { count, megabytes, momentWords, progressWords, scoreWords, sentence, VERIFIERS } from "../words.js";
+import { drawsPaths } from "../drawing.js";
+
+/** @import { Problem } from "../contract.js" */
+/** @import { State } from "../state.js" */
+
+/**
+ * @param {{ onNear: (word: string | undefined, near: string) => void, onRetry: () => void }} actions
+ */
+export function announcementsView({ onNear, onRetry }) {
+  const showProblem = whenChanged((/** @type {Problem | null} */ problem, /** @type {boolean} */ canRetry) => {
+    if (!problem) return byId("error").replaceChildren();
+    const near = problem.near ?? [];
+    byId("error").replaceChildren(
+      h("p", {}, [sentence(problem.message), sentence(problem.remedy ?? "")].join(" ").trim()),
+      ...(near.length ? [h("p", { class: "near" }, "Near it: ", ...near.map((word) =>
+        h("button", { type: "button", class: "word", click: () => onNear(problem.word, word) }, word)))] : []),
+      ...(canRetry ? [h("button", { type: "button", class: "small", id: "retry", click: onRetry }, "Try again")] : []),
+    );
+  });
+
+  return (/** @type {State} */ state) => {
+    showProblem(state.problem, state.engine === "failed");
+    setText(byId("status"), statusWords(state));
+    setText(byId("device"), deviceWords(state));
+
+    const bar = /** @type {HTMLProgressElement} */ (byId("load-bar"));
+    const progress = state.progress;
+    bar.hidden = !progress;
+    if (progress?.bytes_total) {
+      bar.max = progress.bytes_total;
+      bar.value = progress.bytes_done;
+      bar.setAttribute("aria-valuetext", progressWords(progress));
+    } else if (progress) {
+      bar.removeAttribute("value");
+    }
+  };
+}
+
+/** @param {State} state */
+function statusWords(state) {
+  if (state.waiting && state.engine === "ready") return `Drawing begins when ${VERIFIERS[state.waiting.verifier].name} has arrived. ${loadWords(state)}`;
+  if (state.waiting) return `Drawing begins when the model is here. ${loadWords(state)}`;
+  if (state.run === "stopping") return "Stopping after this step.";
+  if (state.run === "drawing") return drawingWords(state);
+  if (state.engine === "loading" || state.progress) return loadWords(state);
+  if (state.resumable !== null) return `Stopped before step ${state.resumable + 1}.`;
+  if (state.drawing.finished) return state.opened ? "Opened from a file: this trace was drawn elsewhere or before." : "Done.";
+  if (state.opened) return "Opened from a file: this drawing was not finished.";
+  if (state.engine === "failed") return "The model is not loaded.";
+  if (state.engine === "ready") return "Ready to draw.";
+  return "Draw loads the model first, once.";
+}
+
+/** @param {State} state */
+function loadWords(state) {
+  return state.progress ? `${progressWords(state.progress)}.` : "Loading.";
+}
+
+/** @param {State} state */
+function drawingWords(state) {
+  const { moments, latest, started } = state.drawing;
+  const moment = moments[latest];
+  if (!started || !moment) return "Reading the prompt.";
+  if (moment.kind === "step") {
+    const chosen = moment.tries.findIndex((attempt) => attempt.chosen);
+    const words = [momentWords(moment)];
+    if (drawsPaths(state.drawing)) words.push(`picture ${moment.tries.length} of ${started.settings.candidates}`);
+    const score = moment.tries[chosen]?.score ?? null;
+    if (score !== null) words.push(`draw ${chosen + 1} kept, scored ${scoreWords(score)}`);
+    return `${words.join(": ")}.`;
+  }
+  return `${momentWords(moment)}.`;
+}
+
+/** @param {State} state */
+function deviceWords(state) {
+  if (state.opened && state.drawing.started) return `Drawn on: ${state.drawing.started.device}`;
+  if (!state.device || !state.model) return "";
+  const { grid, image_side_px, bundle, shards_bytes } = state.model;
+  return `${state.device.words}. Model ${bundle}: ${megabytes(shards_bytes)}, ${image_side_px}×${image_side_px} pixels, ${count(grid * grid, "token")}.`;
+}

@@ -1,0 +1,112 @@
+// The form: the prompt, the examples, the words, the settings. It owns what is typed; nothing else writes to it while
+// someone types.
+
+import { byId, h, setText, whenChanged } from "../dom.js";
+import { DEFAULTS, EXAMPLES } from "../settings.js";
+import { VERIFIERS } from "../words.js";
+
+/** @import { State } from "../state.js" */
+/** @import { Typed } from "../settings.js" */
+/** @import { Problem, VerifierMode } from "../contract.js" */
+
+/** @returns {Typed} */
+export function readForm() {
+  return Object.fromEntries(Object.keys(DEFAULTS).map((id) => {
+    const control = byId(id);
+    if (control instanceof HTMLInputElement && control.type === "checkbox") return [id, control.checked ? "1" : ""];
+    return [id, /** @type {HTMLInputElement} */ (control).value];
+  }));
+}
+
+/** @param {Typed} typed */
+export function writeForm(typed) {
+  for (const [id, value] of Object.entries(typed)) {
+    const control = /** @type {HTMLInputElement} */ (byId(id));
+    if (control.type === "checkbox") control.checked = value === "1";
+    else control.value = value;
+  }
+  showReflectionFields();
+}
+
+/**
+ * @param {() => void} onEdit after any change, also one made by a button
+ */
+export function mountForm(onEdit) {
+  byId("verifier").append(...Object.entries(VERIFIERS).map(([value, { option }]) => h("option", { value }, option)));
+  byId("examples").append(...EXAMPLES.map(({ kind, prompt }) =>
+    h("button", { type: "button", class: "example", "data-testid": "example", click: () => setPrompt(prompt, onEdit) },
+      h("span", { class: "example-kind" }, kind), h("span", {}, prompt)),
+  ));
+  byId("dice").addEventListener("click", () => {
+    // Six digits are enough to wander in and short enough to tell someone.
+    /** @type {HTMLInputElement} */ (byId("seed")).value = String(crypto.getRandomValues(new Uint32Array(1))[0] % 1_000_000);
+    onEdit();
+  });
+  byId("controls").addEventListener("input", () => {
+    showReflectionFields();
+    onEdit();
+  });
+  // A small screen is for the picture first.
+  const roomy = matchMedia("(min-width: 900px)").matches && !document.documentElement.classList.contains("embedded");
+  /** @type {HTMLDetailsElement} */ (byId("settings")).open = roomy;
+}
+
+/** @param {string} prompt @param {() => void} onEdit */
+export function setPrompt(prompt, onEdit) {
+  /** @type {HTMLInputElement} */ (byId("prompt")).value = prompt;
+  onEdit();
+}
+
+/** @param {() => void} onEdit */
+export function formView(onEdit) {
+  const showWords = whenChanged((/** @type {string[] | undefined} */ words) => {
+    byId("words").hidden = !words?.length;
+    byId("word-list").replaceChildren(...(words ?? []).map((word) => h("li", {},
+      h("button", {
+        type: "button", class: "word", title: `Add “${word}” to the prompt`,
+        click: () => setPrompt(`${/** @type {HTMLInputElement} */ (byId("prompt")).value.trimEnd()} ${word}`.trimStart(), onEdit),
+      }, word),
+    )));
+  });
+  const showGrid = whenChanged((/** @type {number | undefined} */ grid) => {
+    if (grid) /** @type {HTMLInputElement} */ (byId("patch-grid")).max = String(grid);
+  });
+  const showVerifiers = whenChanged((/** @type {VerifierMode[]} */ usable, /** @type {boolean} */ settled, /** @type {boolean} */ ready) => {
+    for (const option of /** @type {HTMLSelectElement} */ (byId("verifier")).options) {
+      const mode = /** @type {VerifierMode} */ (option.value);
+      // Until the bundle has said what it holds, every mode may be picked; drawing waits for it.
+      option.disabled = ready && settled && !usable.includes(mode);
+      setText(option, VERIFIERS[mode].option + (option.disabled ? " (not available)" : ""));
+    }
+  });
+  const showFault = whenChanged((/** @type {Problem | null} */ problem) => {
+    const field = problem?.field;
+    for (const control of document.querySelectorAll("#controls [aria-invalid]")) {
+      control.removeAttribute("aria-invalid");
+      control.removeAttribute("aria-describedby");
+    }
+    const control = field && document.getElementById(field);
+    if (!control || !control.closest("#controls")) return;
+    control.closest("details")?.setAttribute("open", "");
+    control.setAttribute("aria-invalid", "true");
+    control.setAttribute("aria-describedby", "error");
+    control.focus();
+  });
+
+  return (/** @type {State} */ state) => {
+    showWords(state.model?.words);
+    showGrid(state.model?.grid);
+    showVerifiers(state.verifiers, state.verifiersSettled, state.engine === "ready");
+    showFault(state.problem);
+    const busy = state.run !== "idle" || state.waiting !== null;
+    /** @type {HTMLButtonElement} */ (byId("stop")).disabled = !busy || state.run === "stopping";
+    /** @type {HTMLButtonElement} */ (byId("draw")).disabled = busy;
+    const goOn = byId("go-on");
+    goOn.hidden = state.resumable === null || busy;
+    if (state.resumable !== null) setText(goOn, `Go on from step ${state.resumable + 1}`);
+  };
+}
+
+function showReflectionFields() {
+  byId("reflection-fields").hidden = !(/** @type {HTMLInputElement} */ (byId("reflection")).checked);
+}

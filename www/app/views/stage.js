@@ -1,0 +1,52 @@
+// The picture at the moment on show, and the checker's word on the final one.
+
+import { byId, h, setText, whenChanged } from "../dom.js";
+import { pictureAt } from "../drawing.js";
+import { blank, paint } from "../picture.js";
+import { momentIndex } from "../state.js";
+import { momentWords, sentence } from "../words.js";
+
+/** @import { Drawing } from "../drawing.js" */
+/** @import { FinishedEvent } from "../contract.js" */
+/** @import { State } from "../state.js" */
+
+export function stageView() {
+  const canvas = /** @type {HTMLCanvasElement} */ (byId("picture"));
+
+  const showPicture = whenChanged((/** @type {Drawing} */ drawing, /** @type {number} */ index, /** @type {number | null} */ focused, /** @type {boolean} */ live) => {
+    const moment = drawing.moments[index];
+    const final = drawing.finished && (live || index === drawing.moments.length - 1) && focused === null;
+    const picture = final ? drawing.finished?.picture : moment && pictureAt(moment, focused);
+    const title = final ? "The picture" : moment ? momentWords(moment) : "";
+    canvas.parentElement?.classList.toggle("all-masked", !moment);
+    setText(byId("picture-empty"), picture ? "" : moment ? "This step was drawn without a preview." : "");
+    const prompt = drawing.started?.settings.prompt ?? "";
+    setText(byId("picture-caption"), moment ? `“${prompt}”${final ? `, seed ${drawing.started?.settings.seed}` : `: ${title.toLowerCase()}`}` : "");
+    if (!picture) {
+      canvas.setAttribute("aria-label", moment ? `${title}, no preview` : "Nothing drawn yet");
+      return blank(canvas, drawing.started?.image_side_px ?? 64);
+    }
+    canvas.setAttribute("aria-label", final ? `The picture drawn for “${prompt}”` : `Preview at ${title.toLowerCase()}`);
+    void paint(canvas, picture, final ? "finished" : `moment ${index}`);
+  });
+
+  const showVerdict = whenChanged((/** @type {FinishedEvent | null} */ finished, /** @type {boolean} */ lookingBack) => {
+    const verdict = byId("verdict");
+    verdict.hidden = !finished;
+    if (!finished) return verdict.replaceChildren();
+    const word = finished.verdict;
+    verdict.dataset.accepted = word ? String(word.accepted) : "none";
+    verdict.replaceChildren(...(word
+      ? [
+          h("p", { class: "verdict-words" },
+            h("b", {}, `Checker${lookingBack ? ", on the final picture" : ""}: ${word.accepted ? "as asked." : "not as asked."}`), ` ${sentence(word.sentence)}`),
+          h("p", { class: "quiet" }, "Read from the pixels alone; PARM had no part in it."),
+        ]
+      : [h("p", { class: "quiet" }, "The checker has no word on this picture: it knows only the scenes’ world.")]));
+  });
+
+  return (/** @type {State} */ state) => {
+    showPicture(state.drawing, momentIndex(state), state.focused, state.selected === null);
+    showVerdict(state.drawing.finished, state.selected !== null || state.focused !== null);
+  };
+}

@@ -1,0 +1,49 @@
+// Two tables with figures that the page itself does not know: the results that were measured, and the self test.
+
+import { byId, h, setText, whenChanged } from "../dom.js";
+import { BUNDLE } from "../contract.js";
+
+/** @import { State } from "../state.js" */
+
+/**
+ * Shows the bundle's measured results, if it has any. Without them the page claims nothing.
+ *
+ * The file: `{ "caption": "…", "command": "…", "columns": ["strategy", …], "rows": [["none", 0.31, …], …] }`.
+ */
+export async function showResults() {
+  const response = await fetch(`${BUNDLE}results.json`).catch(() => null);
+  if (!response?.ok) return;
+  const results = await response.json().catch(() => null);
+  if (!Array.isArray(results?.columns) || !Array.isArray(results?.rows) || results.rows.length === 0) return;
+  fillTable(byId("results-table"), results.columns, results.rows, results.caption);
+  setText(byId("results-command"), results.command ? `Measured with: ${results.command}` : "");
+  byId("results").hidden = false;
+}
+
+export function selfTestView() {
+  const show = whenChanged((/** @type {Record<string, unknown>[] | null} */ rows) => {
+    const table = byId("self-test-table");
+    if (!rows) return table.replaceChildren();
+    const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
+    fillTable(table, columns, rows.map((row) => columns.map((column) => row[column])));
+    /** @type {HTMLElement} */ (table.parentElement).hidden = false;
+  });
+  return (/** @type {State} */ state) => show(state.selfTest);
+}
+
+/** @param {HTMLElement} table @param {unknown[]} columns @param {unknown[][]} rows @param {string} [caption] */
+function fillTable(table, columns, rows, caption) {
+  table.replaceChildren(
+    ...(caption ? [h("caption", {}, caption)] : []),
+    h("thead", {}, h("tr", {}, ...columns.map((column) => h("th", { scope: "col" }, String(column).replaceAll("_", " "))))),
+    h("tbody", {}, ...rows.map((row) => h("tr", {}, ...row.map((value, index) =>
+      index === 0 ? h("th", { scope: "row" }, valueWords(value)) : h("td", { class: typeof value === "number" ? "number" : "" }, valueWords(value)))))),
+  );
+}
+
+/** @param {unknown} value */
+function valueWords(value) {
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  if (typeof value !== "number") return String(value ?? "");
+  return Number.isInteger(value) ? String(value) : Math.abs(value) >= 0.01 ? value.toFixed(2) : value.toExponential(1);
+}

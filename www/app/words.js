@@ -1,0 +1,107 @@
+// Numbers and states as words. Pure.
+
+/** @import { Phase, Progress, ReflectionStop, Totals, VerifierMode } from "./contract.js" */
+/** @import { Moment } from "./drawing.js" */
+
+/** @type {Record<VerifierMode, { name: string, option: string }>} */
+export const VERIFIERS = {
+  none: { name: "no verifier", option: "none: one draw, unjudged" },
+  "best-of-k": { name: "CLIPScore", option: "best of k: CLIP, at the end" },
+  orm: { name: "the outcome reward", option: "ORM: reward, at the end" },
+  prm: { name: "the preview reward", option: "PRM: preview, each step" },
+  parm: { name: "PARM", option: "PARM: potential, each step" },
+};
+
+/** @type {Record<Phase, string>} */
+const PHASES = {
+  engine: "the engine’s code",
+  manifest: "the bundle’s manifest",
+  generator: "the generator",
+  tokenizer: "the image tokenizer",
+  verifier: "the verifier",
+  compile: "Preparing the device",
+  ready: "Ready",
+};
+
+/** @param {number} bytes */
+export function megabytes(bytes) {
+  return `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`;
+}
+
+/** What the load bar says. @param {Progress} progress */
+export function progressWords(progress) {
+  if (progress.phase === "compile" || progress.phase === "ready") return PHASES[progress.phase];
+  const what = `${progress.source === "cache" ? "Reading" : "Fetching"} ${PHASES[progress.phase] ?? progress.phase}`;
+  if (!progress.bytes_done && !progress.bytes_total) return what;
+  const of = progress.bytes_total ? ` of ${megabytes(progress.bytes_total)}` : "";
+  const from = progress.source === "cache" ? "from this browser’s cache" : "from the network";
+  return `${what}: ${megabytes(progress.bytes_done)}${of}, ${from}`;
+}
+
+/** A score as it is shown everywhere. @param {number} score */
+export function scoreWords(score) {
+  return score.toFixed(2).replace("-", "−");
+}
+
+/** The name of a moment on the time axis. @param {Moment} moment */
+export function momentWords(moment) {
+  switch (moment.kind) {
+    case "step": return `Step ${moment.step + 1} of ${moment.steps}`;
+    case "image": return moment.tries.length > 1 ? "The finished pictures" : "The drawn picture";
+    case "round": return `Reflection, round ${moment.event.round}`;
+  }
+}
+
+/** The same, in the room of a film edge. @param {Moment} moment */
+export function momentMark(moment) {
+  switch (moment.kind) {
+    case "step": return String(moment.step + 1);
+    case "image": return "end";
+    case "round": return `R${moment.event.round}`;
+  }
+}
+
+/**
+ * @param {ReflectionStop} reason
+ * @param {number} rounds
+ * @param {{ threshold: number, epsilon: number } | null | undefined} settings
+ */
+export function reflectionEndWords(reason, rounds, settings) {
+  const after = rounds === 0 ? "Reflection changed nothing" : `Reflection ended after ${count(rounds, "round")}`;
+  const tau = settings ? ` τ = ${plain(settings.threshold)}` : " τ";
+  const epsilon = settings ? ` ε = ${plain(settings.epsilon)}` : " ε";
+  switch (reason) {
+    case "nothing_weak": return `${after}: no patch scores below${tau}.`;
+    case "converged": return `${after}: the picture changed by less than${epsilon}.`;
+    case "rounds_spent": return `${after}: no rounds are left.`;
+    default: return `${after}.`;
+  }
+}
+
+/** @param {Totals} totals */
+export function totalsWords(totals) {
+  return [
+    count(totals.generator_forwards, "generator forward"),
+    `${totals.reward_forwards} scored`,
+    `${count(totals.decoded_pictures, "picture")} decoded`,
+    `${totals.seconds.toFixed(1)} s`,
+  ];
+}
+
+/** @param {number} number @param {string} noun */
+export function count(number, noun) {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+}
+
+/** The engine's 32-bit floats without their tail. @param {number} value */
+export function plain(value) {
+  return String(Number(value.toPrecision(4))).replace("-", "−");
+}
+
+/** One sentence ends in a full stop, whoever wrote it, and begins with a capital unless a file's name does. @param {string} text */
+export function sentence(text) {
+  const trimmed = text.trim();
+  if (!trimmed) return "";
+  const startsWithWord = /^\p{L}+[\s,:]/u.test(trimmed);
+  return (startsWithWord ? trimmed[0].toUpperCase() + trimmed.slice(1) : trimmed) + (/[.!?]$/.test(trimmed) ? "" : ".");
+}

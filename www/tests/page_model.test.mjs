@@ -1,0 +1,124 @@
+// The page's pure parts: settings and links, the fold of events, the state, and hostile trace files.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { EMPTY_DRAWING, focusOf, statesAt, withEvent } from "../app/drawing.js";
+import { checked, DEFAULTS, fromHash, toHash, typedFrom } from "../app/settings.js";
+import { drawingResumed, INITIAL_STATE, momentIndex, readiness, received } from "../app/state.js";
+import { fromFile } from "../app/trace_file.js";
+import { reflectionEndWords, sentence } from "../app/words.js";
+
+const PICTURE = { width_px: 4, height_px: 4, png_base64: "iVBORw0KGgo=" };
+const SETTINGS = checked(DEFAULTS, 8).settings;
+const started = (verifier = "parm") => ({
+  type: "started", version: 1, settings: { ...SETTINGS, verifier }, prompt_ids: [1], grid: 2, image_side_px: 4, device: "d", bundle: "b",
+});
+const candidate = (tokens, score = null) => ({ tokens, sampled: [1, 2, 3, 4], score, preview: PICTURE });
+const step = (number, over = {}) => ({
+  type: "step", path: 0, step: number, steps: 2, known_before: [true, false, false, false],
+  candidates: [candidate([1, 5, -1, -1], 0.1), candidate([1, -1, 6, -1], 0.9)], chosen: 1, masked_after: 2, milliseconds: 1, ...over,
+});
+const fold = (...events) => events.reduce(withEvent, EMPTY_DRAWING);
+
+test("the defaults are valid, and a link brings every setting back", () => {
+  assert.equal(SETTINGS.steps, 12);
+  assert.equal(SETTINGS.reflection, null);
+  const typed = { ...DEFAULTS, prompt: "a red circle & a blue = square", reflection: "1", previews: "", tau: "0.35" };
+  assert.deepEqual(fromHash(toHash(typed)), typed);
+  assert.deepEqual(fromHash("#nonsense=1&%"), DEFAULTS);
+});
+
+test("settings from a trace come back as they were typed, without the float's tail", () => {
+  const settings = checked({ ...DEFAULTS, reflection: "1" }, 8).settings;
+  settings.reflection.threshold = Math.fround(0.2);
+  assert.equal(typedFrom(settings).tau, "0.2");
+});
+
+test("each setting out of range is named and none is corrected", () => {
+  for (const [id, text] of [["steps", "0"], ["steps", "2.5"], ["steps", ""], ["guidance", "x"], ["candidates", "17"], ["seed", "-1"], ["seed", "1e300"]]) {
+    const { problem } = checked({ ...DEFAULTS, [id]: text }, 8);
+    assert.equal(problem?.field, id, `${id} = ${text}`);
+  }
+  assert.equal(checked({ ...DEFAULTS, prompt: "  " }, 8).problem.code, "empty_prompt");
+  assert.equal(checked({ ...DEFAULTS, reflection: "1", "patch-grid": "9" }, 8).problem.field, "patch-grid");
+  assert.ok(checked({ ...DEFAULTS, "patch-grid": "9" }, 8).settings, "unused settings are not in the way");
+});
+
+test("a step's tokens are fixed, new or masked again", () => {
+  const drawing = fold(started(), step(0));
+  assert.deepEqual(statesAt(drawing.moments[0], null, 2), ["fixed", "masked", "new", "masked"]);
+  assert.deepEqual(statesAt(drawing.moments[0], 0, 2), ["fixed", "new", "masked", "masked"]);
+  assert.equal(focusOf(drawing.moments[0], null), 1);
+});
+
+test("whole-picture modes stand side by side, and the path is marked when it is chosen", () => {
+  const path = (number, at) => step(at, { path: number, candidates: [candidate([1, 2, 3, 4])], chosen: 0 });
+  const image = (number, score) => ({ type: "image", path: number, tokens: [1, 2, 3, 4], picture: PICTURE, score });
+  const events = [started("best-of-k"), path(0, 0), path(0, 1), image(0, 0.2), path(1, 0), path(1, 1), image(1, 0.6)];
+  const before = fold(...events);
+  assert.deepEqual(before.moments.map((moment) => moment.kind), ["step", "step", "image"]);
+  assert.equal(before.moments[0].tries.length, 2);
+  assert.ok(before.moments.every((moment) => moment.tries.every((attempt) => !attempt.chosen)));
+  assert.equal(momentIndex({ ...INITIAL_STATE, drawing: fold(...events.slice(0, 5)) }), 0, "the view follows the path being drawn");
+  const after = withEvent(before, { type: "path_chosen", path: 1 });
+  assert.deepEqual(after.moments[2].tries.map((attempt) => attempt.chosen), [false, true]);
+});
+
+test("a round of reflection renews the tokens under its weak patches", () => {
+  const round = { type: "reflection", round: 1, patch_grid: 2, patch_scores: [0, 1, 1, 1], weak: [true, false, false, false],
+    before: PICTURE, after: PICTURE, tokens_after: [], score_before: null, score_after: null, kept: true, distance: 0.1 };
+  const drawing = fold(started(), step(0), step(1), round);
+  assert.deepEqual(statesAt(drawing.moments[2], null, 4).map((state) => state[0]).join(""), "nnffnnffffffffff");
+});
+
+test("a stopped drawing goes on without a seam in its trace", () => {
+  let state = { ...INITIAL_STATE, engine: "ready", run: "drawing" };
+  for (const event of [started(), step(0), { type: "cancelled", next_step: 1 }]) state = received(state, { type: "event", event });
+  assert.equal(state.resumable, 1);
+  state = drawingResumed(state);
+  for (const event of [started(), step(1)]) state = received(state, { type: "event", event });
+  assert.deepEqual(state.drawing.events.map((event) => event.type), ["started", "step", "step"]);
+});
+
+test("drawing waits for its verifier and never for one the bundle lacks", () => {
+  let state = received(INITIAL_STATE, { type: "ready", device: { kind: "cpu", words: "" }, model: { verifiers: ["none"] } });
+  assert.equal(readiness(state, SETTINGS), "later");
+  assert.equal(readiness(state, { ...SETTINGS, verifier: "none" }), "now");
+  state = received(state, { type: "verifier_ready", verifiers: ["none", "prm"] });
+  assert.equal(readiness(state, SETTINGS), "never");
+});
+
+test("an error during loading is a failed load; during a drawing the engine stays", () => {
+  const error = { type: "error", error: { code: "x", message: "y" } };
+  assert.equal(received({ ...INITIAL_STATE, engine: "loading" }, error).engine, "failed");
+  assert.equal(received({ ...INITIAL_STATE, engine: "ready", run: "drawing" }, error).engine, "ready");
+  const lost = received({ ...INITIAL_STATE, run: "drawing" }, { type: "device_lost", next_step: 4 });
+  assert.equal(lost.resumable, 4);
+  assert.equal(lost.run, "drawing", "a drawing is over when it is done, whatever went wrong meanwhile");
+  assert.equal(received(lost, { type: "done" }).run, "idle");
+});
+
+test("a trace file is read back, and a damaged one is refused with the place", () => {
+  const events = [started(), step(0, { known_before: [true, false, false, false] })];
+  assert.deepEqual(fromFile(JSON.stringify(events)), events);
+  const refused = (change, pattern) => {
+    const copy = structuredClone(events);
+    change(copy);
+    assert.throws(() => fromFile(JSON.stringify(copy)), pattern);
+  };
+  assert.throws(() => fromFile("{"), /not JSON/);
+  assert.throws(() => fromFile("{}"), /no list of events/);
+  refused((copy) => copy.shift(), /first event/);
+  refused((copy) => (copy[0].version = 2), /version 2/);
+  refused((copy) => (copy[1].candidates[0].preview.png_base64 = '" onerror="x'), /Event 2.*candidates/);
+  refused((copy) => copy[1].known_before.pop(), /known_before/);
+  refused((copy) => (copy[1].chosen = 2), /chosen/);
+  refused((copy) => (copy[0].settings.steps = null), /settings/);
+  refused((copy) => (copy[1].type = "surprise"), /surprise/);
+});
+
+test("sentences", () => {
+  assert.equal(sentence("steps is 99"), "Steps is 99.");
+  assert.equal(sentence("parm-1.safetensors is damaged."), "parm-1.safetensors is damaged.");
+  assert.match(reflectionEndWords("nothing_weak", 0, { threshold: Math.fround(0.2), epsilon: 0.01 }), /no patch scores below τ = 0.2\.$/);
+});

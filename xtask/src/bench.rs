@@ -1,0 +1,37 @@
+//! `bench`: figures that README and MEASURED name, each by a command.
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+
+use crate::browser;
+use crate::command;
+use crate::places::Places;
+use crate::setup::{self, Scope};
+
+/// Measure.
+#[derive(Args)]
+pub struct Options {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Throughput of the engine's kernels in headless Chromium, on the page that lies in dist/ (GFLOP/s).
+    Kernels {
+        /// On the CPU, as in a browser without WebGPU.
+        #[arg(long)]
+        cpu: bool,
+    },
+}
+
+/// The subcommand.
+pub fn run(places: &Places, options: &Options) -> Result<()> {
+    setup::ensure(places, Scope::Test)?;
+    match options.what {
+        What::Kernels { cpu } => {
+            let script = browser::scripts(places).join("bench_kernels.mjs");
+            command::run(browser::node(places)?.arg(script).arg(if cpu { "cpu" } else { "webgpu" }))
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! `build`: engine to wasm, wasm-bindgen, wasm-opt, the page's sources beside it, and what it all weighs.
+
+mod folder;
+mod sizes;
+mod wasm;
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::places::Places;
+use crate::setup::{self, Scope};
+
+/// What lies in www/ for its developers, not for its visitors.
+const NOT_SERVED: [&str; 3] = ["tests", "jsconfig.json", "README.md"];
+
+/// Build the page into dist/ and print the sizes of everything in it.
+///
+/// The wasm is compiled with the profile `wasm`, goes through wasm-bindgen and wasm-opt -Oz (kept in ~/.cache by the hash
+/// of what went in), and www/ is copied beside it. Fails when the wasm is larger than 2.5 MB as brotli.
+#[derive(Args, Clone)]
+pub struct Options {
+    /// Leave out wasm-opt: minutes quicker, several times larger, and no limit on the size.
+    #[arg(long)]
+    pub dev: bool,
+    /// Where to build [default: dist, or trunk's staging folder when trunk calls].
+    #[arg(long, value_name = "FOLDER")]
+    pub out: Option<PathBuf>,
+}
+
+/// The subcommand.
+pub fn run(places: &Places, options: &Options) -> Result<()> {
+    setup::ensure(places, Scope::Build)?;
+    build(places, options)
+}
+
+/// Builds; everything it needs is there already.
+///
+/// # Errors
+/// What failed; `dist` is then as it was.
+pub fn build(places: &Places, options: &Options) -> Result<()> {
+    let page = places.www();
+    folder::require_page(&page)?;
+    let engine = wasm::engine(places, options.dev)?;
+    let trunk = env::var_os("TRUNK_STAGING_DIR").map(PathBuf::from);
+    let out = match (&options.out, trunk) {
+        (Some(out), _) => out.clone(),
+        // Trunk made this folder and moves it to dist/ itself.
+        (None, Some(staging)) => {
+            folder::copy_into(&page, &staging, &NOT_SERVED)?;
+            folder::copy_into(&engine, &staging, &[])?;
+            return report(places, &staging, options.dev);
+        }
+        (None, None) => places.dist(),
+    };
+    folder::replace(&out, &[&page, &engine], &NOT_SERVED)?;
+    report(places, &out, options.dev)
+}
+
+fn report(places: &Places, out: &Path, dev: bool) -> Result<()> {
+    let sizes = sizes::measure(places, out, dev)?;
+    println!("{}", sizes::table(&sizes));
+    if dev { Ok(()) } else { sizes::check_limit(&sizes) }
+}

@@ -1,0 +1,87 @@
+//! The stages, quickest to fail first. All native ones share profile and features, so that burn is compiled once.
+
+use anyhow::{Context, Result};
+
+use super::counts::Counts;
+use super::node;
+use crate::browser;
+use crate::build;
+use crate::command::{cargo, program, run, run_watching_stderr};
+use crate::places::Places;
+use crate::setup::{self, Scope};
+
+/// The whole workspace, with the GPU backend, as the native tests want it.
+const NATIVE: [&str; 4] = ["--workspace", "--release", "--features", "showo/webgpu"];
+
+/// One named check.
+pub struct Stage {
+    /// For `--only`.
+    pub name: &'static str,
+    /// What it does, for the log.
+    pub about: &'static str,
+    /// Runs it; the second argument is a part of the tests' names.
+    pub run: fn(&Places, Option<&str>) -> Result<Counts>,
+}
+
+/// Every check, in order.
+pub const STAGES: &[Stage] = &[
+    Stage { name: "setup", about: "what the checks need", run: |places, _| passed(setup::ensure(places, Scope::Test)) },
+    Stage {
+        name: "fmt",
+        about: "formatting",
+        run: |places, _| passed(run(cargo(places).args(["fmt", "--all", "--check"]))),
+    },
+    Stage { name: "clippy", about: "lints, warnings refused", run: clippy },
+    Stage { name: "page", about: "the page's modules under node", run: page },
+    Stage { name: "native", about: "unit, property and integration tests", run: native },
+    Stage { name: "doc", about: "documentation and its examples", run: doc },
+    Stage { name: "dist", about: "the page, and its size", run: dist },
+    Stage { name: "e2e", about: "the built page in headless Chromium", run: e2e },
+];
+
+fn passed(outcome: Result<()>) -> Result<Counts> {
+    outcome.map(|()| Counts::PASSED)
+}
+
+fn clippy(places: &Places, _: Option<&str>) -> Result<Counts> {
+    passed(run(cargo(places).arg("clippy").args(NATIVE).args(["--all-targets", "--", "--deny", "warnings"])))
+}
+
+fn page(places: &Places, filter: Option<&str>) -> Result<Counts> {
+    node::tests(places, program(places, "node"), &places.www().join("tests"), filter)
+}
+
+fn native(places: &Places, filter: Option<&str>) -> Result<Counts> {
+    let mut command = cargo(places);
+    command.args(["nextest", "run"]).args(NATIVE).arg("--no-fail-fast");
+    if setup::has_lavapipe() {
+        // Where there is a device, a kernel test that skips itself is a failure.
+        command.env("SHOWO_REQUIRE_GPU", "1");
+    }
+    if let Some(filter) = filter {
+        command.args(["--no-tests", "pass", filter]);
+    }
+    let mut counts = Counts::default();
+    let succeeded = run_watching_stderr(&mut command, |line| counts = Counts::from_nextest(line).unwrap_or(counts))?;
+    Ok(counts.of_runner(succeeded))
+}
+
+fn doc(places: &Places, _: Option<&str>) -> Result<Counts> {
+    run(cargo(places)
+        .env("RUSTDOCFLAGS", "--deny warnings")
+        .arg("doc")
+        .args(NATIVE)
+        .args(["--no-deps", "--document-private-items"]))?;
+    passed(run(cargo(places).args(["test", "--doc", "--quiet"]).args(NATIVE)))
+}
+
+fn dist(places: &Places, _: Option<&str>) -> Result<Counts> {
+    passed(build::build(places, &build::Options { dev: false, out: None }))
+}
+
+fn e2e(places: &Places, filter: Option<&str>) -> Result<Counts> {
+    // The same selection as the native tests' build, so that only what they did not need is compiled.
+    run(cargo(places).args(["build", "--quiet"]).args(NATIVE).args(["--bins", "--tests"]))
+        .context("the native decoder that pictures are compared with")?;
+    node::tests(places, browser::node(places)?, &browser::scripts(places), filter)
+}

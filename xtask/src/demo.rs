@@ -1,0 +1,65 @@
+//! `demo`: one command from a clean clone to the page.
+
+use std::process::{Command, Stdio};
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::build;
+use crate::places::Places;
+use crate::serve::Site;
+use crate::setup::{self, Scope};
+
+/// Tried first when no port is asked for.
+const USUAL_PORT: u16 = 8080;
+
+/// Set up what is missing, build, and serve the page on 127.0.0.1.
+///
+/// Needs rustup, a C compiler, node and npm; brings the rest. The first time takes a quarter of an hour or more, because
+/// burn is compiled for the browser; after that it is a matter of what has changed.
+#[derive(Args)]
+pub struct Options {
+    /// Open the page in the default browser.
+    #[arg(long)]
+    open: bool,
+    /// The port [default: 8080, or a free one where that is taken].
+    #[arg(long, value_name = "N")]
+    port: Option<u16>,
+    /// Leave out wasm-opt: minutes quicker, several times larger.
+    #[arg(long)]
+    dev: bool,
+}
+
+/// The subcommand: serves until it is interrupted.
+pub fn run(places: &Places, options: &Options) -> Result<()> {
+    setup::ensure(places, Scope::Build)?;
+    build::build(places, &build::Options { dev: options.dev, out: None })?;
+    let dist = places.dist();
+    let site = match options.port {
+        Some(port) => Site::open(&dist, port)?,
+        None => Site::open(&dist, USUAL_PORT).or_else(|_| Site::open(&dist, 0))?,
+    };
+    println!("\nThe page is at {} (Ctrl-C ends it)", site.address());
+    if options.open && !open(&site.address()) {
+        println!("No program to open it with was found; open the address by hand.");
+    }
+    site.serve();
+    Ok(())
+}
+
+/// Opens `address` with what the system has for that; says whether there was something.
+fn open(address: &str) -> bool {
+    let (name, arguments): (&str, &[&str]) = match std::env::consts::OS {
+        "macos" => ("open", &[]),
+        "windows" => ("cmd", &["/C", "start", ""]),
+        _ => ("xdg-open", &[]),
+    };
+    Command::new(name)
+        .args(arguments)
+        .arg(address)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .is_ok()
+}
