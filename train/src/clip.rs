@@ -211,7 +211,7 @@ pub fn report(model: &Clip, count: usize) -> Result<String> {
     let words = Words::new();
     let mut right = 0;
     for index in 0..count as u64 {
-        let (spec, scene) = data::training_scene(0x7661_6c, index);
+        let (spec, scene) = data::training_scene(0x0076_616c, index);
         let miss = scenes::near_miss(&spec, &scene, &mut Rng::keyed(&[0x6d69_7373, index]));
         let pictures = [scenes::render(&scene), scenes::render(&miss)];
         let (ids, end) = text_ids(&words, &spec.prompt());

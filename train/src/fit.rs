@@ -239,7 +239,7 @@ fn rate(config: &FitConfig, step: u64) -> f64 {
 fn optimizer(config: &FitConfig) -> ModuleOptimizer {
     let clip = GradientClippingConfig::Norm(1.0);
     let adam = AdamWConfig::new().with_beta_2(0.98).with_epsilon(1e-8).with_weight_decay(config.weight_decay).init();
-    let optimizer = ModuleOptimizer::from(adam).with_grad_clipping(clip.init());
+    let optimizer = adam.with_grad_clipping(clip.init());
     if !config.muon {
         return optimizer;
     }
@@ -248,6 +248,9 @@ fn optimizer(config: &FitConfig) -> ModuleOptimizer {
     let muon = MuonConfig::new().with_adjust_lr_fn(AdjustLrFn::MatchRmsAdamW);
     optimizer.with_group(matrices, muon.build(), None)
 }
+
+/// One worker's share: loss, logged numbers, gradients.
+type Part = (f32, Vec<(&'static str, f32)>, GradientsParams);
 
 type Logged = BTreeMap<&'static str, f32>;
 
@@ -264,7 +267,7 @@ fn gradients<T: Task>(
     let mut accumulator = GradientsAccumulator::<T::Model>::new();
     let mut total = 0.0;
     let mut logged = Logged::new();
-    let results: Vec<(f32, Vec<(&'static str, f32)>, GradientsParams)> = std::thread::scope(|scope| {
+    let results: Vec<Part> = std::thread::scope(|scope| {
         let handles: Vec<_> = (0..count)
             .map(|index| {
                 let start = batch * index / count;

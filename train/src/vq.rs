@@ -53,7 +53,7 @@ impl VqTask {
 /// A scene of up to `objects` objects anywhere on the lattice: the tokenizer learns what objects look like, so each
 /// picture shows it more of them than a prompt would ask for. Held-out pairs stay held out.
 fn crowd(seed: u64, number: u64, objects: usize) -> Scene {
-    let mut rng = Rng::keyed(&[seed, 0x6372_6f77_64, number]);
+    let mut rng = Rng::keyed(&[seed, 0x0063_726f_7764, number]);
     let mut slots: Vec<u8> = (0..LATTICE * LATTICE).collect();
     rng.shuffle(&mut slots);
     let count = 1 + rng.below(objects);
@@ -200,7 +200,7 @@ pub fn report(model: &Magvit, count: usize) -> Result<String> {
     let mut used = std::collections::HashSet::new();
     for start in (0..count).step_by(50) {
         let scenes: Vec<_> =
-            (start..(start + 50).min(count)).map(|index| data::training_scene(0x7661_6c, index as u64)).collect();
+            (start..(start + 50).min(count)).map(|index| data::training_scene(0x0076_616c, index as u64)).collect();
         let originals: Vec<Picture> = scenes.iter().map(|(_, scene)| scenes::render(scene)).collect();
         let codes = codes(model, &originals, &device)?;
         used.extend(codes.iter().flatten().copied());
