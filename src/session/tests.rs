@@ -313,6 +313,7 @@ fn what_is_wrong_is_said_before_anything_is_drawn() {
         change(&mut settings);
         draw(&mut session(), settings).expect_err("must be refused")
     };
+    #[allow(clippy::type_complexity)] // a table of what to break and what is said of it
     let wrong: [(&dyn Fn(&mut Settings), &str); 7] = [
         (&|s| s.candidates = 17, "candidates (k)"),
         (&|s| s.steps = 0, "steps"),

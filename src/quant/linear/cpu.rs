@@ -266,6 +266,7 @@ fn dot<const R: usize>(x: &[&[[f32; BLOCK]]; R], w: &Weight, out: usize) -> [f32
         }
         for r in 0..R {
             let x = &x[r][block];
+            #[allow(clippy::needless_range_loop)] // indexing keeps the sums in registers
             for lane in 0..LANES {
                 let mut sum = sums[r][lane];
                 for i in (lane..BLOCK).step_by(LANES) {
