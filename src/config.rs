@@ -104,7 +104,10 @@ impl ShowoConfig {
         }
         let rotary = self.rotary_len();
         if rotary == 0 || !rotary.is_multiple_of(2) {
-            return Err(format!("partial_rotary_factor {} rotates {rotary} channels a head", self.partial_rotary_factor));
+            return Err(format!(
+                "partial_rotary_factor {} rotates {rotary} channels a head",
+                self.partial_rotary_factor
+            ));
         }
         Ok(())
     }
@@ -233,10 +236,13 @@ pub struct ClipConfig {
     pub image_std: [f32; 3],
 }
 
+// The reference's digits, as published.
+#[allow(clippy::excessive_precision)]
 fn clip_mean() -> [f32; 3] {
     [0.481_454_66, 0.457_827_5, 0.408_210_73]
 }
 
+#[allow(clippy::excessive_precision)]
 fn clip_std() -> [f32; 3] {
     [0.268_629_54, 0.261_302_58, 0.275_777_11]
 }

@@ -2,6 +2,9 @@
 //!
 //! Data flows one way: `bundle → model → decode → verify → reflect → session → trace → web`.
 
+// The large variants are built once and live long; boxing them would only cost a look-up.
+#![allow(clippy::large_enum_variant)]
+
 pub mod bundle;
 pub mod config;
 pub mod decode;

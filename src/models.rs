@@ -248,7 +248,8 @@ impl Models {
         }
         let config: RewardConfig = bundle.config(kind)?;
         if kind != kind_of(config.label) {
-            let problem = format!("{kind} was trained on the label {:?}, which is {}'s", config.label, kind_of(config.label));
+            let problem =
+                format!("{kind} was trained on the label {:?}, which is {}'s", config.label, kind_of(config.label));
             return Err(LoadError::Mismatch(problem));
         }
         let weights = weights(bundle, kind, "", &self.device, on_progress).await?;
@@ -264,7 +265,11 @@ impl Models {
         let g = &self.generator.config;
         // Every id that a prompt can hold must be a row of the judge's table.
         let at_least = |kind: &str, rows: usize, needed: usize| {
-            if rows >= needed { Ok(()) } else { Err(LoadError::Mismatch(format!("{kind} knows {rows} words, but showo {needed}"))) }
+            if rows >= needed {
+                Ok(())
+            } else {
+                Err(LoadError::Mismatch(format!("{kind} knows {rows} words, but showo {needed}")))
+            }
         };
         match judge {
             Judge::Clip(model) => {
@@ -288,7 +293,11 @@ impl Models {
     ///
     /// # Errors
     /// As [`Models::load_judge`] and [`Models::add`]; those that were loaded before stay.
-    pub async fn load_judges<R: Reader>(&mut self, bundle: &Bundle<R>, on_progress: Progress<'_>) -> Result<(), LoadError> {
+    pub async fn load_judges<R: Reader>(
+        &mut self,
+        bundle: &Bundle<R>,
+        on_progress: Progress<'_>,
+    ) -> Result<(), LoadError> {
         for kind in JUDGES {
             if let Some(judge) = self.load_judge(bundle, kind, &mut *on_progress).await? {
                 self.add(judge)?;

@@ -96,8 +96,7 @@ impl PromptTokenizer {
         if text.is_empty() {
             return Err(PromptError::Empty);
         }
-        let encoding =
-            self.tokenizer.encode(text, false).map_err(|error| PromptError::Tokenizer(error.to_string()))?;
+        let encoding = self.tokenizer.encode(text, false).map_err(|error| PromptError::Tokenizer(error.to_string()))?;
         let ids = encoding.get_ids().to_vec();
         let most = max_text_len.saturating_sub(2);
         if ids.len() > most {

@@ -26,7 +26,8 @@ pub fn patch_of(token: usize, grid: usize, patch_grid: usize) -> usize {
 pub fn mask_weak(tokens: &[i32], grid: usize, weak: &[bool], patch_grid: usize) -> (Vec<i32>, usize) {
     let mut masked = 0;
     let tokens = tokens.iter().enumerate().map(|(at, &token)| {
-        let patch = patch_of(at / grid.max(1), grid, patch_grid) * patch_grid + patch_of(at % grid.max(1), grid, patch_grid);
+        let patch =
+            patch_of(at / grid.max(1), grid, patch_grid) * patch_grid + patch_of(at % grid.max(1), grid, patch_grid);
         if weak.get(patch).copied().unwrap_or(false) {
             masked += 1;
             -1

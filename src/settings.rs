@@ -181,7 +181,11 @@ impl Settings {
     pub fn validate(&self, grid: u32) -> Result<(), SettingsError> {
         let in_range = |name, value: f64, lowest: f64, highest: f64| {
             // Written so that NaN fails too.
-            if value >= lowest && value <= highest { Ok(()) } else { Err(SettingsError { name, value, lowest, highest }) }
+            if value >= lowest && value <= highest {
+                Ok(())
+            } else {
+                Err(SettingsError { name, value, lowest, highest })
+            }
         };
         in_range("seed", self.seed as f64, 0.0, 9_007_199_254_740_991.0)?;
         in_range("steps", self.steps.into(), 1.0, 64.0)?;

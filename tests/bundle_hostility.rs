@@ -430,6 +430,8 @@ fn files_that_are_no_safetensors() {
     let twice = safetensors(&format!("{{\"a\":{entry},\"a\":{entry}}}"), &[0; 64]);
     assert!(with(twice).contains("\"a\" appears twice"));
     assert!(header::parse_file(&[1, 2, 3]).is_err());
+    // Said before anything is allocated for it.
+    assert!(header::header_bytes(1_000u64.to_le_bytes(), 64).is_err());
 }
 
 #[test]

@@ -86,7 +86,10 @@ mod gpu {
             }
         });
         if device.is_none() {
-            assert!(std::env::var_os("SHOWO_REQUIRE_GPU").is_none_or(|v| v != "1"), "SHOWO_REQUIRE_GPU=1, but no device");
+            assert!(
+                std::env::var_os("SHOWO_REQUIRE_GPU").is_none_or(|v| v != "1"),
+                "SHOWO_REQUIRE_GPU=1, but no device"
+            );
             println!("skipped: there is no GPU here, not even a software one");
         }
         device.clone()

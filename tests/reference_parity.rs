@@ -8,10 +8,8 @@ use std::path::PathBuf;
 
 #[test]
 fn every_case_agrees_with_the_reference() {
-    let folder = std::env::var_os("SHOWO_PARITY_DIR").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/reference"),
-        PathBuf::from,
-    );
+    let folder = std::env::var_os("SHOWO_PARITY_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/reference"), PathBuf::from);
     let mut cases: Vec<String> = std::fs::read_dir(&folder)
         .unwrap_or_else(|error| panic!("cannot list {}: {error}", folder.display()))
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())

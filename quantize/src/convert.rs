@@ -16,7 +16,7 @@ use crate::{
     encode,
     error::ToolError,
     measure::Cost,
-    progress::{bytes_bar, human},
+    progress::{bytes_bar, human, say},
     scheme::{self, Keep, Scheme},
 };
 
@@ -99,8 +99,7 @@ pub fn run(request: &Request) -> Result<(), ToolError> {
     }
     let manifest = writer.finish(&tokenizer)?;
     bar.finish_and_clear();
-    report(request, &models, &costs, &manifest, started);
-    Ok(())
+    report(request, &models, &costs, &manifest, started)
 }
 
 /// A model that is about to be converted.
@@ -169,29 +168,35 @@ fn read_json(path: &Path) -> Result<serde_json::Value, ToolError> {
         .map_err(|error| ToolError::Json { path: path.into(), problem: format!("not JSON: {error}") })
 }
 
-fn report(request: &Request, models: &[Model], costs: &[Cost], manifest: &Manifest, started: Instant) {
-    println!("{:<12} {:>8} {:>12} {:>11} {:>11} {:>13}", "model", "tensors", "parameters", "was", "is", "relative RMS");
+fn report(
+    request: &Request,
+    models: &[Model],
+    costs: &[Cost],
+    manifest: &Manifest,
+    started: Instant,
+) -> Result<(), ToolError> {
+    say!("{:<12} {:>8} {:>12} {:>11} {:>11} {:>13}", "model", "tensors", "parameters", "was", "is", "relative RMS")?;
     for (Model { kind, checkpoint, .. }, cost) in models.iter().zip(costs) {
         let parameters: usize = checkpoint.tensors().values().map(|info| info.elements()).sum();
-        println!(
+        say!(
             "{kind:<12} {:>8} {parameters:>12} {:>11} {:>11} {:>13.2e}",
             checkpoint.tensors().len(),
             human(checkpoint.data_bytes()),
             human(manifest.bytes_of(kind)),
             cost.relative_rms()
-        );
+        )?;
     }
     for Model { kind, checkpoint, .. } in models {
         for name in checkpoint.left_out() {
-            println!("left out {kind}/{name}: the network computes it");
+            say!("left out {kind}/{name}: the network computes it")?;
         }
     }
     let total: u64 = manifest.shards.iter().map(|shard| shard.bytes).sum::<u64>() + manifest.tokenizer.bytes;
-    println!(
+    say!(
         "{}: {} in {} shards, {:.1} s",
         request.out.display(),
         human(total),
         manifest.shards.len(),
         started.elapsed().as_secs_f64()
-    );
+    )
 }

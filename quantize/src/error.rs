@@ -60,6 +60,9 @@ pub enum ToolError {
     /// The output cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// Nobody reads what is printed, or it cannot be written: `inspect … | head`, a full disk behind `>`.
+    #[error("the output cannot be written: {0}")]
+    Print(io::Error),
     /// The bundle is refused.
     #[error("{}: {source}", .path.display())]
     Bundle {

@@ -8,7 +8,10 @@ use showo::bundle::{
     manifest::{KINDS, TensorEntry},
 };
 
-use crate::{error::ToolError, progress::human};
+use crate::{
+    error::ToolError,
+    progress::{human, say},
+};
 
 /// Prints tensors, shapes, dtypes, sizes and totals.
 pub fn run(folder: &Path, json: bool) -> Result<(), ToolError> {
@@ -16,9 +19,9 @@ pub fn run(folder: &Path, json: bool) -> Result<(), ToolError> {
     if json {
         let report = as_json(bundle.manifest(), bundle.sha256())
             .map_err(|error| ToolError::Json { path: folder.into(), problem: error.to_string() })?;
-        println!("{report}");
+        say!("{report}")?;
     } else {
-        as_text(bundle.manifest(), bundle.sha256());
+        as_text(bundle.manifest(), bundle.sha256())?;
     }
     Ok(())
 }
@@ -79,31 +82,31 @@ fn as_json(manifest: &Manifest, sha256: &str) -> serde_json::Result<String> {
     serde_json::to_string_pretty(&Report { sha256, totals, manifest })
 }
 
-fn as_text(manifest: &Manifest, sha256: &str) {
-    println!("{} · format {} · {} · {}", manifest.name, manifest.format, manifest.created, manifest.licence);
-    println!("sha256 {sha256}");
+fn as_text(manifest: &Manifest, sha256: &str) -> Result<(), ToolError> {
+    say!("{} · format {} · {} · {}", manifest.name, manifest.format, manifest.created, manifest.licence)?;
+    say!("sha256 {sha256}")?;
     for kind in kinds(manifest) {
-        println!();
+        say!()?;
         if let Some(model) = manifest.models.get(kind) {
-            println!("{kind} · from {} (sha256 {})", model.source.checkpoint, model.source.sha256);
+            say!("{kind} · from {} (sha256 {})", model.source.checkpoint, model.source.sha256)?;
         }
         let width = manifest.tensors_of(kind).map(|(name, _)| name.len()).max().unwrap_or(0);
         for (name, entry) in manifest.tensors_of(kind) {
             let shard = manifest.shards.get(entry.shard).map_or("", |shard| shard.file.as_str());
             let error = entry.error.map_or(String::new(), |error| format!("{:.2e}", error.relative_rms));
-            println!(
+            say!(
                 "  {name:<width$}  {:<4} {:<20} {:>11}  {shard}  {error}",
                 dtype(entry),
                 format!("{:?}", entry.shape),
                 human(bytes(entry)),
-            );
+            )?;
         }
-        println!(
+        say!(
             "  {} tensors, {} parameters, {}",
             manifest.tensors_of(kind).count(),
             parameters(manifest, kind),
             human(manifest.bytes_of(kind))
-        );
+        )?;
     }
-    println!("\n{} in {} shards, tokenizer included", human(total_bytes(manifest)), manifest.shards.len());
+    say!("\n{} in {} shards, tokenizer included", human(total_bytes(manifest)), manifest.shards.len())
 }

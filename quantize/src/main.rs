@@ -111,6 +111,8 @@ enum WorldName {
 fn main() -> ExitCode {
     match run(Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
+        // `inspect … | head` has seen enough: no message, and the code that a shell gives for SIGPIPE.
+        Err(ToolError::Print(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::from(141),
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::FAILURE

@@ -1,4 +1,4 @@
-//! Progress bars: on a terminal only, so that logs stay readable.
+//! What the user sees: lines, and progress bars (on a terminal only, so that logs stay readable).
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -18,3 +18,12 @@ pub fn bytes_bar(total: u64) -> ProgressBar {
 pub fn human(bytes: u64) -> String {
     indicatif::HumanBytes(bytes).to_string()
 }
+
+/// `println!` that returns an error where `println!` would panic: the reader of a pipe may leave at any time.
+macro_rules! say {
+    ($($what:tt)*) => {{
+        use std::io::Write;
+        writeln!(std::io::stdout().lock(), $($what)*).map_err($crate::error::ToolError::Print)
+    }};
+}
+pub(crate) use say;

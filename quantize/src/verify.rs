@@ -20,7 +20,7 @@ use crate::{
     error::ToolError,
     inspect::{dtype, kinds},
     measure::Cost,
-    progress::{bytes_bar, human},
+    progress::{bytes_bar, human, say},
 };
 
 /// Reads the whole bundle, compares it with the checkpoints, prints what it found.
@@ -56,30 +56,30 @@ pub fn run(folder: &Path, against: &[Input]) -> Result<(), ToolError> {
         loaded.map_err(ToolError::bundle(folder))?;
         before += manifest.bytes_of(kind);
         bar.suspend(|| {
-            println!(
+            say!(
                 "{kind}: {} tensors, {}: hashes, shapes and values are sound",
                 manifest.tensors_of(kind).count(),
                 human(manifest.bytes_of(kind))
-            );
-            if let Some(checkpoint) = checkpoint {
-                print_costs(manifest, kind, checkpoint, &sink.costs);
+            )?;
+            match checkpoint {
+                Some(checkpoint) => print_costs(manifest, kind, checkpoint, &sink.costs),
+                None => Ok(()),
             }
-        });
+        })?;
         if let (Some(checkpoint), Some(model)) = (checkpoint, manifest.models.get(kind))
             && checkpoint.sha256(|_| {})? != model.source.sha256
         {
-            println!(
+            say!(
                 "  note: the bundle was made from another file than {} (their SHA-256 differ)",
                 checkpoint.path().display()
-            );
+            )?;
         }
     }
     bar.finish_and_clear();
     for stranger in strangers(folder, manifest)? {
-        println!("note: {stranger} is in the folder, but not in the manifest");
+        say!("note: {stranger} is in the folder, but not in the manifest")?;
     }
-    println!("{}: sound", folder.display());
-    Ok(())
+    say!("{}: sound", folder.display())
 }
 
 /// The bundle and the checkpoint must hold the same tensors, in the same shapes.
@@ -165,10 +165,15 @@ impl TensorSink for Comparison<'_> {
     }
 }
 
-fn print_costs(manifest: &Manifest, kind: &str, checkpoint: &Checkpoint, costs: &[(String, Cost)]) {
-    println!("  against {}:", checkpoint.path().display());
+fn print_costs(
+    manifest: &Manifest,
+    kind: &str,
+    checkpoint: &Checkpoint,
+    costs: &[(String, Cost)],
+) -> Result<(), ToolError> {
+    say!("  against {}:", checkpoint.path().display())?;
     let width = costs.iter().map(|(name, _)| name.len()).max().unwrap_or(0).max("tensor".len());
-    println!("  {:<width$}  {:<5} {:>12} {:>12}  where", "tensor", "dtype", "relative RMS", "worst block");
+    say!("  {:<width$}  {:<5} {:>12} {:>12}  where", "tensor", "dtype", "relative RMS", "worst block")?;
     let entries: BTreeMap<_, _> = manifest.tensors_of(kind).collect();
     for (name, cost) in costs {
         let dtype = entries.get(name.as_str()).map_or(String::new(), |entry| dtype(entry));
@@ -178,10 +183,10 @@ fn print_costs(manifest: &Manifest, kind: &str, checkpoint: &Checkpoint, costs: 
             }
             _ => (0.0, String::new()),
         };
-        println!("  {name:<width$}  {dtype:<5} {:>12.2e} {worst:>12.2e}  {place}", cost.relative_rms());
+        say!("  {name:<width$}  {dtype:<5} {:>12.2e} {worst:>12.2e}  {place}", cost.relative_rms())?;
     }
     let total = costs.iter().fold(Cost::default(), |total, (_, cost)| total.join(*cost));
-    println!("  {:<width$}  {:<5} {:>12.2e}", "all of them", "", total.relative_rms());
+    say!("  {:<width$}  {:<5} {:>12.2e}", "all of them", "", total.relative_rms())
 }
 
 /// Files that nobody will load, but that would be published with the folder.

@@ -330,6 +330,22 @@ fn verify_names_what_is_wrong() {
 }
 
 #[test]
+fn a_reader_that_leaves_is_no_panic() {
+    let room = Room::new();
+    assert!(room.convert(&[]).0);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = Command::new(env!("CARGO_BIN_EXE_quantize"))
+        .args(["inspect", "bundle"])
+        .current_dir(room.folder.path())
+        .stdout(writer)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(141));
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
 fn the_same_clock_gives_the_same_bytes() {
     let room = Room::new();
     let mut bundles = Vec::new();

@@ -24,7 +24,13 @@ fn specimens() -> Vec<Scene> {
             .enumerate()
             .flat_map(|(i, colour)| {
                 let (col, row) = ((i / 4) as u8, (i % 4) as u8);
-                [(Size::Small, 0), (Size::Large, 2)].map(|(size, offset)| Object { shape, colour, size, col: col + offset, row })
+                [(Size::Small, 0), (Size::Large, 2)].map(|(size, offset)| Object {
+                    shape,
+                    colour,
+                    size,
+                    col: col + offset,
+                    row,
+                })
             })
             .collect(),
     };

@@ -62,9 +62,8 @@ fn templates() -> &'static [Template] {
         let mut all = Vec::with_capacity(Shape::ALL.len() * RADII.len());
         for shape in Shape::ALL {
             for radius in RADII {
-                let sharp = [(0.0, 0.0), (0.5, 0.0), (0.0, 0.5), (0.5, 0.5)].map(|(px, py)| {
-                    smooth(&coverage(shape, radius, WINDOW, (middle + px, middle + py), 4), WINDOW)
-                });
+                let sharp = [(0.0, 0.0), (0.5, 0.0), (0.0, 0.5), (0.5, 0.5)]
+                    .map(|(px, py)| smooth(&coverage(shape, radius, WINDOW, (middle + px, middle + py), 4), WINDOW));
                 let soft = sharp.each_ref().map(|mask| smooth(mask, WINDOW));
                 all.push(Template { shape, radius, sharp, soft });
             }
@@ -154,7 +153,8 @@ pub(crate) fn best_fit(blob: &Blob) -> Option<Fit> {
             if best.is_none_or(|fit| overlap > fit.overlap) {
                 let between = (Size::Small.radius_px() + Size::Large.radius_px()) / 2.0;
                 let size = if template.radius < between { Size::Small } else { Size::Large };
-                best = Some(Fit { shape: template.shape, size, overlap, centre: (at.0 as f32 / 2.0, at.1 as f32 / 2.0) });
+                best =
+                    Some(Fit { shape: template.shape, size, overlap, centre: (at.0 as f32 / 2.0, at.1 as f32 / 2.0) });
             }
         }
     }

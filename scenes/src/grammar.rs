@@ -48,7 +48,11 @@ pub enum PromptError {
 
 fn suggestion(near: &[String]) -> String {
     match near {
-        [] => format!("it knows the shapes {} and the colours {}", Shape::ALL.map(Shape::word).join(", "), Colour::ALL.map(Colour::word).join(", ")),
+        [] => format!(
+            "it knows the shapes {} and the colours {}",
+            Shape::ALL.map(Shape::word).join(", "),
+            Colour::ALL.map(Colour::word).join(", ")
+        ),
         words => {
             let quoted: Vec<String> = words.iter().map(|word| format!("{word:?}")).collect();
             format!("did you mean {}?", quoted.join(" or "))
@@ -214,9 +218,11 @@ impl Spec {
         }
         let known = vocabulary();
         for word in &words {
-            let asked = TOO_MANY.iter().position(|many| many == word).map(|i| i as u32 + 5).or_else(|| {
-                word.parse::<u32>().ok().filter(|&number| number > u32::from(MAX_OBJECTS))
-            });
+            let asked = TOO_MANY
+                .iter()
+                .position(|many| many == word)
+                .map(|i| i as u32 + 5)
+                .or_else(|| word.parse::<u32>().ok().filter(|&number| number > u32::from(MAX_OBJECTS)));
             if let Some(asked) = asked {
                 return Err(PromptError::TooManyObjects { asked, limit: MAX_OBJECTS });
             }
@@ -242,7 +248,9 @@ impl Spec {
         match relation {
             Some(relation) if spec.total() > 2 => Err(PromptError::NotUnderstood {
                 at: prompt,
-                remedy: format!("\"{relation}\" goes between two single objects, for example \"a circle {relation} a square\""),
+                remedy: format!(
+                    "\"{relation}\" goes between two single objects, for example \"a circle {relation} a square\""
+                ),
             }),
             _ => Ok(spec),
         }
@@ -299,16 +307,34 @@ mod tests {
             ("...", "the prompt is empty; try \"a red circle\""),
             ("a red crcle", "\"crcle\" is not a word of this world; did you mean \"circle\"?"),
             ("3 circles", "\"3\" is not a word of this world; did you mean \"three\"?"),
-            ("0 circles", "\"0\" is not a word of this world; it knows the shapes circle, square, triangle, star, heart, moon, ring, cross and the colours red, orange, yellow, green, cyan, blue, purple, pink"),
+            (
+                "0 circles",
+                "\"0\" is not a word of this world; it knows the shapes circle, square, triangle, star, heart, moon, ring, cross and the colours red, orange, yellow, green, cyan, blue, purple, pink",
+            ),
             ("seven circles", "7 objects are too many; a picture holds at most 4"),
             ("9 circles", "9 objects are too many; a picture holds at most 4"),
             ("three circles and two squares", "5 objects are too many; a picture holds at most 4"),
-            ("red circles", "cannot make sense of \"red circles\"; say how many, for example \"two circles\", or write \"a red circle\""),
-            ("a circle red", "cannot make sense of \"red\"; two groups are joined by \"and\", \"left of\", \"right of\", \"above\" or \"below\""),
-            ("a circle left a square", "cannot make sense of \"left a square\"; two groups are joined by \"and\", \"left of\", \"right of\", \"above\" or \"below\""),
+            (
+                "red circles",
+                "cannot make sense of \"red circles\"; say how many, for example \"two circles\", or write \"a red circle\"",
+            ),
+            (
+                "a circle red",
+                "cannot make sense of \"red\"; two groups are joined by \"and\", \"left of\", \"right of\", \"above\" or \"below\"",
+            ),
+            (
+                "a circle left a square",
+                "cannot make sense of \"left a square\"; two groups are joined by \"and\", \"left of\", \"right of\", \"above\" or \"below\"",
+            ),
             ("a red", "cannot make sense of \"the end of the prompt\"; a shape belongs here, for example \"circle\""),
-            ("a circle and a ring and a star", "cannot make sense of \"and a star\"; ask for one or two kinds of objects, and no more"),
-            ("two circles above a square", "cannot make sense of \"two circles above a square\"; \"above\" goes between two single objects, for example \"a circle above a square\""),
+            (
+                "a circle and a ring and a star",
+                "cannot make sense of \"and a star\"; ask for one or two kinds of objects, and no more",
+            ),
+            (
+                "two circles above a square",
+                "cannot make sense of \"two circles above a square\"; \"above\" goes between two single objects, for example \"a circle above a square\"",
+            ),
         ] {
             assert_eq!(Spec::parse(typed).map_err(|e| e.to_string()), Err(message.to_owned()), "{typed}");
         }

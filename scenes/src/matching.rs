@@ -50,9 +50,8 @@ pub(crate) fn assign(spec: &Spec, things: &[Thing]) -> Assignment {
     if let (Some(relation), [a, b]) = (spec.relation, spec.objects.as_slice())
         && (a.count, b.count) == (1, 1)
     {
-        let fitting = |wanted: &ObjectSpec| -> Vec<usize> {
-            (0..things.len()).filter(|&i| things[i].fits(wanted)).collect()
-        };
+        let fitting =
+            |wanted: &ObjectSpec| -> Vec<usize> { (0..things.len()).filter(|&i| things[i].fits(wanted)).collect() };
         let (firsts, seconds) = (fitting(a), fitting(b));
         let mut pair = None;
         for (&i, &j) in firsts.iter().flat_map(|i| seconds.iter().map(move |j| (i, j))).filter(|(i, j)| i != j) {

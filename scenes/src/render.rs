@@ -71,9 +71,7 @@ fn mask(shape: Shape, size: Size) -> &'static [f32] {
         let centre = SLOT as f32 / 2.0;
         Shape::ALL
             .into_iter()
-            .flat_map(|shape| {
-                Size::ALL.map(|size| coverage(shape, size.radius_px(), SLOT, (centre, centre), 8))
-            })
+            .flat_map(|shape| Size::ALL.map(|size| coverage(shape, size.radius_px(), SLOT, (centre, centre), 8)))
             .collect()
     });
     &masks[shape as usize * Size::ALL.len() + size as usize]

@@ -70,9 +70,7 @@ pub fn sample_spec(category: Category, split: Split, rng: &mut Rng) -> Spec {
         Category::ColourAttribution => loop {
             let (mut first, mut second) = match split {
                 Split::Train => (trained_pair(rng), trained_pair(rng)),
-                Split::Compositional => {
-                    (one_of(rng, &HELD_OUT), (one_of(rng, &Shape::ALL), one_of(rng, &Colour::ALL)))
-                }
+                Split::Compositional => (one_of(rng, &HELD_OUT), (one_of(rng, &Shape::ALL), one_of(rng, &Colour::ALL))),
             };
             if rng.chance(0.5) {
                 std::mem::swap(&mut first, &mut second);

@@ -108,10 +108,8 @@ pub(crate) fn blobs(picture: &Picture) -> Vec<Blob> {
         for &at in &blob {
             inside[at] = true;
         }
-        let large: Vec<Vec<usize>> = components(&inside, |a, b| label[a] == label[b])
-            .into_iter()
-            .filter(|part| part.len() >= SPECK)
-            .collect();
+        let large: Vec<Vec<usize>> =
+            components(&inside, |a, b| label[a] == label[b]).into_iter().filter(|part| part.len() >= SPECK).collect();
         if !large.is_empty() {
             cores.extend(large);
         } else if blob.len() >= SPECK {

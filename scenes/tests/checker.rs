@@ -79,7 +79,11 @@ fn measure(cases: u64, spoil: impl Fn(&Picture, &mut Rng) -> Picture) -> (f64, f
 #[test]
 fn right_on_rendered_scenes() {
     let (accepted, exact, least) = measure(10_000, |picture, _| picture.clone());
-    println!("clean, 10,000 scenes: accepted {:.2} %, seen exactly {:.2} %, least overlap {least:.3}", accepted * 100.0, exact * 100.0);
+    println!(
+        "clean, 10,000 scenes: accepted {:.2} %, seen exactly {:.2} %, least overlap {least:.3}",
+        accepted * 100.0,
+        exact * 100.0
+    );
     assert!(accepted >= 0.995 && exact >= 0.995);
 }
 
@@ -97,28 +101,42 @@ fn refuses_near_misses() {
             wrong_blurred += u32::from(check(&blurred(&picture), &spec).accepted);
         }
     }
-    println!("near misses wrongly accepted: {wrong} of 10,000; noisy {wrong_noisy} and blurred {wrong_blurred} of 2,000");
+    println!(
+        "near misses wrongly accepted: {wrong} of 10,000; noisy {wrong_noisy} and blurred {wrong_blurred} of 2,000"
+    );
     assert!(wrong <= 50 && wrong_noisy <= 10 && wrong_blurred <= 10);
 }
 
 #[test]
 fn sees_through_noise() {
     let (accepted, exact, least) = measure(10_000, noisy);
-    println!("noise σ 8/255, 10,000 scenes: accepted {:.2} %, seen exactly {:.2} %, least overlap {least:.3}", accepted * 100.0, exact * 100.0);
+    println!(
+        "noise σ 8/255, 10,000 scenes: accepted {:.2} %, seen exactly {:.2} %, least overlap {least:.3}",
+        accepted * 100.0,
+        exact * 100.0
+    );
     assert!(accepted >= 0.99 && exact >= 0.99);
 }
 
 #[test]
 fn sees_through_blur() {
     let (accepted, exact, least) = measure(10_000, |picture, _| blurred(picture));
-    println!("3×3 box blur, 10,000 scenes: accepted {:.2} %, seen exactly {:.2} %, least overlap {least:.3}", accepted * 100.0, exact * 100.0);
+    println!(
+        "3×3 box blur, 10,000 scenes: accepted {:.2} %, seen exactly {:.2} %, least overlap {least:.3}",
+        accepted * 100.0,
+        exact * 100.0
+    );
     assert!(accepted >= 0.99 && exact >= 0.99);
 }
 
 #[test]
 fn sees_through_blur_and_noise() {
     let (accepted, exact, least) = measure(2_000, |picture, rng| noisy(&blurred(picture), rng));
-    println!("blur and noise, 2,000 scenes: accepted {:.2} %, seen exactly {:.2} %, least overlap {least:.3}", accepted * 100.0, exact * 100.0);
+    println!(
+        "blur and noise, 2,000 scenes: accepted {:.2} %, seen exactly {:.2} %, least overlap {least:.3}",
+        accepted * 100.0,
+        exact * 100.0
+    );
     assert!(accepted >= 0.98);
 }
 

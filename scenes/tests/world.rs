@@ -17,7 +17,11 @@ fn any_kind() -> impl Strategy<Value = (Shape, Option<Colour>)> {
 fn any_spec() -> impl Strategy<Value = Spec> {
     let two = || (any_kind(), any_kind());
     prop_oneof![
-        (any_kind(), 1..=MAX_OBJECTS).prop_map(|((shape, colour), count)| Spec::of(ObjectSpec { count, shape, colour })),
+        (any_kind(), 1..=MAX_OBJECTS).prop_map(|((shape, colour), count)| Spec::of(ObjectSpec {
+            count,
+            shape,
+            colour
+        })),
         (two(), 0..6usize).prop_map(|(((s0, c0), (s1, c1)), split)| {
             let (m, n) = [(1, 1), (1, 2), (2, 1), (2, 2), (1, 3), (3, 1)][split];
             let first = ObjectSpec { count: m, shape: s0, colour: c0 };

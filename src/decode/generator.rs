@@ -52,8 +52,7 @@ impl Prompted {
         if guidance_scale > 0.0 {
             texts.push(text_segment(config, &[]));
         }
-        let sequences: Vec<Vec<u32>> =
-            texts.iter().map(|text| text.iter().chain(&image).copied().collect()).collect();
+        let sequences: Vec<Vec<u32>> = texts.iter().map(|text| text.iter().chain(&image).copied().collect()).collect();
         let text = config.prefix_len();
         let length = text + image.len();
         let text_bias = attention_bias(config, &sequences, 0..text, 0..text, device);

@@ -39,8 +39,7 @@ pub fn uniforms(place: Place, stream: Stream, position: usize, count: usize) -> 
         Stream::Sample => 1,
         Stream::Mask => 2,
     };
-    let mut rng =
-        Rng::keyed(&[place.seed, place.pass, place.step, place.candidate, stream, position as u64]);
+    let mut rng = Rng::keyed(&[place.seed, place.pass, place.step, place.candidate, stream, position as u64]);
     (0..count).map(move |_| rng.unit())
 }
 

@@ -21,16 +21,12 @@ pub struct Draw {
 ///
 /// # Errors
 /// The device failed.
-pub async fn draw(
-    logits: Tensor<2>,
-    noise: Vec<Vec<f32>>,
-    tokens: &[i32],
-) -> Result<Vec<Draw>, DeviceError> {
+pub async fn draw(logits: Tensor<2>, noise: Vec<Vec<f32>>, tokens: &[i32]) -> Result<Vec<Draw>, DeviceError> {
     let [positions, codes] = logits.dims();
     let device = logits.device();
     let log_p = log_softmax(logits, 1);
-    let known = Tensor::<1, Int>::from_data(TensorData::new(tokens.to_vec(), [positions]), &device)
-        .reshape([positions, 1]);
+    let known =
+        Tensor::<1, Int>::from_data(TensorData::new(tokens.to_vec(), [positions]), &device).reshape([positions, 1]);
     let is_known = known.clone().greater_equal_scalar(0);
     let candidates = noise.len();
     if candidates == 0 {

@@ -165,7 +165,8 @@ impl Magvit {
         let mut parts =
             Parts { weights: &mut weights, groups: config.group_norm_groups, epsilon: config.group_norm_eps };
         let encoder_part = if encoder { Some(take_encoder(config, &mut parts)?) } else { None };
-        let network = Self { encoder: encoder_part, decoder: take_decoder(config, &mut parts)?, bits: config.z_channels };
+        let network =
+            Self { encoder: encoder_part, decoder: take_decoder(config, &mut parts)?, bits: config.z_channels };
         // LFQ's tables are constants that we compute.
         let mut allowed = vec!["quantize."];
         if !encoder {

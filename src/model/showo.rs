@@ -122,10 +122,8 @@ impl Rotary {
         let head = x.dims()[3];
         let turning = x.clone().narrow(3, 0, rotary);
         let half = rotary / 2;
-        let turned = Tensor::cat(
-            vec![turning.clone().narrow(3, half, half).neg(), turning.clone().narrow(3, 0, half)],
-            3,
-        );
+        let turned =
+            Tensor::cat(vec![turning.clone().narrow(3, half, half).neg(), turning.clone().narrow(3, 0, half)], 3);
         let turning = turning * self.cos.clone() + turned * self.sin.clone();
         if rotary == head {
             return turning;

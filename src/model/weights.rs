@@ -104,9 +104,7 @@ impl Weights {
             let values: Vec<f32> = match view.dtype() {
                 Dtype::F32 => data.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
                 Dtype::F16 => data.as_chunks::<2>().0.iter().map(|b| f16::from_le_bytes(*b).to_f32()).collect(),
-                Dtype::BF16 => {
-                    data.as_chunks::<2>().0.iter().map(|b| half::bf16::from_le_bytes(*b).to_f32()).collect()
-                }
+                Dtype::BF16 => data.as_chunks::<2>().0.iter().map(|b| half::bf16::from_le_bytes(*b).to_f32()).collect(),
                 Dtype::I64 => continue,
                 other => return Err(ModelError::File(format!("`{name}` has the unsupported dtype {other:?}"))),
             };
@@ -260,16 +258,19 @@ fn normals(seed: u64, count: usize, std: f32) -> Vec<f32> {
     (0..count).map(|_| rng.normal() * std).collect()
 }
 
+/// Parameters by name: shape and values.
+pub type Named = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
+
 /// Every floating-point parameter of a network under its checkpoint name, with its shape and values.
 ///
 /// Reads synchronously: for native use (training, conversion).
 ///
 /// # Errors
 /// [`ModelError::File`] when the device cannot be read.
-pub fn named_parameters<M: Module>(module: &M) -> Result<BTreeMap<String, (Vec<usize>, Vec<f32>)>, ModelError> {
+pub fn named_parameters<M: Module>(module: &M) -> Result<Named, ModelError> {
     struct Collector {
         path: Vec<String>,
-        found: Result<BTreeMap<String, (Vec<usize>, Vec<f32>)>, ModelError>,
+        found: Result<Named, ModelError>,
     }
     impl ModuleVisitor for Collector {
         fn enter_module(&mut self, name: &str, _container_type: &str) {
@@ -280,8 +281,13 @@ pub fn named_parameters<M: Module>(module: &M) -> Result<BTreeMap<String, (Vec<u
         }
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
             // Enum variants and tuple wrappers are ours, not the checkpoint's.
-            let name =
-                self.path.iter().filter(|part| *part != "Float" && *part != "Q8").cloned().collect::<Vec<_>>().join(".");
+            let name = self
+                .path
+                .iter()
+                .filter(|part| *part != "Float" && *part != "Q8")
+                .cloned()
+                .collect::<Vec<_>>()
+                .join(".");
             let tensor = param.val();
             let shape = tensor.dims().to_vec();
             match (&mut self.found, tensor.try_into_vec_as::<f32>()) {

@@ -216,13 +216,7 @@ fn elements(out: usize, inputs: usize) -> Result<usize, QuantError> {
     }
 }
 
-fn check_length(
-    what: &'static str,
-    got: usize,
-    expected: usize,
-    out: usize,
-    inputs: usize,
-) -> Result<(), QuantError> {
+fn check_length(what: &'static str, got: usize, expected: usize, out: usize, inputs: usize) -> Result<(), QuantError> {
     if got == expected { Ok(()) } else { Err(QuantError::Length { what, out, inputs, expected, got }) }
 }
 

@@ -132,10 +132,8 @@ async fn gather_row(device: &Device) -> Result<SelfTestRow, String> {
     let ids = [0i32, 66, 3, 3, 31, 65];
     let on_device = Tensor::<1, Int>::from_data(TensorData::new(ids.to_vec(), [ids.len()]), (device, DType::I32));
     let got = read(upload(&weight, device)?.gather_rows(on_device)).await?;
-    let expected: Vec<f64> = ids
-        .iter()
-        .flat_map(|&id| table[id as usize * inputs..][..inputs].iter().map(|&v| f64::from(v)))
-        .collect();
+    let expected: Vec<f64> =
+        ids.iter().flat_map(|&id| table[id as usize * inputs..][..inputs].iter().map(|&v| f64::from(v))).collect();
     row("gather", [ids.len(), inputs, out], &got, &expected)
 }
 
@@ -176,7 +174,12 @@ async fn conv_row(windows: Windows, device: &Device) -> Result<SelfTestRow, Stri
     row("conv", [batch * out_h * out_w, inputs, out], &got, &expected)
 }
 
-fn row(what: &'static str, [rows, inputs, out]: [usize; 3], got: &[f32], expected: &[f64]) -> Result<SelfTestRow, String> {
+fn row(
+    what: &'static str,
+    [rows, inputs, out]: [usize; 3],
+    got: &[f32],
+    expected: &[f64],
+) -> Result<SelfTestRow, String> {
     if got.len() != expected.len() {
         return Err(format!("{what} [{rows}, {inputs}, {out}]: {} values, expected {}", got.len(), expected.len()));
     }

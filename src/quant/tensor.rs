@@ -55,9 +55,8 @@ impl Q8Tensor {
         }
 
         // The dtype is named because the CPU backend's own integer is 64 bits wide.
-        let upload = |words: Vec<i32>, width| {
-            Tensor::from_data(TensorData::new(words, [out, width]), (device, DType::I32))
-        };
+        let upload =
+            |words: Vec<i32>, width| Tensor::from_data(TensorData::new(words, [out, width]), (device, DType::I32));
         Ok(Self { packed: upload(packed, blocks * BLOCK_WORDS), scale: upload(scales, scale_words), out, inputs })
     }
 
@@ -109,11 +108,7 @@ impl Q8Tensor {
     /// # Panics
     /// When `range` is empty or ends beyond `out`.
     pub fn slice_rows(&self, range: std::ops::Range<usize>) -> Self {
-        assert!(
-            range.start < range.end && range.end <= self.out,
-            "rows {range:?} of a weight with {} rows",
-            self.out
-        );
+        assert!(range.start < range.end && range.end <= self.out, "rows {range:?} of a weight with {} rows", self.out);
         Self {
             out: range.len(),
             inputs: self.inputs,

@@ -191,7 +191,18 @@ impl Drawing {
                 self.phase = self.after_choice();
                 Ok(())
             }
-            Event::Reflection { round, weak, patch_grid, after, tokens_after, score_before, score_after, kept, distance, .. } => {
+            Event::Reflection {
+                round,
+                weak,
+                patch_grid,
+                after,
+                tokens_after,
+                score_before,
+                score_after,
+                kept,
+                distance,
+                ..
+            } => {
                 let (rounds, judged) = match &self.phase {
                     Phase::Reflect { rounds, score, .. } if rounds + 1 == *round => (*rounds, *score),
                     _ => return Err(format!("round {round} is not what comes here")),
@@ -252,7 +263,9 @@ impl Drawing {
         }
         let lowest = if may_be_masked { MASK } else { 0 };
         match tokens.iter().find(|&&token| token < lowest || token >= self.shape.codes as i32) {
-            Some(token) => Err(format!("it holds the token {token}; codes are from {lowest} to {}", self.shape.codes - 1)),
+            Some(token) => {
+                Err(format!("it holds the token {token}; codes are from {lowest} to {}", self.shape.codes - 1))
+            }
             None => Ok(()),
         }
     }

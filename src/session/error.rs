@@ -22,7 +22,9 @@ pub enum SessionError {
     #[error(transparent)]
     VerifierMissing(#[from] VerifierMissing),
     /// Reflection scores patches with CLIP, which is not there.
-    #[error("reflection needs the model \"clip\", which is not in this bundle or has not arrived yet; switch reflection off, or wait")]
+    #[error(
+        "reflection needs the model \"clip\", which is not in this bundle or has not arrived yet; switch reflection off, or wait"
+    )]
     ReflectionNeedsClip,
     /// The device is gone. The session holds what was drawn, and can go on with models on a new device.
     #[error("the device was lost or failed before step {}: {why}; what was drawn is kept, go on from there", .next_step + 1)]

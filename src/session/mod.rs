@@ -110,7 +110,8 @@ impl Session {
     /// # Errors
     /// Nothing to go on with; a verifier that is not there; a lost device.
     pub async fn resume<H: Host>(&mut self, host: &mut H) -> Result<Outcome, SessionError> {
-        let drawing = self.drawing.as_mut().filter(|drawing| !drawing.is_done()).ok_or(SessionError::NothingToResume)?;
+        let drawing =
+            self.drawing.as_mut().filter(|drawing| !drawing.is_done()).ok_or(SessionError::NothingToResume)?;
         let bound = Bound::new(&self.models, drawing)?;
         let begin = host.seconds() - drawing.totals.seconds;
         let outcome = loop {

@@ -180,7 +180,8 @@ impl Bound {
         score: Option<f32>,
     ) -> Result<Looked, StepError> {
         let ended = |reason, patch_scores| Looked::Ended(Event::ReflectionEnded { reason, patch_scores, rounds });
-        let (Some(settings), Some(clip), Some(whole)) = (&drawing.settings.reflection, &self.clip, &drawing.whole) else {
+        let (Some(settings), Some(clip), Some(whole)) = (&drawing.settings.reflection, &self.clip, &drawing.whole)
+        else {
             return Ok(ended(ReflectionStop::RoundsSpent, Vec::new()));
         };
         if let Some(reason) = stops(settings, rounds, last_distance) {

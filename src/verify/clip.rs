@@ -42,7 +42,8 @@ impl ClipVerifier {
         let config = &self.clip.config;
         let device = pixels.device();
         let patches = resample(pixels, patch_grid, config.vision_config.image_size);
-        let channel = |values: [f32; 3]| Tensor::<4>::from_data(TensorData::new(values.to_vec(), [1, 3, 1, 1]), &device);
+        let channel =
+            |values: [f32; 3]| Tensor::<4>::from_data(TensorData::new(values.to_vec(), [1, 3, 1, 1]), &device);
         let normal = ((patches + 1.0) * 0.5 - channel(config.image_mean)) / channel(config.image_std);
         clip_score(self.clip.clip.embed_image(normal), self.text.clone())
     }

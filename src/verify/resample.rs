@@ -23,9 +23,12 @@ pub fn resample(pixels: Tensor<4>, grid: usize, side: usize) -> Tensor<4> {
     let turned = across.reshape([batch * channels, height, all]).swap_dims(1, 2);
     let both = turned.reshape([batch * channels * all, height]).matmul(matrix(height));
     // [batch, channel, patch column, x, patch row, y]
-    both.reshape([batch, channels, grid, side, grid, side])
-        .permute([0, 4, 2, 1, 5, 3])
-        .reshape([batch * grid * grid, channels, side, side])
+    both.reshape([batch, channels, grid, side, grid, side]).permute([0, 4, 2, 1, 5, 3]).reshape([
+        batch * grid * grid,
+        channels,
+        side,
+        side,
+    ])
 }
 
 /// The weights `[source, grid · side]` of one axis.

@@ -196,9 +196,8 @@ impl Engine {
         if let Some(drawing) = session.into_drawing() {
             *self.drawing.borrow_mut() = Some(drawing);
         }
-        let outcome = outcome.unwrap_or_else(|| {
-            Err(SessionError::DeviceLost { next_step, why: "the browser took it away".to_owned() })
-        });
+        let outcome = outcome
+            .unwrap_or_else(|| Err(SessionError::DeviceLost { next_step, why: "the browser took it away".to_owned() }));
         if matches!(outcome, Err(SessionError::DeviceLost { .. })) {
             // Whatever the reason, nothing on this device can be trusted any more.
             health.lose();

@@ -58,7 +58,9 @@ impl From<SessionError> for Problem {
             },
             SessionError::VerifierMissing(_) => Self::new("verifier_missing", &error).with("field", "verifier"),
             SessionError::ReflectionNeedsClip => Self::new("verifier_missing", &error).with("field", "reflection"),
-            SessionError::DeviceLost { next_step, .. } => Self::new("device_lost", &error).with("next_step", *next_step),
+            SessionError::DeviceLost { next_step, .. } => {
+                Self::new("device_lost", &error).with("next_step", *next_step)
+            }
             SessionError::NothingToResume => Self::new("nothing_to_resume", &error),
             SessionError::Recording { .. } => Self::new("recording", &error),
             SessionError::Picture(_) => Self::new("picture", &error),

@@ -46,7 +46,8 @@ impl FetchReader {
     fn remember(&self, manifest: &[u8]) {
         let Ok(manifest) = serde_json::from_slice::<serde_json::Value>(manifest) else { return };
         let shards = manifest["shards"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let lengths = shards.iter().filter_map(|shard| Some((shard["file"].as_str()?.to_owned(), shard["bytes"].as_u64()?)));
+        let lengths =
+            shards.iter().filter_map(|shard| Some((shard["file"].as_str()?.to_owned(), shard["bytes"].as_u64()?)));
         *self.shards.borrow_mut() = lengths.collect();
     }
 
@@ -67,7 +68,12 @@ impl FetchReader {
         Ok(Uint8Array::new(&bytes).to_vec())
     }
 
-    async fn read_shard(&self, file: &str, bytes: u64, on_progress: &mut dyn FnMut(u64)) -> Result<Vec<u8>, BundleError> {
+    async fn read_shard(
+        &self,
+        file: &str,
+        bytes: u64,
+        on_progress: &mut dyn FnMut(u64),
+    ) -> Result<Vec<u8>, BundleError> {
         let failed = |error: JsValue| refused(file, &error);
         let news = Rc::new(News::default());
         let hear = {

@@ -6,9 +6,9 @@ pub mod showo;
 
 use std::path::Path;
 
+use ::showo::model::Weights;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use safetensors::SafeTensors;
-use ::showo::model::Weights;
 
 pub struct Case {
     pub name: String,

@@ -50,11 +50,8 @@ fn layout(case: &Case, config: &ShowoConfig, conditional: &[Vec<u32>], unconditi
 /// One plain forward over whole sequences.
 fn forward(case: &Case, config: &ShowoConfig, network: &Showo) {
     let shape = case.shape("forward.input_ids");
-    let sequences: Vec<Vec<u32>> = case
-        .ints("forward.input_ids")
-        .chunks(shape[1])
-        .map(|row| row.iter().map(|&id| id as u32).collect())
-        .collect();
+    let sequences: Vec<Vec<u32>> =
+        case.ints("forward.input_ids").chunks(shape[1]).map(|row| row.iter().map(|&id| id as u32).collect()).collect();
     let bias = attention_bias(config, &sequences, 0..shape[1], 0..shape[1], &case.device);
     let hidden = network.forward(ids_tensor(&sequences, &case.device), bias);
     let (n, d) = (config.num_vq_tokens, config.hidden_size);

@@ -170,7 +170,8 @@ impl Task for ClipTask {
                     _ => (rng.below(m), rng.below(m)),
                 };
                 pixels.extend(enlarge_patch(&picture, m, column, row));
-                let inside = |object: &&Object| object.col as usize / side == column && object.row as usize / side == row;
+                let inside =
+                    |object: &&Object| object.col as usize / side == column && object.row as usize / side == row;
                 shown.push(Shown::Patch(scene.objects.iter().filter(inside).copied().collect()));
             } else {
                 pixels.extend(picture.to_signed());
@@ -181,10 +182,8 @@ impl Task for ClipTask {
             ends.push(end);
             specs.push(spec);
         }
-        let suits: Vec<f32> = shown
-            .iter()
-            .flat_map(|shown| specs.iter().map(|spec| f32::from(u8::from(shown.suits(spec)))))
-            .collect();
+        let suits: Vec<f32> =
+            shown.iter().flat_map(|shown| specs.iter().map(|spec| f32::from(u8::from(shown.suits(spec))))).collect();
         let suits = Tensor::<2>::from_data(TensorData::new(suits, [examples, examples]), &device);
         let by_picture = suits.clone() / suits.clone().sum_dim(1).clamp_min(1.0);
         let by_text = suits.clone() / suits.sum_dim(0).clamp_min(1.0);

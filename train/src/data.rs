@@ -46,7 +46,9 @@ impl Words {
         names.push("<|eos|>".into());
         let vocab: serde_json::Map<String, serde_json::Value> =
             names.iter().enumerate().map(|(id, name)| (name.clone(), id.into())).collect();
-        let special = ["[PAD]", "<|soi|>", "<|eoi|>", "<|sov|>", "<|eov|>", "<|t2i|>", "<|mmu|>", "<|t2v|>", "<|v2v|>", "<|lvg|>"];
+        let special = [
+            "[PAD]", "<|soi|>", "<|eoi|>", "<|sov|>", "<|eov|>", "<|t2i|>", "<|mmu|>", "<|t2v|>", "<|v2v|>", "<|lvg|>",
+        ];
         let added: Vec<serde_json::Value> = special
             .iter()
             .enumerate()
@@ -134,7 +136,8 @@ pub fn pictures(pixels: Tensor<4>) -> Vec<Picture> {
 pub fn write_sheet(path: &std::path::Path, pictures: &[Picture], columns: usize, zoom: usize) -> anyhow::Result<()> {
     let cell = SIDE * zoom + 4;
     let rows = pictures.len().div_ceil(columns);
-    let mut sheet = image::RgbImage::from_pixel((columns * cell) as u32, (rows * cell) as u32, image::Rgb([70, 70, 80]));
+    let mut sheet =
+        image::RgbImage::from_pixel((columns * cell) as u32, (rows * cell) as u32, image::Rgb([70, 70, 80]));
     for (index, picture) in pictures.iter().enumerate() {
         let (left, top) = (index % columns * cell + 2, index / columns * cell + 2);
         for y in 0..SIDE * zoom {

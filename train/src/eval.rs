@@ -148,7 +148,9 @@ fn table(split: Split, rolled: &Rolled) -> serde_json::Value {
 fn sheet(path: &Path, tokenizer: &Magvit, rolled: &Rolled) -> Result<()> {
     let mut grids = Vec::new();
     for category in Category::ALL {
-        grids.extend(rolled.iter().filter(|row| row.0 == category).take(8).filter_map(|row| row.2.states.last().cloned()));
+        grids.extend(
+            rolled.iter().filter(|row| row.0 == category).take(8).filter_map(|row| row.2.states.last().cloned()),
+        );
     }
     data::write_sheet(path, &crate::vq::decode(tokenizer, &grids, &Device::flex()), 8, 2)
 }

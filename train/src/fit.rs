@@ -154,9 +154,8 @@ pub fn fit<T: Task>(task: &T, config: &FitConfig, folder: &Path, start: &Start) 
         ProgressStyle::with_template("{bar:30} {pos}/{len} {msg} [{elapsed_precise} < {eta_precise}]")
             .unwrap_or_else(|_| ProgressStyle::default_bar()),
     );
-    let pools: Vec<rayon::ThreadPool> = (0..workers())
-        .map(|_| rayon::ThreadPoolBuilder::new().num_threads(1).build())
-        .collect::<Result<_, _>>()?;
+    let pools: Vec<rayon::ThreadPool> =
+        (0..workers()).map(|_| rayon::ThreadPoolBuilder::new().num_threads(1).build()).collect::<Result<_, _>>()?;
     let mut last_save = Instant::now();
     let mut window: Vec<f32> = Vec::new();
     while state.step < config.steps && !STOP.load(Ordering::Relaxed) {
@@ -239,11 +238,7 @@ fn rate(config: &FitConfig, step: u64) -> f64 {
 
 fn optimizer(config: &FitConfig) -> ModuleOptimizer {
     let clip = GradientClippingConfig::Norm(1.0);
-    let adam = AdamWConfig::new()
-        .with_beta_2(0.98)
-        .with_epsilon(1e-8)
-        .with_weight_decay(config.weight_decay)
-        .init();
+    let adam = AdamWConfig::new().with_beta_2(0.98).with_epsilon(1e-8).with_weight_decay(config.weight_decay).init();
     let optimizer = ModuleOptimizer::from(adam).with_grad_clipping(clip.init());
     if !config.muon {
         return optimizer;

@@ -210,7 +210,13 @@ pub fn auc(scored: &[(f32, bool)]) -> f64 {
     for (right, _) in scored.iter().filter(|s| s.1) {
         for (wrong, _) in scored.iter().filter(|s| !s.1) {
             pairs += 1.0;
-            above += if right > wrong { 1.0 } else if right == wrong { 0.5 } else { 0.0 };
+            above += if right > wrong {
+                1.0
+            } else if right == wrong {
+                0.5
+            } else {
+                0.0
+            };
         }
     }
     if pairs == 0.0 { f64::NAN } else { above / pairs }

@@ -61,7 +61,8 @@ pub fn roll(
     decoding: Decoding,
 ) -> Result<Rollout> {
     let prompt = spec.prompt();
-    let prompted = Prompted::new(network, config, &Words::new().encode(&prompt), decoding.guidance_scale, &Device::flex());
+    let prompted =
+        Prompted::new(network, config, &Words::new().encode(&prompt), decoding.guidance_scale, &Device::flex());
     let n = config.num_vq_tokens;
     let mut tokens = vec![-1; n];
     let mut rollout =
@@ -175,9 +176,5 @@ pub fn run(
 pub fn read(path: &Path) -> Result<Vec<Rollout>> {
     let file = std::fs::File::open(path)
         .with_context(|| format!("cannot read {}; run `train rollouts` first", path.display()))?;
-    Ok(BufReader::new(file)
-        .lines()
-        .map_while(Result::ok)
-        .filter_map(|line| serde_json::from_str(&line).ok())
-        .collect())
+    Ok(BufReader::new(file).lines().map_while(Result::ok).filter_map(|line| serde_json::from_str(&line).ok()).collect())
 }

@@ -47,8 +47,11 @@ impl TokenSet {
                     let numbers = first..(first + PART).min(count);
                     let scenes: Vec<_> = numbers.map(|number| data::training_scene(seed, number)).collect();
                     let pictures: Vec<_> = scenes.iter().map(|(_, scene)| scenes::render(scene)).collect();
-                    let codes =
-                        if pictures.is_empty() { Ok(Vec::new()) } else { crate::vq::codes(tokenizer, &pictures, &device) };
+                    let codes = if pictures.is_empty() {
+                        Ok(Vec::new())
+                    } else {
+                        crate::vq::codes(tokenizer, &pictures, &device)
+                    };
                     (scenes, codes)
                 })
                 .collect();

@@ -125,9 +125,8 @@ impl Task for VqTask {
         let each = (entropy(p.clone()) * token.clone()).sum() / (count * bits as f32);
         let mean = (p * token).sum_dim(0).sum_dim(2).sum_dim(3) / count;
         let both = each.clone() - entropy(mean).mean();
-        let total = reconstruction.clone()
-            + commitment.clone() * self.config.commitment
-            + both.clone() * self.config.entropy;
+        let total =
+            reconstruction.clone() + commitment.clone() * self.config.commitment + both.clone() * self.config.entropy;
         Loss {
             total,
             logged: vec![
@@ -176,8 +175,7 @@ fn entropy(p: Tensor<4>) -> Tensor<4> {
 /// # Errors
 /// The tokenizer has no encoder.
 pub fn codes(model: &Magvit, pictures: &[Picture], device: &burn::tensor::Device) -> Result<Vec<Vec<i32>>> {
-    let latent =
-        model.latent(data::pixels(pictures, device)).ok_or_else(|| anyhow!("the tokenizer has no encoder"))?;
+    let latent = model.latent(data::pixels(pictures, device)).ok_or_else(|| anyhow!("the tokenizer has no encoder"))?;
     let flat: Vec<i32> = model.indices(latent).into_data().iter::<i32>().collect();
     Ok(flat.chunks(flat.len() / pictures.len()).map(<[i32]>::to_vec).collect())
 }

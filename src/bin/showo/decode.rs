@@ -52,7 +52,8 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     if let Some(code) = codes.iter().find(|&&code| !(0..most).contains(&code)) {
         return Err(bad(format!("holds the code {code}, but this bundle's are from 0 to {}", most - 1)));
     }
-    let values = block_on(read_floats(tokenizer.decode(&[&codes]))).map_err(|error| Failure::Device(error.to_string()))?;
+    let values =
+        block_on(read_floats(tokenizer.decode(&[&codes]))).map_err(|error| Failure::Device(error.to_string()))?;
     let png = Rgb::from_signed(&values, tokenizer.config.resolution).to_png();
     write(&options.out, &png.map_err(|error| Failure::file(&options.out, error))?)
 }

@@ -34,6 +34,7 @@ fn webgpu() -> Result<(Device, String), Failure> {
 
 #[cfg(not(feature = "webgpu"))]
 fn webgpu() -> Result<(Device, String), Failure> {
-    let message = "this build has no WebGPU; build it with `cargo build --release --features webgpu`, or use --device cpu";
+    let message =
+        "this build has no WebGPU; build it with `cargo build --release --features webgpu`, or use --device cpu";
     Err(Failure::Device(message.to_owned()))
 }

@@ -30,9 +30,9 @@ impl Failure {
 
     pub fn code(&self) -> ExitCode {
         match self {
-            Self::Session(SessionError::DeviceLost { .. } | SessionError::Picture(_)) | Self::File { .. } | Self::Device(_) => {
-                ExitCode::from(1)
-            }
+            Self::Session(SessionError::DeviceLost { .. } | SessionError::Picture(_))
+            | Self::File { .. }
+            | Self::Device(_) => ExitCode::from(1),
             Self::Session(_) => ExitCode::from(2),
             Self::Bundle(_) => ExitCode::from(3),
         }

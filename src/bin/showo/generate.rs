@@ -74,7 +74,8 @@ pub struct Options {
 
 impl Options {
     fn settings(&self, models: &Models) -> Settings {
-        let best = if models.verifiers().contains(&VerifierMode::Parm) { VerifierMode::Parm } else { VerifierMode::None };
+        let best =
+            if models.verifiers().contains(&VerifierMode::Parm) { VerifierMode::Parm } else { VerifierMode::None };
         Settings {
             prompt: self.prompt.clone(),
             seed: self.seed,

@@ -55,10 +55,7 @@ fn pictures(event: &Event) -> Vec<(String, &Picture)> {
         Event::Image { path, picture, .. } => vec![(format!("path-{path:02}-whole"), picture)],
         Event::Reflection { round, before, after, kept, .. } => {
             let kept = if *kept { "kept" } else { "dropped" };
-            vec![
-                (format!("round-{round:02}-a-before"), before),
-                (format!("round-{round:02}-b-after-{kept}"), after),
-            ]
+            vec![(format!("round-{round:02}-a-before"), before), (format!("round-{round:02}-b-after-{kept}"), after)]
         }
         Event::Finished { picture, .. } => vec![("the-picture".to_owned(), picture)],
         _ => Vec::new(),

@@ -57,9 +57,8 @@ impl Q8Ops for Cube {
         let inputs = channels * kh * kw;
         let y = empty_like(&x, [count, inputs]);
         let [stride_y, stride_x] = windows.stride;
-        let sizes = [
-            count, start, channels, height, width, output[0], output[1], kh, kw, stride_y, stride_x, top, left,
-        ];
+        let sizes =
+            [count, start, channels, height, width, output[0], output[1], kh, kw, stride_y, stride_x, top, left];
         launch(wgsl::unroll(), wgsl::spread(count * inputs), &[&into_contiguous(x), &y], &sizes);
         y
     }
@@ -84,10 +83,8 @@ fn empty_like(other: &CubeTensor, shape: [usize; 2]) -> CubeTensor {
 
 /// Runs the shader over `groups` with the tensors as bindings 0, 1, … and `sizes` as the binding after them.
 fn launch(shader: Shader, groups: [u32; 2], tensors: &[&CubeTensor], sizes: &[usize]) {
-    let words: Vec<u64> = sizes
-        .chunks(2)
-        .map(|pair| pair[0] as u64 | pair.get(1).map_or(0, |&high| (high as u64) << 32))
-        .collect();
+    let words: Vec<u64> =
+        sizes.chunks(2).map(|pair| pair[0] as u64 | pair.get(1).map_or(0, |&high| (high as u64) << 32)).collect();
     let buffers = tensors.iter().map(|tensor| tensor.handle.clone().binding()).collect();
     let arguments = KernelArguments::new().with_buffers(buffers).with_info(MetadataBindingInfo::custom(words));
     let [x, y] = groups;
