@@ -163,10 +163,12 @@ impl Session {
     fn check(&self, settings: &Settings) -> Result<Vec<u32>, SessionError> {
         let config = &self.models.generator.config;
         settings.validate(config.grid() as u32)?;
-        let prompt_ids = self.models.words.encode(&settings.prompt, config.max_text_len)?;
+        let mut prompt_ids = self.models.words.encode(&settings.prompt, config.max_text_len)?;
         if self.models.about.world == Some(World::Scenes) {
-            // Known words in an order that the model has never seen would be drawn as something else.
-            Spec::parse(&settings.prompt)?;
+            // Known words in an order that the model has never seen would be drawn as something else. What means the
+            // same ("the circle to the left of …") is read in the one form that it was trained on.
+            let canonical = Spec::parse(&settings.prompt)?.prompt();
+            prompt_ids = self.models.words.encode(&canonical, config.max_text_len)?;
         }
         verifier(&self.models, settings.verifier, &prompt_ids)?;
         if settings.reflection.is_some() && self.models.clip.is_none() {

@@ -220,24 +220,27 @@ fn a_recording_that_contradicts_itself_is_refused_by_event() {
 
 #[test]
 fn reflection_changes_only_what_lies_under_weak_patches() {
-    // A threshold between the scores, so that some patches are weak and some are not.
+    // A threshold between the scores, so that some patches are weak and some are not. Random towers often disagree about
+    // everything, and CLIPScore is then 0 everywhere: the first weights that tell patches apart are taken.
     let probe = Settings { reflection: Some(reflecting(AcceptRule::Every)), ..settings(VerifierMode::Parm) };
-    let events = draw(&mut session(), probe.clone()).expect("draws");
-    let mut scores = events
-        .iter()
-        .find_map(|event| match event {
-            Event::Reflection { patch_scores, weak, .. } => {
-                assert!(weak.iter().all(|&weak| weak));
-                Some(patch_scores.clone())
-            }
-            _ => None,
+    let (weights, threshold) = (1..50)
+        .find_map(|weights| {
+            let mut session = Session::new(models(weights, &[Potential], true));
+            let events = draw(&mut session, probe.clone()).expect("draws");
+            let mut scores = events.iter().find_map(|event| match event {
+                Event::Reflection { patch_scores, weak, .. } => {
+                    assert!(weak.iter().all(|&weak| weak));
+                    Some(patch_scores.clone())
+                }
+                _ => None,
+            })?;
+            scores.sort_by(f32::total_cmp);
+            (scores[1] < scores[2]).then(|| (weights, (scores[1] + scores[2]) / 2.0))
         })
-        .expect("a round");
-    scores.sort_by(f32::total_cmp);
-    assert!(scores[1] < scores[2], "{scores:?}");
-    let reflection =
-        ReflectionSettings { threshold: (scores[1] + scores[2]) / 2.0, rounds: 1, ..reflecting(AcceptRule::Every) };
-    let events = draw(&mut session(), Settings { reflection: Some(reflection), ..probe }).expect("draws");
+        .expect("weights that tell patches apart");
+    let reflection = ReflectionSettings { threshold, rounds: 1, ..reflecting(AcceptRule::Every) };
+    let mut session = Session::new(models(weights, &[Potential], true));
+    let events = draw(&mut session, Settings { reflection: Some(reflection), ..probe }).expect("draws");
     let before = events.iter().find_map(|event| match event {
         Event::Image { tokens, .. } => Some(tokens.clone()),
         _ => None,
@@ -352,8 +355,18 @@ fn words_that_say_nothing_in_the_world_are_refused() {
     let mut models = models(1, &[], false);
     models.about.world = Some(World::Scenes);
     let prompt = "circle red".to_owned();
-    let error = draw(&mut Session::new(models), Settings { prompt, ..settings(VerifierMode::None) });
+    let mut session = Session::new(models);
+    let error = draw(&mut session, Settings { prompt, ..settings(VerifierMode::None) });
     assert!(matches!(error, Err(SessionError::Grammar(_))), "{error:?}");
+    // What means the same is the same drawing.
+    let mut ids = |prompt: &str| {
+        let settings = Settings { prompt: prompt.into(), ..settings(VerifierMode::None) };
+        match draw(&mut session, settings).expect("draws").swap_remove(0) {
+            Event::Started { prompt_ids, .. } => prompt_ids,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(ids("the circle to the left of a square"), ids("a circle left of a square"));
 }
 
 #[test]

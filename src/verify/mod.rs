@@ -45,7 +45,7 @@ pub trait Verifier {
 
 /// The bundle lacks the network that a mode judges with.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the verifier {mode} needs the model \"{needs}\", which is not in this bundle or has not arrived yet; there are {}", list(.available))]
+#[error("the verifier {mode} needs the model \"{needs}\", which is not in this bundle or has not arrived yet; usable now: {}", list(.available))]
 pub struct VerifierMissing {
     /// What was asked for.
     pub mode: VerifierMode,
