@@ -1,6 +1,6 @@
 //! The shipped model's world, complete and without a network: what can be drawn ([`Scene`]), what can be asked for
-//! ([`Spec`], and its prompts), how both are sampled, how a scene becomes pixels ([`render`]) and an independent
-//! checker that sees pixels only ([`detect`], [`check`]).
+//! ([`Spec`], and its prompts), how both are sampled, how a scene becomes pixels ([`render()`]) and an independent
+//! checker that sees pixels only ([`detect()`], [`check()`]).
 //!
 //! Everything is deterministic, single-threaded and free of the file system, so it is the same natively and in a
 //! browser.

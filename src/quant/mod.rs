@@ -4,7 +4,7 @@
 //! - [`tensor`]: [`Q8Tensor`], the same blocks on a burn device, four values to a 32-bit word.
 //! - [`linear`]: `x · wᵀ` without ever holding `w` in floating point; kernels for the CPU and for WebGPU.
 //! - [`conv`]: 2-D convolution over the same product.
-//! - [`self_test`]: checks and times the kernels on whatever device the page or a test hands over.
+//! - [`mod@self_test`]: checks and times the kernels on whatever device the page or a test hands over.
 
 pub mod block;
 pub mod conv;

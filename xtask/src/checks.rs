@@ -41,8 +41,10 @@ struct Ran {
 /// The subcommand; its exit code says whether something ran and nothing failed.
 pub fn run(places: &Places, options: &Options) -> Result<ExitCode> {
     let mut ran = Vec::new();
-    let chosen =
-        STAGES.iter().filter(|stage| options.only.is_empty() || options.only.iter().any(|name| name == stage.name));
+    let chosen = STAGES.iter().filter(|stage| match options.only.as_slice() {
+        [] => stage.by_default,
+        only => only.iter().any(|name| name == stage.name),
+    });
     for stage in chosen {
         println!("\n=== {}: {}", stage.name, stage.about);
         let start = Instant::now();

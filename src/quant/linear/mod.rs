@@ -1,7 +1,7 @@
 //! `y = x · wᵀ` and row look-up over int8 blocks, as operations of our own beside burn's.
 //!
 //! Each backend decodes the blocks where it multiplies: [`cpu`] into a panel that stays in the first-level cache,
-//! the GPU kernels ([`wgsl`]) into registers. Nowhere does a whole weight exist in floating point.
+//! the GPU kernels (`wgsl`) into registers. Nowhere does a whole weight exist in floating point.
 
 pub mod cpu;
 mod flex;
