@@ -1,6 +1,6 @@
 //! The stages, quickest to fail first. The native ones share profile and features, so that burn is compiled once.
 //!
-//! `gpu` and `e2e` do not run by default yet: on a software adapter one step of a drawing still takes over a minute,
+//! `gpu` and `e2e` do not run by default yet: on a software adapter a step of a drawing still takes 11 to 37 seconds,
 //! and a second native build with the GPU backend costs CI a quarter of an hour. `--only gpu`, `--only e2e` run them.
 
 use anyhow::{Context, Result};
