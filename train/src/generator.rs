@@ -15,8 +15,7 @@ use scenes::Rng;
 use serde::{Deserialize, Serialize};
 use showo::config::{MagvitConfig, ShowoConfig};
 use showo::decode::generator::{Prompted, attention_bias, ids_tensor};
-use showo::decode::noise::{Place, mask_uniforms, sample_noise};
-use showo::decode::{remask::remask, sampling::draw, schedule};
+use showo::decode::step::{StepPlan, draw_candidates};
 use showo::model::Weights;
 use showo::model::magvit::Magvit;
 use showo::model::showo::Showo;
@@ -240,24 +239,18 @@ pub fn generate(
     let n = config.num_vq_tokens;
     let mut tokens = vec![-1; n];
     for step in 0..steps {
-        let place = Place { seed, pass: 0, step: step as u64, candidate: 0 };
-        let noise = sample_noise(place, n, config.codebook_size);
-        let drawn = pollster::block_on(draw(prompted.logits(network, &tokens), vec![noise], &tokens))?.remove(0);
-        if step + 1 == steps {
-            return Ok(drawn.codes);
-        }
-        let known: Vec<bool> = tokens.iter().map(|&token| token >= 0).collect();
-        let unknown = known.iter().filter(|known| !**known).count();
-        let masked = remask(
-            &drawn.log_p,
-            &known,
-            &mask_uniforms(place, n),
-            schedule::temperature(1.0, step, steps),
-            schedule::mask_len(n, unknown, step, steps),
-        );
-        tokens = drawn.codes.iter().zip(&masked).map(|(&code, &masked)| if masked { -1 } else { code }).collect();
+        let plan = step_plan(seed, step, steps, n);
+        let drawn = pollster::block_on(draw_candidates(prompted.logits(network, &tokens), &tokens, &plan))?;
+        tokens = drawn.into_iter().next().context("a step drew no candidate")?.tokens;
     }
     Ok(tokens)
+}
+
+/// Step `step` of plain decoding: one candidate, temperature 1, all `n` positions masked at the start.
+#[must_use]
+pub fn step_plan(seed: u64, step: usize, steps: usize, n: usize) -> StepPlan {
+    let (step, steps) = (step as u32, steps as u32);
+    StepPlan { seed, pass: 0, step, steps, total: n, temperature: 1.0, first: 0, candidates: 1 }
 }
 
 /// The tokenizer written by `train vq`.

@@ -13,13 +13,13 @@ use scenes::{Picture, Rng};
 use serde::{Deserialize, Serialize};
 use showo::config::ShowoConfig;
 use showo::decode::generator::Prompted;
-use showo::decode::noise::{Place, mask_uniforms, sample_noise};
-use showo::decode::{remask::remask, sampling::draw, schedule};
+use showo::decode::step::draw_candidates;
 use showo::model::magvit::Magvit;
 use showo::model::showo::Showo;
 
 use crate::data::Words;
 use crate::fit::STOP;
+use crate::generator::step_plan;
 
 /// One decoding to the end.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -69,25 +69,12 @@ pub fn roll(
         Rollout { prompt, states: Vec::new(), sampled: Vec::new(), preview_accepted: Vec::new(), accepted: false };
     for step in 0..decoding.steps {
         let seed = Rng::keyed(&[decoding.seed, number]).next_u64();
-        let place = Place { seed, pass: 0, step: step as u64, candidate: 0 };
-        let noise = sample_noise(place, n, config.codebook_size);
-        let drawn = pollster::block_on(draw(prompted.logits(network, &tokens), vec![noise], &tokens))?.remove(0);
-        if step + 1 == decoding.steps {
-            tokens.clone_from(&drawn.codes);
-        } else {
-            let known: Vec<bool> = tokens.iter().map(|&token| token >= 0).collect();
-            let unknown = known.iter().filter(|known| !**known).count();
-            let masked = remask(
-                &drawn.log_p,
-                &known,
-                &mask_uniforms(place, n),
-                schedule::temperature(1.0, step, decoding.steps),
-                schedule::mask_len(n, unknown, step, decoding.steps),
-            );
-            tokens = drawn.codes.iter().zip(&masked).map(|(&code, &masked)| if masked { -1 } else { code }).collect();
-        }
-        rollout.states.push(tokens.clone());
-        rollout.sampled.push(drawn.codes);
+        let plan = step_plan(seed, step, decoding.steps, n);
+        let drawn = pollster::block_on(draw_candidates(prompted.logits(network, &tokens), &tokens, &plan))?;
+        let drawn = drawn.into_iter().next().context("a step drew no candidate")?;
+        tokens.clone_from(&drawn.tokens);
+        rollout.states.push(drawn.tokens);
+        rollout.sampled.push(drawn.sampled);
     }
     let pictures: Vec<Picture> = crate::vq::decode(tokenizer, &rollout.sampled, &Device::flex());
     rollout.preview_accepted = pictures.iter().map(|picture| scenes::check(picture, spec).accepted).collect();
