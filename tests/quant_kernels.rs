@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use burn::module::Module;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use showo::ops::{After, Weight};
 use showo::quant::self_test::{SHAPES, SelfTestRow, time_linear};
 use showo::quant::{Q8Tensor, quantize, self_test};
 
@@ -154,5 +155,5 @@ fn an_id_past_the_end_is_named() {
 #[should_panic(expected = "no gradient")]
 fn autodiff_is_refused() {
     let device = Device::flex().autodiff();
-    showo::quant::q8_linear(Tensor::ones([1, 40], &device), &layer(&device).weight);
+    let _ = showo::ops::linear(Tensor::ones([1, 40], &device), Weight::Q8(&layer(&device).weight), After::default());
 }

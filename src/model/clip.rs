@@ -6,10 +6,11 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Int, Tensor, TensorData};
 
-use super::layers::{Conv2d, ConvShape, Embedding, LayerNorm, Linear, attend, join_heads, quick_gelu, split_heads};
+use super::layers::{Conv2d, ConvShape, Embedding, LayerNorm, Linear, attend};
 use super::showo::FORBIDDEN;
 use super::weights::{Init, ModelError, Weights};
 use crate::config::{ClipConfig, ClipTowerConfig};
+use crate::ops::Activation;
 
 /// The weight of CLIPScore.
 pub const CLIP_SCORE_WEIGHT: f32 = 2.5;
@@ -117,12 +118,11 @@ impl Encoder {
         for block in &self.layers {
             let attn = &block.self_attn;
             let normal = block.layer_norm1.forward(x.clone());
-            let q = split_heads(attn.q_proj.forward(normal.clone()), attn.heads);
-            let k = split_heads(attn.k_proj.forward(normal.clone()), attn.heads);
-            let v = split_heads(attn.v_proj.forward(normal), attn.heads);
-            x = x + attn.out_proj.forward(join_heads(attend(q, k, v, bias.cloned())));
-            let h = block.mlp.fc1.forward(block.layer_norm2.forward(x.clone()));
-            x = x + block.mlp.fc2.forward(quick_gelu(h));
+            let (q, k) = (attn.q_proj.forward(normal.clone()), attn.k_proj.forward(normal.clone()));
+            let attended = attend(q, None, k, attn.v_proj.forward(normal), bias.cloned(), attn.heads);
+            x = attn.out_proj.forward_with(attended, Activation::None, Some(x));
+            let inner = block.mlp.fc1.forward_with(block.layer_norm2.forward(x.clone()), Activation::QuickGelu, None);
+            x = block.mlp.fc2.forward_with(inner, Activation::None, Some(x));
         }
         x
     }
@@ -147,6 +147,7 @@ impl Clip {
             kernel: vision.patch_size,
             stride: vision.patch_size,
             padding: 0,
+            enlarge: 1,
             bias: false,
         };
         let (td, vd) = (text.hidden_size, vision.hidden_size);
@@ -235,11 +236,10 @@ impl Clip {
     pub fn embed_image(&self, pixels: Tensor<4>) -> Tensor<2> {
         let device = pixels.device();
         let embeddings = &self.vision_model.embeddings;
-        let patches = embeddings.patch_embedding.forward(pixels);
-        let [batch, d, height, width] = patches.dims();
-        let patches = patches.reshape([batch, d, height * width]).swap_dims(1, 2);
+        let patches = embeddings.patch_embedding.forward_rows(pixels);
+        let [batch, count, d] = patches.dims();
         let class = embeddings.class_embedding.val().reshape([1, 1, d]).repeat_dim(0, batch);
-        let places = Tensor::arange(0..(height * width + 1) as i64, &device).reshape([1, height * width + 1]);
+        let places = Tensor::arange(0..(count + 1) as i64, &device).reshape([1, count + 1]);
         let x = Tensor::cat(vec![class, patches], 1) + embeddings.position_embedding.forward(places);
         let x = self.vision_model.encoder.forward(self.vision_model.pre_layrnorm.forward(x), None);
         let pooled = self.vision_model.post_layernorm.forward(x.narrow(1, 0, 1).reshape([batch, d]));

@@ -1,13 +1,17 @@
 //! The layers that the networks share. Each names its tensors as the reference checkpoints do.
+//!
+//! Where gradients are recorded they compute with `differentiable`, everywhere else with [`ops`]; a browser has only
+//! the latter, which keeps burn's own products and convolutions out of what visitors download.
 
 use burn::module::{Module, Param};
-use burn::tensor::activation::{sigmoid, silu, softmax};
-use burn::tensor::module::{conv2d, layer_norm, linear};
-use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Int, Tensor};
 
 use super::weights::{Init, ModelError, Weights};
-use crate::quant::{Q8Tensor, q8_linear};
+use crate::ops::{self, Activation, After, Norm, Weight, Windows};
+use crate::quant::Q8Tensor;
+
+#[cfg(not(target_arch = "wasm32"))]
+use super::differentiable;
 
 /// A weight matrix `[out, in]`: floating point while training, int8 as shipped.
 #[derive(Module, Debug)]
@@ -26,21 +30,20 @@ impl Matrix {
         Ok(Self::Float(weights.take(name, [out, inputs], Init::Normal(std))?))
     }
 
-    /// `x · Wᵀ` for `x` of shape `[rows, in]`.
-    #[must_use]
-    pub fn apply(&self, x: Tensor<2>) -> Tensor<2> {
+    /// The weight as the operations take it.
+    fn weight(&self) -> Weight<'_> {
         match self {
-            Self::Float(weight) => linear(x, weight.val().transpose(), None),
-            Self::Q8(weight) => q8_linear(x, weight),
+            Self::Float(weight) => Weight::Float(weight.val()),
+            Self::Q8(weight) => Weight::Q8(weight),
         }
     }
 
-    /// `x · W[start..start + count]ᵀ`: some rows of the matrix only.
+    /// Some rows of the matrix, as one of its own. On a GPU int8 rows are copied: slice once and keep it.
     #[must_use]
-    pub fn apply_rows(&self, x: Tensor<2>, start: usize, count: usize) -> Tensor<2> {
+    pub fn rows(&self, start: usize, count: usize) -> Self {
         match self {
-            Self::Float(weight) => linear(x, weight.val().narrow(0, start, count).transpose(), None),
-            Self::Q8(weight) => q8_linear(x, &weight.slice_rows(start..start + count)),
+            Self::Float(weight) => Self::Float(weight.clone().map(|weight| weight.narrow(0, start, count))),
+            Self::Q8(weight) => Self::Q8(weight.slice_rows(start..start + count)),
         }
     }
 
@@ -85,30 +88,40 @@ impl Linear {
     /// `[…, in]` → `[…, out]`.
     #[must_use]
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        self.forward_with(x, Activation::None, None)
+    }
+
+    /// `activation(x Wᵀ + b) + residual`.
+    #[must_use]
+    pub fn forward_with<const D: usize>(
+        &self,
+        x: Tensor<D>,
+        activation: Activation,
+        residual: Option<Tensor<D>>,
+    ) -> Tensor<D> {
         let mut shape = x.dims();
         let inputs = shape[D - 1];
         let rows = shape.iter().product::<usize>() / inputs.max(1);
-        let y = match (&self.weight, &self.bias) {
-            (Matrix::Float(weight), bias) => {
-                linear(x.reshape([rows, inputs]), weight.val().transpose(), bias.as_ref().map(|b| b.val()))
-            }
-            (Matrix::Q8(weight), None) => q8_linear(x.reshape([rows, inputs]), weight),
-            (Matrix::Q8(weight), Some(bias)) => {
-                q8_linear(x.reshape([rows, inputs]), weight) + bias.val().unsqueeze::<2>()
-            }
-        };
-        shape[D - 1] = y.dims()[1];
-        y.reshape(shape)
+        let weight = self.weight.weight();
+        let out = weight.dims()[0];
+        shape[D - 1] = out;
+        let x = x.reshape([rows, inputs]);
+        let residual = residual.map(|residual| residual.reshape([rows, out]));
+        let bias = self.bias.as_ref().map(Param::val);
+        #[cfg(not(target_arch = "wasm32"))]
+        if !ops::available(&x.device())
+            && let Weight::Float(weight) = weight
+        {
+            return differentiable::project(x, weight, bias, activation, residual).reshape(shape);
+        }
+        ops::linear(x, weight, After { bias, activation, residual, plane: None }).reshape(shape)
     }
 
-    /// Some of the outputs only: `[rows, in]` → `[rows, count]`.
+    /// The same layer with some of its outputs only.
     #[must_use]
-    pub fn forward_outputs(&self, x: Tensor<2>, start: usize, count: usize) -> Tensor<2> {
-        let y = self.weight.apply_rows(x, start, count);
-        match &self.bias {
-            Some(bias) => y + bias.val().narrow(0, start, count).unsqueeze::<2>(),
-            None => y,
-        }
+    pub fn outputs(&self, start: usize, count: usize) -> Self {
+        let bias = self.bias.clone().map(|bias| bias.map(|bias| bias.narrow(0, start, count)));
+        Self { weight: self.weight.rows(start, count), bias }
     }
 }
 
@@ -164,7 +177,18 @@ impl LayerNorm {
     /// `[…, width]` → the same shape.
     #[must_use]
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        layer_norm(x, self.weight.val(), Some(self.bias.val()), self.epsilon)
+        let (weight, bias) = (self.weight.val(), self.bias.val());
+        #[cfg(not(target_arch = "wasm32"))]
+        if !ops::available(&x.device()) {
+            return differentiable::normalize_rows(x, weight, bias, self.epsilon);
+        }
+        ops::norm(x, weight, bias, Norm::layer(self.weight.dims()[0], self.epsilon))
+    }
+
+    /// Weight, bias and ε, for operations that normalize on the way.
+    #[must_use]
+    pub fn parts(&self) -> (Tensor<1>, Tensor<1>, f64) {
+        (self.weight.val(), self.bias.val(), self.epsilon)
     }
 }
 
@@ -203,16 +227,16 @@ impl GroupNorm {
         })
     }
 
-    /// Normalizes each group of channels to mean 0 and variance 1, then scales and shifts each channel.
+    /// Normalizes each group of channels to mean 0 and variance 1, scales and shifts each channel, then the activation.
     #[must_use]
-    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let [batch, channels, height, width] = x.dims();
-        let grouped = x.reshape([batch, self.groups, channels / self.groups * height * width]);
-        let centred = grouped.clone() - grouped.mean_dim(2);
-        let variance = (centred.clone() * centred.clone()).mean_dim(2);
-        let normal = centred / (variance + self.epsilon).sqrt();
-        normal.reshape([batch, channels, height, width]) * self.weight.val().reshape([1, channels, 1, 1])
-            + self.bias.val().reshape([1, channels, 1, 1])
+    pub fn forward(&self, x: Tensor<4>, activation: Activation) -> Tensor<4> {
+        let [_, channels, height, width] = x.dims();
+        let (weight, bias) = (self.weight.val(), self.bias.val());
+        #[cfg(not(target_arch = "wasm32"))]
+        if !ops::available(&x.device()) {
+            return differentiable::normalize_groups(x, weight, bias, self.groups, self.epsilon, activation);
+        }
+        ops::norm(x, weight, bias, Norm::group(channels, self.groups, height * width, self.epsilon, activation))
     }
 }
 
@@ -223,9 +247,8 @@ pub struct Conv2d {
     pub weight: Kernel,
     /// `[out]`.
     pub bias: Option<Param<Tensor<1>>>,
-    stride: usize,
-    padding: usize,
-    kernel: usize,
+    #[module(skip)]
+    windows: Windows,
 }
 
 /// A convolution's weight: floating point or int8.
@@ -250,6 +273,8 @@ pub struct ConvShape {
     pub stride: usize,
     /// Zeros around the picture.
     pub padding: usize,
+    /// How often each pixel is repeated in both directions before the convolution.
+    pub enlarge: usize,
     /// Whether there is a bias.
     pub bias: bool,
 }
@@ -258,7 +283,7 @@ impl ConvShape {
     /// A convolution that keeps the picture's size, with bias.
     #[must_use]
     pub fn same(inputs: usize, out: usize, kernel: usize) -> Self {
-        Self { inputs, out, kernel, stride: 1, padding: kernel / 2, bias: true }
+        Self { inputs, out, kernel, stride: 1, padding: kernel / 2, enlarge: 1, bias: true }
     }
 }
 
@@ -268,7 +293,7 @@ impl Conv2d {
     /// # Errors
     /// As [`Weights::take`].
     pub fn take(weights: &mut Weights, name: &str, shape: ConvShape) -> Result<Self, ModelError> {
-        let ConvShape { inputs, out, kernel, stride, padding, bias } = shape;
+        let ConvShape { inputs, out, kernel, stride, padding, enlarge, bias } = shape;
         let weight_name = format!("{name}.weight");
         let dims = [out, inputs, kernel, kernel];
         // He initialization for the SiLU networks around.
@@ -278,80 +303,75 @@ impl Conv2d {
             None => Kernel::Float(weights.take(&weight_name, dims, Init::Normal(std))?),
         };
         let bias = if bias { Some(weights.take(&format!("{name}.bias"), [out], Init::Zeros)?) } else { None };
-        Ok(Self { weight, bias, stride, padding, kernel })
+        let windows = Windows { enlarge, ..Windows::square(kernel, stride, padding) };
+        Ok(Self { weight, bias, windows })
     }
 
     /// `[batch, in, height, width]` → `[batch, out, height′, width′]`.
     #[must_use]
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        match &self.weight {
-            Kernel::Float(weight) => conv2d(
-                x,
-                weight.val(),
-                self.bias.as_ref().map(|b| b.val()),
-                ConvOptions::new([self.stride; 2], [self.padding; 2], [1, 1], 1),
-            ),
-            Kernel::Q8(weight) => {
-                let y = crate::quant::q8_conv2d(x, weight, self.kernel, self.stride, self.padding);
-                match &self.bias {
-                    Some(bias) => {
-                        let channels = bias.dims()[0];
-                        y + bias.val().reshape([1, channels, 1, 1])
-                    }
-                    None => y,
-                }
-            }
+        self.forward_plus(x, None)
+    }
+
+    /// As [`Conv2d::forward`], and something of the result's shape added.
+    #[must_use]
+    pub fn forward_plus(&self, x: Tensor<4>, residual: Option<Tensor<4>>) -> Tensor<4> {
+        let bias = self.bias.as_ref().map(Param::val);
+        #[cfg(not(target_arch = "wasm32"))]
+        if !ops::available(&x.device())
+            && let Kernel::Float(weight) = &self.weight
+        {
+            return differentiable::convolve(x, weight.val(), self.windows, bias, residual);
+        }
+        ops::conv2d(x, &self.weight.weight(), self.windows, bias, residual)
+    }
+
+    /// As [`Conv2d::forward`], laid out `[batch, height′·width′, out]`.
+    #[must_use]
+    pub fn forward_rows(&self, x: Tensor<4>) -> Tensor<3> {
+        #[cfg(not(target_arch = "wasm32"))]
+        if !ops::available(&x.device()) {
+            return self.forward(x).flatten::<3>(2, 3).swap_dims(1, 2);
+        }
+        let bias = self.bias.as_ref().map(Param::val);
+        ops::conv2d_rows(x, &self.weight.weight(), self.windows, bias)
+    }
+}
+
+impl Kernel {
+    /// The weight as the operations take it.
+    fn weight(&self) -> Weight<'_> {
+        match self {
+            Self::Float(weight) => Weight::Float(weight.val().flatten(1, 3)),
+            Self::Q8(weight) => Weight::Q8(weight),
         }
     }
 }
 
-/// GELU in its tanh form, `gelu_new` of the reference: `½x(1 + tanh(√(2/π)(x + 0.044715x³)))`.
-///
-/// Written as `x·σ(2√(2/π)(x + 0.044715x³))`, which is the same function with fewer passes over memory.
+/// Scaled dot-product attention, heads side by side: see [`ops::attention()`].
 #[must_use]
-pub fn gelu_new<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    const TWO_ROOT_TWO_OVER_PI: f64 = 1.595_769_121_605_731;
-    let cubic = (x.clone() * x.clone() * 0.044_715 + 1.0) * x.clone() * TWO_ROOT_TWO_OVER_PI;
-    x * sigmoid(cubic)
+pub fn attend(
+    q: Tensor<3>,
+    past: Option<(Tensor<3>, Tensor<3>)>,
+    k: Tensor<3>,
+    v: Tensor<3>,
+    bias: Option<Tensor<4>>,
+    heads: usize,
+) -> Tensor<3> {
+    #[cfg(not(target_arch = "wasm32"))]
+    if !ops::available(&q.device()) {
+        return differentiable::attend(q, past, k, v, bias, heads);
+    }
+    ops::attention(q, past, k, v, bias, heads)
 }
 
-/// `x·σ(1.702x)`, CLIP's activation.
+/// Rotary embedding, after each head's normalization where there is one: see [`ops::rotate()`].
 #[must_use]
-pub fn quick_gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    x.clone() * sigmoid(x * 1.702)
-}
-
-/// `x·σ(x)`, MAGVIT-v2's activation.
-#[must_use]
-pub fn swish<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    silu(x)
-}
-
-/// Scaled dot-product attention: `softmax(QKᵀ/√head + bias)·V`.
-///
-/// `q` `[batch, heads, rows, head]`, `k` and `v` `[batch, heads, columns, head]`, `bias` broadcast to
-/// `[batch, heads, rows, columns]` (0 where attention is allowed, a large negative number elsewhere).
-#[must_use]
-pub fn attend(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, bias: Option<Tensor<4>>) -> Tensor<4> {
-    let head = q.dims()[3];
-    let scores = (q * (head as f64).powf(-0.5)).matmul(k.swap_dims(2, 3));
-    let scores = match bias {
-        Some(bias) => scores + bias,
-        None => scores,
-    };
-    softmax(scores, 3).matmul(v)
-}
-
-/// `[batch, tokens, heads·head]` → `[batch, heads, tokens, head]`.
-#[must_use]
-pub fn split_heads(x: Tensor<3>, heads: usize) -> Tensor<4> {
-    let [batch, tokens, width] = x.dims();
-    x.reshape([batch, tokens, heads, width / heads]).swap_dims(1, 2)
-}
-
-/// `[batch, heads, tokens, head]` → `[batch, tokens, heads·head]`.
-#[must_use]
-pub fn join_heads(x: Tensor<4>) -> Tensor<3> {
-    let [batch, heads, tokens, head] = x.dims();
-    x.swap_dims(1, 2).reshape([batch, tokens, heads * head])
+pub fn rotate(x: Tensor<3>, table: Tensor<2>, heads: usize, normalize: Option<&LayerNorm>) -> Tensor<3> {
+    let normalize = normalize.map(LayerNorm::parts);
+    #[cfg(not(target_arch = "wasm32"))]
+    if !ops::available(&x.device()) {
+        return differentiable::rotate(x, table, heads, normalize);
+    }
+    ops::rotate(x, table, heads, normalize)
 }

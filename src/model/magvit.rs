@@ -4,12 +4,12 @@
 //! of a z-channel latent, most significant bit first.
 
 use burn::module::Module;
-use burn::tensor::activation::softmax;
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use super::layers::{Conv2d, ConvShape, GroupNorm, swish};
+use super::layers::{Conv2d, ConvShape, GroupNorm, attend};
 use super::weights::{ModelError, Weights};
 use crate::config::MagvitConfig;
+use crate::ops::Activation;
 
 #[derive(Module, Debug)]
 struct ResnetBlock {
@@ -192,26 +192,24 @@ impl Magvit {
         (ones * powers.reshape([1, bits, 1, 1])).sum_dim(1).reshape([batch, height * width])
     }
 
-    /// Bits of codes as ±1: `[batch, grid²]` → `[batch, bits, grid, grid]`.
+    /// Bits of codes as ±1: grids of N codes → `[grids, bits, grid, grid]`, most significant bit first. They come from
+    /// the host, so their bits are taken there.
     #[must_use]
-    pub fn entries(&self, codes: Tensor<2, Int>) -> Tensor<4> {
-        let [batch, tokens] = codes.dims();
-        let grid = tokens.isqrt();
-        let planes = (0..self.bits)
-            .rev()
-            .map(|bit| {
-                let shifted = codes.clone().div_scalar(1_i64 << bit);
-                // Floor division leaves the bit in the lowest place; codes are never negative.
-                shifted.remainder_scalar(2).float().reshape([batch, 1, grid, grid])
-            })
-            .collect();
-        Tensor::cat(planes, 1) * 2.0 - 1.0
+    pub fn entries(&self, grids: &[&[i32]], device: &Device) -> Tensor<4> {
+        let side = grids.first().map_or(0, |grid| grid.len().isqrt());
+        let mut values = Vec::with_capacity(grids.len() * self.bits * side * side);
+        for grid in grids {
+            for bit in (0..self.bits).rev() {
+                values.extend(grid.iter().map(|code| if code >> bit & 1 == 1 { 1.0f32 } else { -1.0 }));
+            }
+        }
+        Tensor::from_data(TensorData::new(values, [grids.len(), self.bits, side, side]), device)
     }
 
-    /// Codes `[batch, grid²]` → pixels `[batch, 3, side, side]`, about [−1, 1].
+    /// Grids of N codes → pixels `[grids, 3, side, side]`, about [−1, 1].
     #[must_use]
-    pub fn decode(&self, codes: Tensor<2, Int>) -> Tensor<4> {
-        self.decode_latent(self.entries(codes))
+    pub fn decode(&self, grids: &[&[i32]], device: &Device) -> Tensor<4> {
+        self.decode_latent(self.entries(grids, device))
     }
 
     /// A quantized latent `[batch, bits, grid, grid]` → pixels; what training differentiates.
@@ -235,7 +233,8 @@ fn take_encoder(config: &MagvitConfig, parts: &mut Parts<'_>) -> Result<Encoder,
         width = after;
         let downsample = if level + 1 < levels {
             side /= 2;
-            let shape = ConvShape { inputs: width, out: width, kernel: 3, stride: 2, padding: 0, bias: true };
+            let shape =
+                ConvShape { inputs: width, out: width, kernel: 3, stride: 2, padding: 0, enlarge: 1, bias: true };
             Some(Resample { conv: parts.conv(&format!("{name}.downsample.conv"), shape)? })
         } else {
             None
@@ -270,7 +269,8 @@ fn take_decoder(config: &MagvitConfig, parts: &mut Parts<'_>) -> Result<Decoder,
         width = after;
         let upsample = if level > 0 {
             side *= 2;
-            Some(Resample { conv: parts.conv(&format!("{name}.upsample.conv"), ConvShape::same(width, width, 3))? })
+            let shape = ConvShape { enlarge: 2, ..ConvShape::same(width, width, 3) };
+            Some(Resample { conv: parts.conv(&format!("{name}.upsample.conv"), shape)? })
         } else {
             None
         };
@@ -290,24 +290,21 @@ fn take_decoder(config: &MagvitConfig, parts: &mut Parts<'_>) -> Result<Decoder,
 
 impl ResnetBlock {
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let h = self.conv1.forward(swish(self.norm1.forward(x.clone())));
-        let h = self.conv2.forward(swish(self.norm2.forward(h)));
+        let h = self.conv1.forward(self.norm1.forward(x.clone(), Activation::Swish));
+        let h = self.norm2.forward(h, Activation::Swish);
         let x = self.nin_shortcut.as_ref().map_or(x.clone(), |conv| conv.forward(x));
-        x + h
+        self.conv2.forward_plus(h, Some(x))
     }
 }
 
 impl AttnBlock {
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let [batch, channels, height, width] = x.dims();
-        let normal = self.norm.forward(x.clone());
-        let flat = |t: Tensor<4>| t.reshape([batch, channels, height * width]);
-        let q = flat(self.q.forward(normal.clone())).swap_dims(1, 2);
-        let k = flat(self.k.forward(normal.clone()));
-        let v = flat(self.v.forward(normal)).swap_dims(1, 2);
-        let scores = softmax(q.matmul(k) * (channels as f64).powf(-0.5), 2);
-        let h = scores.matmul(v).swap_dims(1, 2).reshape([batch, channels, height, width]);
-        x + self.proj_out.forward(h)
+        let normal = self.norm.forward(x.clone(), Activation::None);
+        let rows = |conv: &Conv2d| conv.forward_rows(normal.clone());
+        let h = attend(rows(&self.q), None, rows(&self.k), rows(&self.v), None, 1);
+        let h = h.swap_dims(1, 2).reshape([batch, channels, height, width]);
+        self.proj_out.forward_plus(h, Some(x))
     }
 }
 
@@ -342,7 +339,7 @@ impl Encoder {
             }
         }
         let x = self.mid.forward(x);
-        let x = self.conv_out.forward(swish(self.norm_out.forward(x)));
+        let x = self.conv_out.forward(self.norm_out.forward(x, Activation::Swish));
         self.quant_conv.forward(x)
     }
 }
@@ -353,17 +350,9 @@ impl Decoder {
         for up in self.up.iter().rev() {
             x = level(&up.block, &up.attn, x);
             if let Some(upsample) = &up.upsample {
-                x = upsample.conv.forward(double(x));
+                x = upsample.conv.forward(x);
             }
         }
-        self.conv_out.forward(swish(self.norm_out.forward(x)))
+        self.conv_out.forward(self.norm_out.forward(x, Activation::Swish))
     }
-}
-
-/// Nearest-neighbour doubling of height and width.
-fn double(x: Tensor<4>) -> Tensor<4> {
-    let [batch, channels, height, width] = x.dims();
-    let wide = x.reshape([batch * channels * height, width, 1]).repeat_dim(2, 2);
-    let tall = wide.reshape([batch * channels, height, 1, 2 * width]).repeat_dim(2, 2);
-    tall.reshape([batch, channels, 2 * height, 2 * width])
 }

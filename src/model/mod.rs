@@ -4,6 +4,8 @@
 //! browser, and `train` differentiates through them.
 
 pub mod clip;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod differentiable;
 pub mod layers;
 pub mod magvit;
 pub mod reward;

@@ -7,10 +7,11 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use super::layers::{Embedding, LayerNorm, Linear, attend, gelu_new, join_heads, split_heads};
+use super::layers::{Embedding, LayerNorm, Linear, attend};
 use super::showo::FORBIDDEN;
 use super::weights::{Init, ModelError, Weights};
 use crate::config::RewardConfig;
+use crate::ops::Activation;
 
 #[derive(Module, Debug)]
 struct Block {
@@ -113,15 +114,15 @@ impl Reward {
         let mut x = Tensor::cat(vec![words, image], 1);
         for block in &self.layers {
             let normal = block.norm1.forward(x.clone());
-            let q = split_heads(block.q.forward(normal.clone()), self.heads);
-            let k = split_heads(block.k.forward(normal.clone()), self.heads);
-            let v = split_heads(block.v.forward(normal), self.heads);
-            x = x + block.out.forward(join_heads(attend(q, k, v, Some(padding.clone()))));
-            x = x.clone() + block.fc2.forward(gelu_new(block.fc1.forward(block.norm2.forward(x))));
+            let (q, k) = (block.q.forward(normal.clone()), block.k.forward(normal.clone()));
+            let attended = attend(q, None, k, block.v.forward(normal), Some(padding.clone()), self.heads);
+            x = block.out.forward_with(attended, Activation::None, Some(x));
+            let inner = block.fc1.forward_with(block.norm2.forward(x.clone()), Activation::GeluNew, None);
+            x = block.fc2.forward_with(inner, Activation::None, Some(x));
         }
         // Image tokens alone are pooled: they have read the prompt, and there are always N of them.
         let pooled = self.norm.forward(x.narrow(1, text_len, n)).mean_dim(1).reshape([batch, d]);
-        self.head2.forward(gelu_new(self.head1.forward(pooled))).reshape([batch])
+        self.head2.forward(self.head1.forward_with(pooled, Activation::GeluNew, None)).reshape([batch])
     }
 }
 

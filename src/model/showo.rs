@@ -9,9 +9,10 @@
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use super::layers::{Embedding, LayerNorm, Linear, attend, gelu_new, join_heads, split_heads};
+use super::layers::{Embedding, LayerNorm, Linear, Matrix, attend, rotate};
 use super::weights::{ModelError, Weights};
 use crate::config::ShowoConfig;
+use crate::ops::Activation;
 
 /// The additive bias of a forbidden attention: large, and still finite when two of them meet.
 pub const FORBIDDEN: f32 = -1e9;
@@ -57,6 +58,8 @@ struct PhiForCausalLm {
 #[derive(Module, Debug)]
 pub struct Showo {
     showo: PhiForCausalLm,
+    /// The head's rows of the codebook, where they are fixed (int8): cutting them out copies them.
+    code_head: Option<Linear>,
     #[module(skip)]
     layout: Layout,
 }
@@ -70,18 +73,18 @@ struct Layout {
     codes: usize,
 }
 
-/// Keys and values of the text, one entry a layer, each `[batch, heads, text, head]`.
+/// Keys and values of the text, one entry a layer, each `[batch, text, heads·head]`.
 #[derive(Debug, Clone)]
 pub struct Prefix {
-    keys: Vec<Tensor<4>>,
-    values: Vec<Tensor<4>>,
+    keys: Vec<Tensor<3>>,
+    values: Vec<Tensor<3>>,
 }
 
 impl Prefix {
     /// Tokens of the text.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.keys.first().map_or(0, |keys| keys.dims()[2])
+        self.keys.first().map_or(0, |keys| keys.dims()[1])
     }
 
     /// Whether there is no text at all.
@@ -91,56 +94,28 @@ impl Prefix {
     }
 }
 
-/// Cosine and sine of the rotary embedding, each `[1, 1, tokens, rotary]`.
-#[derive(Debug, Clone)]
-struct Rotary {
-    cos: Tensor<4>,
-    sin: Tensor<4>,
-}
-
-impl Rotary {
-    fn new(start: usize, tokens: usize, layout: &Layout, device: &Device) -> Self {
-        let half = layout.rotary / 2;
-        let mut cos = Vec::with_capacity(tokens * layout.rotary);
-        let mut sin = Vec::with_capacity(tokens * layout.rotary);
-        for position in start..start + tokens {
-            for channel in 0..layout.rotary {
-                // The reference computes frequencies and angles in f32; so do we.
-                let exponent = (2 * (channel % half)) as f32 / layout.rotary as f32;
-                let angle = position as f32 * (1.0 / (layout.theta as f32).powf(exponent));
-                cos.push(angle.cos());
-                sin.push(angle.sin());
-            }
-        }
-        let upload = |values| Tensor::from_data(TensorData::new(values, [1, 1, tokens, layout.rotary]), device);
-        Self { cos: upload(cos), sin: upload(sin) }
+/// Angles of the rotary embedding for the tokens from `start`: `[tokens, rotary]`, cosines and then sines.
+fn rotary_table(start: usize, tokens: usize, layout: &Layout, device: &Device) -> Tensor<2> {
+    let half = layout.rotary / 2;
+    let mut values = Vec::with_capacity(tokens * layout.rotary);
+    for position in start..start + tokens {
+        // The reference computes frequencies and angles in f32; so do we.
+        let angle = |channel: usize| {
+            let exponent = (2 * channel) as f32 / layout.rotary as f32;
+            position as f32 * (1.0 / (layout.theta as f32).powf(exponent))
+        };
+        values.extend((0..half).map(|channel| angle(channel).cos()));
+        values.extend((0..half).map(|channel| angle(channel).sin()));
     }
-
-    /// Rotates the first channels of each head; `rotate_half` pairs channel i with i + half.
-    fn apply(&self, x: Tensor<4>) -> Tensor<4> {
-        let rotary = self.cos.dims()[3];
-        let head = x.dims()[3];
-        let turning = x.clone().narrow(3, 0, rotary);
-        let half = rotary / 2;
-        let turned =
-            Tensor::cat(vec![turning.clone().narrow(3, half, half).neg(), turning.clone().narrow(3, 0, half)], 3);
-        let turning = turning * self.cos.clone() + turned * self.sin.clone();
-        if rotary == head {
-            return turning;
-        }
-        Tensor::cat(vec![turning, x.narrow(3, rotary, head - rotary)], 3)
-    }
+    Tensor::from_data(TensorData::new(values, [tokens, layout.rotary]), device)
 }
 
 impl Attention {
-    /// Queries of the new tokens, and keys and values of the new tokens, rotated.
-    fn project(&self, x: Tensor<3>, rotary: &Rotary) -> (Tensor<4>, Tensor<4>, Tensor<4>) {
-        let q = split_heads(self.q_proj.forward(x.clone()), self.heads);
-        let k = split_heads(self.k_proj.forward(x.clone()), self.heads);
-        let v = split_heads(self.v_proj.forward(x), self.heads);
-        let q = self.q_layernorm.as_ref().map_or(q.clone(), |norm| norm.forward(q));
-        let k = self.k_layernorm.as_ref().map_or(k.clone(), |norm| norm.forward(k));
-        (rotary.apply(q), rotary.apply(k), v)
+    /// Queries, keys and values of the new tokens, the first two rotated; each `[batch, tokens, heads·head]`.
+    fn project(&self, x: Tensor<3>, table: &Tensor<2>) -> (Tensor<3>, Tensor<3>, Tensor<3>) {
+        let q = rotate(self.q_proj.forward(x.clone()), table.clone(), self.heads, self.q_layernorm.as_ref());
+        let k = rotate(self.k_proj.forward(x.clone()), table.clone(), self.heads, self.k_layernorm.as_ref());
+        (q, k, self.v_proj.forward(x))
     }
 }
 
@@ -184,14 +159,17 @@ impl Showo {
                 },
             });
         }
+        let lm_head = Linear::take(w, "showo.lm_head", d, config.vocab_size, true, std)?;
+        let fixed = matches!(lm_head.weight, Matrix::Q8(_));
         let network = Self {
+            code_head: fixed.then(|| lm_head.outputs(config.first_code(), config.codebook_size)),
             showo: PhiForCausalLm {
                 model: Phi {
                     embed_tokens: Embedding::take(w, "showo.model.embed_tokens", config.vocab_size, d, std)?,
                     layers,
                     final_layernorm: LayerNorm::take(w, "showo.model.final_layernorm", d, eps)?,
                 },
-                lm_head: Linear::take(w, "showo.lm_head", d, config.vocab_size, true, std)?,
+                lm_head,
             },
             layout: Layout {
                 rotary: config.rotary_len(),
@@ -257,15 +235,12 @@ impl Showo {
         mut keep: Option<&mut Prefix>,
     ) -> Tensor<3> {
         let tokens = x.dims()[1];
-        let rotary = Rotary::new(start, tokens, &self.layout, &x.device());
+        let table = rotary_table(start, tokens, &self.layout, &x.device());
         let last = self.showo.model.layers.len() - 1;
         for (index, block) in self.showo.model.layers.iter().enumerate() {
             let normal = block.input_layernorm.forward(x.clone());
-            let (q, mut k, mut v) = block.self_attn.project(normal.clone(), &rotary);
-            if let Some(past) = past {
-                k = Tensor::cat(vec![past.keys[index].clone(), k], 2);
-                v = Tensor::cat(vec![past.values[index].clone(), v], 2);
-            }
+            let attn = &block.self_attn;
+            let (q, k, v) = attn.project(normal.clone(), &table);
             if let Some(keep) = keep.as_deref_mut() {
                 keep.keys.push(k.clone());
                 keep.values.push(v.clone());
@@ -274,9 +249,11 @@ impl Showo {
                     return x;
                 }
             }
-            let attended = block.self_attn.dense.forward(join_heads(attend(q, k, v, Some(bias.clone()))));
-            let mlp = block.mlp.fc2.forward(gelu_new(block.mlp.fc1.forward(normal)));
-            x = attended + mlp + x;
+            let past = past.map(|past| (past.keys[index].clone(), past.values[index].clone()));
+            let attended = attend(q, past, k, v, Some(bias.clone()), attn.heads);
+            x = attn.dense.forward_with(attended, Activation::None, Some(x));
+            let inner = block.mlp.fc1.forward_with(normal, Activation::GeluNew, None);
+            x = block.mlp.fc2.forward_with(inner, Activation::None, Some(x));
         }
         self.showo.model.final_layernorm.forward(x)
     }
@@ -290,6 +267,9 @@ impl Showo {
     /// Logits over the codebook's columns only, `[rows, d]` → `[rows, codebook]`.
     #[must_use]
     pub fn code_logits(&self, hidden: Tensor<2>) -> Tensor<2> {
-        self.showo.lm_head.forward_outputs(hidden, self.layout.first_code, self.layout.codes)
+        match &self.code_head {
+            Some(head) => head.forward(hidden),
+            None => self.showo.lm_head.outputs(self.layout.first_code, self.layout.codes).forward(hidden),
+        }
     }
 }

@@ -2,18 +2,12 @@
 //!
 //! - [`block`]: the format on disk. One f16 scale per [`BLOCK`] inputs; encode, decode, measure the error.
 //! - [`tensor`]: [`Q8Tensor`], the same blocks on a burn device, four values to a 32-bit word.
-//! - [`linear`]: `x · wᵀ` without ever holding `w` in floating point; kernels for the CPU and for WebGPU.
-//! - [`conv`]: 2-D convolution over the same product.
 //! - [`mod@self_test`]: checks and times the kernels on whatever device the page or a test hands over.
 
 pub mod block;
-pub mod conv;
-pub mod linear;
 pub mod self_test;
 pub mod tensor;
 
 pub use block::{BLOCK, QuantError, Quantized, dequantize, quantize};
-pub use conv::{Windows, q8_conv2d, q8_conv2d_windows};
-pub use linear::{q8_linear, q8_linear_nd};
 pub use self_test::{SelfTestRow, self_test};
 pub use tensor::Q8Tensor;

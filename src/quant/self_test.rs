@@ -6,9 +6,8 @@ use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use serde::Serialize;
 
 use super::block::{blocks, dequantize, quantize};
-use super::conv::{Windows, q8_conv2d_windows};
-use super::linear::q8_linear;
 use super::tensor::Q8Tensor;
+use crate::ops::{After, Weight, Windows, conv2d, linear};
 
 /// One check.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -69,8 +68,9 @@ pub async fn self_test(device: &Device) -> Result<Vec<SelfTestRow>, String> {
     for windows in [
         Windows::same(3),
         Windows::same(1),
-        Windows { kernel: [3, 3], stride: [2, 2], padding: [0, 1, 0, 1] },
-        Windows { kernel: [2, 5], stride: [1, 3], padding: [1, 0, 3, 2] },
+        Windows { kernel: [3, 3], stride: [2, 2], padding: [0, 1, 0, 1], enlarge: 1 },
+        Windows { kernel: [2, 5], stride: [1, 3], padding: [1, 0, 3, 2], enlarge: 1 },
+        Windows { enlarge: 2, ..Windows::same(3) },
     ] {
         table.push(conv_row(windows, device).await?);
     }
@@ -89,15 +89,15 @@ pub async fn time_linear([rows, inputs, out]: [usize; 3], device: &Device, secon
     let weight = weight(out, inputs, 1);
     let w = upload(&weight, device)?;
     let x = Tensor::<2>::from_data(TensorData::new(noise(rows * inputs, 2), [rows, inputs]), device);
-    read(q8_linear(x.clone(), &w)).await?;
+    read(product_of(x.clone(), &w)).await?;
     let (begin, mut best) = (clock(), f64::INFINITY);
     loop {
         // Several products a read-back: with one, a browser would mostly measure its own round trip.
         const REPEATS: usize = 8;
         let start = clock();
-        let mut y = q8_linear(x.clone(), &w);
+        let mut y = product_of(x.clone(), &w);
         for _ in 1..REPEATS {
-            y = q8_linear(x.clone(), &w);
+            y = product_of(x.clone(), &w);
         }
         read(y.slice([0..1, 0..1])).await?;
         best = best.min((clock() - start) / REPEATS as f64);
@@ -105,6 +105,11 @@ pub async fn time_linear([rows, inputs, out]: [usize; 3], device: &Device, secon
             return Ok(2e-9 * (rows * inputs * out) as f64 / best);
         }
     }
+}
+
+/// The product alone.
+fn product_of(x: Tensor<2>, w: &Q8Tensor) -> Tensor<2> {
+    linear(x, Weight::Q8(w), After::default())
 }
 
 /// Seconds since some moment in the past.
@@ -120,7 +125,7 @@ async fn linear_row([rows, inputs, out]: [usize; 3], device: &Device) -> Result<
     let x = noise(rows * inputs, 5 + rows as u64);
     let w = upload(&weight, device)?;
     let input = Tensor::<2>::from_data(TensorData::new(x.clone(), [rows, inputs]), device);
-    let got = read(q8_linear(input, &w)).await?;
+    let got = read(product_of(input, &w)).await?;
     let expected = product(&x, &dequantize(&weight), inputs);
     row("linear", [rows, inputs, out], &got, &expected)
 }
@@ -142,7 +147,7 @@ async fn slice_row(device: &Device) -> Result<SelfTestRow, String> {
     let weight = weight(out, inputs, 13);
     let x = noise(rows * inputs, 17);
     let input = Tensor::<2>::from_data(TensorData::new(x.clone(), [rows, inputs]), device);
-    let got = read(q8_linear(input, &upload(&weight, device)?.slice_rows(part.clone()))).await?;
+    let got = read(product_of(input, &upload(&weight, device)?.slice_rows(part.clone()))).await?;
     let expected = product(&x, &dequantize(&weight)[part.start * inputs..part.end * inputs], inputs);
     row("slice", [rows, inputs, part.len()], &got, &expected)
 }
@@ -154,7 +159,7 @@ async fn conv_row(windows: Windows, device: &Device) -> Result<SelfTestRow, Stri
     let weight = weight(out, inputs, 19);
     let x = noise(batch * channels * height * width, 23);
     let input = Tensor::<4>::from_data(TensorData::new(x.clone(), picture), device);
-    let got = read(q8_conv2d_windows(input, &upload(&weight, device)?, windows)).await?;
+    let got = read(conv2d(input, &Weight::Q8(&upload(&weight, device)?), windows, None, None)).await?;
 
     let table = dequantize(&weight);
     let [out_h, out_w] = windows.output(height, width).ok_or("the self-test's picture is too small")?;
@@ -164,8 +169,9 @@ async fn conv_row(windows: Windows, device: &Device) -> Result<SelfTestRow, Stri
         let mut sum = 0f64;
         for (c, ky, kx, _) in grid([channels, kh, kw, 1]) {
             let (sy, sx) = (y * windows.stride[0] + ky, x0 * windows.stride[1] + kx);
-            if (top..top + height).contains(&sy) && (left..left + width).contains(&sx) {
-                let value = x[((b * channels + c) * height + sy - top) * width + sx - left];
+            let times = windows.enlarge;
+            if (top..top + times * height).contains(&sy) && (left..left + times * width).contains(&sx) {
+                let value = x[((b * channels + c) * height + (sy - top) / times) * width + (sx - left) / times];
                 sum += f64::from(value) * f64::from(table[o * inputs + (c * kh + ky) * kw + kx]);
             }
         }

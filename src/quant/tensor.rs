@@ -5,7 +5,7 @@ use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use half::f16;
 
 use super::block::{self, BLOCK, QuantError, Quantized};
-use super::linear::q8_gather;
+use crate::ops;
 
 /// 32-bit words that hold one block's 32 values.
 pub(crate) const BLOCK_WORDS: usize = BLOCK / 4;
@@ -99,7 +99,7 @@ impl Q8Tensor {
     /// # Panics
     /// On the CPU when an id is not in `0..out`. A GPU kernel cannot report: there the id is clamped to the last row.
     pub fn gather_rows(&self, ids: Tensor<1, Int>) -> Tensor<2> {
-        q8_gather(ids, self)
+        ops::gather(ids, self)
     }
 
     /// The rows of `range` as a weight of their own, still int8: for instance only the codebook's rows of an output

@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::Tensor;
 
 use crate::models::ImageTokenizer;
 
@@ -40,9 +40,6 @@ impl ImageTokenizer {
     /// Grids of N codes to pixels, `[grids, 3, side, side]`, values about −1…1.
     #[must_use]
     pub fn decode(&self, grids: &[&[i32]]) -> Tensor<4> {
-        let codes: Vec<i32> = grids.iter().flat_map(|grid| grid.iter()).copied().collect();
-        let positions = grids.first().map_or(0, |grid| grid.len());
-        let codes = Tensor::<2, Int>::from_data(TensorData::new(codes, [grids.len(), positions]), &self.device);
-        self.magvit.decode(codes)
+        self.magvit.decode(grids, &self.device)
     }
 }

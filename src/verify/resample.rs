@@ -2,6 +2,8 @@
 
 use burn::tensor::{Tensor, TensorData};
 
+use crate::ops::{After, Weight, linear};
+
 /// Cuts each picture of `[batch, 3, s, s]` into `grid × grid` patches and resamples each to `side × side`:
 /// `[batch · grid², 3, side, side]`, patches row by row.
 ///
@@ -16,12 +18,13 @@ pub fn resample(pixels: Tensor<4>, grid: usize, side: usize) -> Tensor<4> {
     let device = pixels.device();
     let all = grid * side;
     let matrix = |source: usize| {
-        // `[source, all]`: a column makes one target pixel.
-        Tensor::<2>::from_data(TensorData::new(columns(source, grid, side), [source, all]), &device)
+        // A row makes one target pixel.
+        Tensor::<2>::from_data(TensorData::new(rows(source, grid, side), [all, source]), &device)
     };
-    let across = pixels.reshape([batch * channels * height, width]).matmul(matrix(width));
+    let times = |x: Tensor<2>, source: usize| linear(x, Weight::Float(matrix(source)), After::default());
+    let across = times(pixels.reshape([batch * channels * height, width]), width);
     let turned = across.reshape([batch * channels, height, all]).swap_dims(1, 2);
-    let both = turned.reshape([batch * channels * all, height]).matmul(matrix(height));
+    let both = times(turned.reshape([batch * channels * all, height]), height);
     // [batch, channel, patch column, x, patch row, y]
     both.reshape([batch, channels, grid, side, grid, side]).permute([0, 4, 2, 1, 5, 3]).reshape([
         batch * grid * grid,
@@ -31,10 +34,9 @@ pub fn resample(pixels: Tensor<4>, grid: usize, side: usize) -> Tensor<4> {
     ])
 }
 
-/// The weights `[source, grid · side]` of one axis.
-fn columns(source: usize, grid: usize, side: usize) -> Vec<f32> {
-    let all = grid * side;
-    let mut weights = vec![0.0; source * all];
+/// The weights `[grid · side, source]` of one axis.
+fn rows(source: usize, grid: usize, side: usize) -> Vec<f32> {
+    let mut weights = vec![0.0; source * grid * side];
     for patch in 0..grid {
         let edge = |index: usize| (index * source + grid / 2) / grid;
         let (start, end) = (edge(patch), edge(patch + 1).max(edge(patch) + 1).min(source));
@@ -45,7 +47,7 @@ fn columns(source: usize, grid: usize, side: usize) -> Vec<f32> {
             let weight = |at: usize| (1.0 - ((at - start) as f32 - centre).abs() / reach).max(0.0);
             let sum: f32 = (start..end).map(weight).sum();
             for at in start..end {
-                weights[at * all + patch * side + pixel] = weight(at) / sum;
+                weights[(patch * side + pixel) * source + at] = weight(at) / sum;
             }
         }
     }
@@ -98,10 +100,8 @@ mod tests {
     #[test]
     fn any_grid_fits_any_side() {
         for (source, grid) in [(8, 3), (5, 5), (64, 7)] {
-            for column in 0..grid * 4 {
-                let weights = columns(source, grid, 4);
-                let sum: f32 = (0..source).map(|at| weights[at * grid * 4 + column]).sum();
-                assert!((sum - 1.0).abs() < 1e-5);
+            for row in rows(source, grid, 4).chunks(source) {
+                assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-5);
             }
         }
     }

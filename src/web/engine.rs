@@ -15,9 +15,21 @@ use crate::models::{JUDGES, LoadError, Models};
 use crate::session::{CancelFlag, Drawing, Outcome, Session, SessionError};
 use crate::settings::{Settings, VerifierMode};
 
+unsafe extern "C" {
+    /// Runs the constructors that cubecl's intermediate language registers itself with (the `inventory` crate).
+    fn __wasm_call_ctors();
+}
+
 /// Panics are bugs; they are at least written to the console with their place.
 #[wasm_bindgen(start)]
 fn start() {
+    // A module that nowhere calls its constructors is linked as a "command": every call from JavaScript, also one for
+    // a slot in a table, then begins with all of them, which was three quarters of the time on the host.
+    //
+    // SAFETY: the linker makes this function; it takes nothing, and this is the only call, before any other.
+    unsafe {
+        __wasm_call_ctors();
+    }
     console_error_panic_hook::set_once();
 }
 

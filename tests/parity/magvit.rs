@@ -20,6 +20,8 @@ pub fn check(case: &Case) {
             assert!(value.abs() <= 1e-4 || of(*found) == of(wanted), "{}: code {at} bit {bit}", case.name);
         }
     }
-    let decoded = network.decode(case.int_tensor("decode_codes"));
+    let codes: Vec<i32> = case.ints("decode_codes").into_iter().map(|code| code as i32).collect();
+    let grids: Vec<&[i32]> = codes.chunks(tokens).collect();
+    let decoded = network.decode(&grids, &case.device);
     case.close("pixels", &values(decoded), &case.floats("decoded"), 1e-4);
 }

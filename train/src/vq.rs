@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::{Result, anyhow};
 use burn::module::Module;
 use burn::tensor::activation::sigmoid;
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 use scenes::{Colour, GROUND, LATTICE, Object, Picture, Rng, SIDE, Scene, Shape, Size};
 use serde::{Deserialize, Serialize};
 use showo::config::MagvitConfig;
@@ -183,10 +183,8 @@ pub fn codes(model: &Magvit, pictures: &[Picture], device: &burn::tensor::Device
 /// Pictures of codes. Reads synchronously.
 #[must_use]
 pub fn decode(model: &Magvit, codes: &[Vec<i32>], device: &burn::tensor::Device) -> Vec<Picture> {
-    let tokens = codes.first().map_or(0, Vec::len);
-    let flat: Vec<i32> = codes.iter().flatten().copied().collect();
-    let codes = Tensor::<2, Int>::from_data(TensorData::new(flat, [codes.len(), tokens]), device);
-    data::pictures(model.decode(codes))
+    let grids: Vec<&[i32]> = codes.iter().map(Vec::as_slice).collect();
+    data::pictures(model.decode(&grids, device))
 }
 
 /// What reconstruction keeps, over `count` scenes that training has not seen.

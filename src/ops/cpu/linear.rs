@@ -1,4 +1,4 @@
-//! The product and the look-up on the CPU.
+//! The product and the look-up.
 //!
 //! Many rows: 16 outputs by 256 inputs are decoded into a 16 KiB panel, and every group of 6 rows of `x` is multiplied
 //! with it while it is in the first-level cache; 6 × 16 sums live in registers. A few rows: one dot product an output,
@@ -7,8 +7,8 @@
 
 use half::f16;
 
+use super::{each_chunk, threads_for};
 use crate::quant::block::{BLOCK, blocks};
-use crate::quant::conv::Unroll;
 use crate::quant::tensor::BLOCK_WORDS;
 
 /// Outputs in a panel: two AVX registers, or two of wasm's.
@@ -23,9 +23,6 @@ const FEW_ROWS: usize = if cfg!(target_arch = "wasm32") { 2 } else { 5 };
 const LANES: usize = if cfg!(target_arch = "wasm32") { 4 } else { 16 };
 /// Outputs that a thread takes at once in the few-rows case.
 const FEW_OUTS: usize = 32;
-/// Multiplications below which waking other threads costs more than they save (about 20 µs of work).
-#[cfg(not(target_arch = "wasm32"))]
-const WORTH_THREADS: usize = 1 << 19;
 /// Floats in the buffer between the tiles and the result: 256 KiB, to stay in the second-level cache.
 const STAGED: usize = 1 << 16;
 
@@ -33,7 +30,7 @@ const STAGED: usize = 1 << 16;
 const _: () = assert!(cfg!(target_endian = "little"));
 
 /// A weight as [`Q8Tensor`](crate::quant::Q8Tensor) lays it out.
-pub struct Weight<'a> {
+pub struct Blocks<'a> {
     /// `[out, 8 · blocks]`
     packed: &'a [i32],
     /// `[out, ceil(blocks / 2)]`
@@ -45,7 +42,7 @@ pub struct Weight<'a> {
     blocks: usize,
 }
 
-impl<'a> Weight<'a> {
+impl<'a> Blocks<'a> {
     /// `packed` is `[out, 8 · blocks]`, `scale` is `[out, ceil(blocks / 2)]`.
     pub fn new(packed: &'a [i32], scale: &'a [i32], inputs: usize) -> Self {
         let blocks = blocks(inputs);
@@ -66,16 +63,21 @@ impl<'a> Weight<'a> {
 }
 
 /// `x [rows, inputs]` · `wᵀ`: `[rows, out]`, row by row. Uses rayon's threads natively, one thread in a browser.
-pub fn linear(x: &[f32], w: &Weight) -> Vec<f32> {
+pub fn linear_q8(x: &[f32], w: &Blocks) -> Vec<f32> {
     let rows = x.len() / w.inputs;
     if rows < FEW_ROWS { few_rows(x, rows, w) } else { many_rows(x, rows, w) }
+}
+
+/// As [`linear_q8`], for a weight `[out, inputs]` in f32.
+pub fn linear_f32(x: &[f32], weight: &[f32], inputs: usize) -> Vec<f32> {
+    many_rows(x, x.len() / inputs, &Floats { weight, inputs })
 }
 
 /// The rows `ids` of `w`, `[n, inputs]`.
 ///
 /// # Panics
 /// When an id is not in `0..out`.
-pub fn gather(ids: &[i32], w: &Weight) -> Vec<f32> {
+pub fn gather(ids: &[i32], w: &Blocks) -> Vec<f32> {
     let mut rows = Vec::with_capacity(ids.len() * w.inputs);
     for &id in ids {
         let out = usize::try_from(id).ok().filter(|&id| id < w.out);
@@ -91,49 +93,18 @@ pub fn gather(ids: &[i32], w: &Weight) -> Vec<f32> {
     rows
 }
 
-/// The windows that `unroll` names of the picture `x`, one a row: `[count, channels · kh · kw]`.
-pub fn unroll(x: &[f32], unroll: &Unroll) -> Vec<f32> {
-    let Unroll { picture: [_, channels, height, width], output: [out_h, out_w], windows, start, count } = *unroll;
-    let [kh, kw] = windows.kernel;
-    let [top, _, left, _] = windows.padding;
-    let inputs = channels * kh * kw;
-    let mut rows = vec![0f32; count * inputs];
-    each_chunk(threads_for(count * inputs), &mut rows, inputs * out_w, |chunk, rows| {
-        for (at, row) in rows.chunks_exact_mut(inputs).enumerate() {
-            let window = start + chunk * out_w + at;
-            let (batch, y, x0) = (window / (out_h * out_w), window / out_w % out_h, window % out_w);
-            // Of the kernel's columns, those inside the picture.
-            let x0 = x0 * windows.stride[1];
-            let (from, to) = (left.saturating_sub(x0), kw.min((width + left).saturating_sub(x0)));
-            if from >= to {
-                continue;
-            }
-            for (channel, part) in row.chunks_exact_mut(kh * kw).enumerate() {
-                for (ky, line) in part.chunks_exact_mut(kw).enumerate() {
-                    let Some(y) = (y * windows.stride[0] + ky).checked_sub(top).filter(|&y| y < height) else {
-                        continue;
-                    };
-                    let source = ((batch * channels + channel) * height + y) * width + x0 + from - left;
-                    line[from..to].copy_from_slice(&x[source..source + to - from]);
-                }
-            }
-        }
-    });
-    rows
-}
-
-fn many_rows(x: &[f32], rows: usize, w: &Weight) -> Vec<f32> {
-    let x = interleave(x, rows, w.inputs);
+fn many_rows(x: &[f32], rows: usize, w: &impl Panels) -> Vec<f32> {
+    let x = interleave(x, rows, w.inputs());
     let row_groups = rows.div_ceil(ROWS);
-    let panels = w.out.div_ceil(OUTS);
-    let threads = threads_for(rows * w.inputs * w.out);
+    let panels = w.out().div_ceil(OUTS);
+    let threads = threads_for(rows * w.inputs() * w.out());
 
     // Tiles first land panel by panel, `[panel][row group][ROWS][OUTS]`, so that threads write to separate places; a
     // few panels at a time, so that the detour stays in the cache for any number of outputs.
     let tile = row_groups * ROWS * OUTS;
     let at_once = (STAGED / tile).max(2 * threads).min(panels);
     let mut staged = vec![0f32; at_once * tile];
-    let mut y = vec![0f32; rows * w.out];
+    let mut y = vec![0f32; rows * w.out()];
     for first in (0..panels).step_by(at_once) {
         let here = at_once.min(panels - first);
         each_chunk(threads, &mut staged[..here * tile], tile, |panel, sums| {
@@ -141,8 +112,8 @@ fn many_rows(x: &[f32], rows: usize, w: &Weight) -> Vec<f32> {
             one_panel(&x, (first + panel) * OUTS, w, sums.as_chunks_mut().0);
         });
         let (out0, staged) = (first * OUTS, &staged);
-        each_chunk(threads, &mut y, w.out, |row, line| {
-            let line = &mut line[out0..w.out.min(out0 + here * OUTS)];
+        each_chunk(threads, &mut y, w.out(), |row, line| {
+            let line = &mut line[out0..w.out().min(out0 + here * OUTS)];
             for (panel, part) in line.chunks_mut(OUTS).enumerate() {
                 let from = panel * tile + row * OUTS;
                 part.copy_from_slice(&staged[from..from + part.len()]);
@@ -165,19 +136,70 @@ fn interleave(x: &[f32], rows: usize, inputs: usize) -> Vec<[f32; ROWS]> {
 }
 
 /// Adds the outputs `out0..out0 + OUTS` for all rows to `sums`, `[row][OUTS]`. Outputs past the end stay 0.
-fn one_panel(x: &[[f32; ROWS]], out0: usize, w: &Weight, sums: &mut [[f32; OUTS]]) {
+fn one_panel(x: &[[f32; ROWS]], out0: usize, w: &impl Panels, sums: &mut [[f32; OUTS]]) {
     let mut panel = [[0f32; OUTS]; PANEL];
-    for start in (0..w.inputs).step_by(PANEL) {
-        let width = PANEL.min(w.inputs - start);
-        decode(w, out0, start / BLOCK, width.div_ceil(BLOCK), &mut panel);
-        for (group, sums) in x.chunks_exact(w.inputs).zip(sums.as_chunks_mut::<ROWS>().0) {
+    for start in (0..w.inputs()).step_by(PANEL) {
+        let width = PANEL.min(w.inputs() - start);
+        w.decode(out0, start, width, &mut panel);
+        for (group, sums) in x.chunks_exact(w.inputs()).zip(sums.as_chunks_mut::<ROWS>().0) {
             tile(&group[start..start + width], &panel[..width], sums);
         }
     }
 }
 
+/// A weight that can be cut into panels.
+trait Panels: Sync {
+    /// Rows.
+    fn out(&self) -> usize;
+
+    /// Inputs a row.
+    fn inputs(&self) -> usize;
+
+    /// Writes `width` inputs from `start` (a multiple of [`PANEL`]) of the outputs `out0..out0 + OUTS` to `panel`,
+    /// `[input][OUTS]`; past the last output, anything.
+    fn decode(&self, out0: usize, start: usize, width: usize, panel: &mut [[f32; OUTS]; PANEL]);
+}
+
+impl Panels for Blocks<'_> {
+    fn out(&self) -> usize {
+        self.out
+    }
+
+    fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    fn decode(&self, out0: usize, start: usize, width: usize, panel: &mut [[f32; OUTS]; PANEL]) {
+        decode(self, out0, start / BLOCK, width.div_ceil(BLOCK), panel);
+    }
+}
+
+/// A weight `[out, inputs]` in f32.
+struct Floats<'a> {
+    weight: &'a [f32],
+    inputs: usize,
+}
+
+impl Panels for Floats<'_> {
+    fn out(&self) -> usize {
+        self.weight.len() / self.inputs
+    }
+
+    fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    fn decode(&self, out0: usize, start: usize, width: usize, panel: &mut [[f32; OUTS]; PANEL]) {
+        for (out, row) in self.weight.chunks_exact(self.inputs).skip(out0).take(OUTS).enumerate() {
+            for (to, &from) in panel.iter_mut().zip(&row[start..start + width]) {
+                to[out] = from;
+            }
+        }
+    }
+}
+
 /// Decodes `count` blocks from `block0` of the outputs `out0..out0 + OUTS` into `panel`, `[input][OUTS]`.
-fn decode(w: &Weight, out0: usize, block0: usize, count: usize, panel: &mut [[f32; OUTS]; PANEL]) {
+fn decode(w: &Blocks, out0: usize, block0: usize, count: usize, panel: &mut [[f32; OUTS]; PANEL]) {
     let outs = OUTS.min(w.out - out0);
     // Past the last output the last row is decoded again: harmless, and free of a special case in the loop below.
     let rows: [&[[i32; BLOCK_WORDS]]; OUTS] = std::array::from_fn(|j| w.row(out0 + j.min(outs - 1)));
@@ -220,7 +242,7 @@ fn multiply_add(a: f32, b: f32, c: f32) -> f32 {
     if cfg!(any(target_feature = "fma", target_arch = "aarch64")) { a.mul_add(b, c) } else { a * b + c }
 }
 
-fn few_rows(x: &[f32], rows: usize, w: &Weight) -> Vec<f32> {
+fn few_rows(x: &[f32], rows: usize, w: &Blocks) -> Vec<f32> {
     // Whole blocks, so that the loop has no tail. Three rows go as four: the compiler makes poor code of three.
     let width = w.blocks * BLOCK;
     let mut padded = vec![0f32; rows.next_power_of_two() * width];
@@ -237,7 +259,7 @@ fn few_rows(x: &[f32], rows: usize, w: &Weight) -> Vec<f32> {
 }
 
 /// [`linear`] for exactly `R` rows of whole blocks.
-fn dots<const R: usize>(x: &[f32], w: &Weight) -> Vec<f32> {
+fn dots<const R: usize>(x: &[f32], w: &Blocks) -> Vec<f32> {
     let width = w.blocks * BLOCK;
     let x: [&[[f32; BLOCK]]; R] = std::array::from_fn(|r| x[r * width..][..width].as_chunks().0);
     let mut transposed = vec![0f32; w.out * R];
@@ -255,7 +277,7 @@ fn dots<const R: usize>(x: &[f32], w: &Weight) -> Vec<f32> {
 
 /// `R` rows times one row of the weight, each block decoded once.
 #[inline(always)]
-fn dot<const R: usize>(x: &[&[[f32; BLOCK]]; R], w: &Weight, out: usize) -> [f32; R] {
+fn dot<const R: usize>(x: &[&[[f32; BLOCK]]; R], w: &Blocks, out: usize) -> [f32; R] {
     let mut sums = [[0f32; LANES]; R];
     for (block, words) in w.row(out).iter().enumerate() {
         let s = w.scale(out, block);
@@ -277,24 +299,4 @@ fn dot<const R: usize>(x: &[&[[f32; BLOCK]]; R], w: &Weight, out: usize) -> [f32
         }
     }
     sums.map(|lanes| lanes.iter().sum())
-}
-
-/// Threads worth using for this many multiplications.
-fn threads_for(_multiplications: usize) -> usize {
-    #[cfg(not(target_arch = "wasm32"))]
-    if _multiplications >= WORTH_THREADS {
-        return rayon::current_num_threads();
-    }
-    1
-}
-
-/// Calls `work(index, chunk)` for every chunk of `data`.
-fn each_chunk(threads: usize, data: &mut [f32], size: usize, work: impl Fn(usize, &mut [f32]) + Sync + Send) {
-    #[cfg(not(target_arch = "wasm32"))]
-    if threads > 1 {
-        use rayon::prelude::*;
-        return data.par_chunks_mut(size).enumerate().for_each(|(index, chunk)| work(index, chunk));
-    }
-    let _ = threads;
-    data.chunks_mut(size).enumerate().for_each(|(index, chunk)| work(index, chunk));
 }

@@ -1,0 +1,65 @@
+//! Scaled dot-product attention over cached and new keys, heads side by side as the projections leave them.
+
+use burn::backend::Dispatch;
+use burn::tensor::Tensor;
+
+use super::{Ops, or_else};
+
+/// Sizes of one attention.
+#[derive(Debug, Clone, Copy)]
+pub struct Attention {
+    /// Sequences.
+    pub(crate) batch: usize,
+    /// Queries of a sequence.
+    pub(crate) rows: usize,
+    /// Cached keys of a sequence, seen before the new ones.
+    pub(crate) past: usize,
+    /// New keys of a sequence.
+    pub(crate) columns: usize,
+    /// Heads.
+    pub(crate) heads: usize,
+    /// Channels of a head.
+    pub(crate) head: usize,
+    /// Steps of the bias from sequence to sequence and from row to row, 0 where it is the same for all; `None`
+    /// without a bias.
+    pub(crate) bias: Option<[usize; 2]>,
+}
+
+/// `softmax(QKᵀ/√head + bias)·V`, `[batch, rows, heads·head]`.
+///
+/// `q` `[batch, rows, heads·head]`; `k` and `v` `[batch, columns, heads·head]`, `past` the same for keys that come
+/// before them; `bias` `[1 or batch, 1, 1 or rows, past + columns]`: 0 where attention is allowed, a large negative
+/// number elsewhere.
+///
+/// # Panics
+/// When the shapes do not fit together.
+#[must_use]
+pub fn attention(
+    q: Tensor<3>,
+    past: Option<(Tensor<3>, Tensor<3>)>,
+    k: Tensor<3>,
+    v: Tensor<3>,
+    bias: Option<Tensor<4>>,
+    heads: usize,
+) -> Tensor<3> {
+    let [batch, rows, width] = q.dims();
+    let columns = k.dims()[1];
+    let before = past.as_ref().map_or(0, |(k, _)| k.dims()[1]);
+    assert!(heads > 0 && width.is_multiple_of(heads), "attention: {width} channels in {heads} heads");
+    assert_eq!(k.dims(), [batch, columns, width], "attention: keys");
+    assert_eq!(v.dims(), k.dims(), "attention: values");
+    if let Some((k, v)) = &past {
+        assert_eq!((k.dims(), v.dims()), ([batch, before, width], [batch, before, width]), "attention: the past");
+    }
+    let steps = bias.as_ref().map(|bias| {
+        let [sequences, one, lines, all] = bias.dims();
+        let fits = (sequences == 1 || sequences == batch) && one == 1 && (lines == 1 || lines == rows);
+        assert!(fits && all == before + columns, "attention: a bias {:?}", bias.dims());
+        [if sequences == 1 { 0 } else { lines * all }, if lines == 1 { 0 } else { all }]
+    });
+    let spec = Attention { batch, rows, past: before, columns, heads, head: width / heads, bias: steps };
+    let q = q.into_dispatch();
+    let (past_k, past_v) = past.unzip();
+    let (past_k, past_v, bias) = (or_else(past_k, &q), or_else(past_v, &q), or_else(bias, &q));
+    Tensor::from_dispatch(Dispatch::attention_op(q, past_k, past_v, k.into_dispatch(), v.into_dispatch(), bias, spec))
+}

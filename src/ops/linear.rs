@@ -1,0 +1,132 @@
+//! `y = x · wᵀ` and what usually follows it, in one kernel; row look-up.
+//!
+//! Each backend decodes int8 blocks where it multiplies: the CPU into a panel that stays in the first-level cache, the
+//! GPU into registers. Nowhere does a whole weight exist in floating point.
+
+use burn::backend::Dispatch;
+use burn::tensor::{DType, Int, IntDType, Tensor};
+
+use super::{Ops, or_else};
+use crate::quant::Q8Tensor;
+
+/// A weight `[out, inputs]`.
+#[derive(Debug, Clone)]
+pub enum Weight<'a> {
+    /// int8 blocks.
+    Q8(&'a Q8Tensor),
+    /// f32.
+    Float(Tensor<2>),
+}
+
+impl Weight<'_> {
+    /// `[out, inputs]`.
+    #[must_use]
+    pub fn dims(&self) -> [usize; 2] {
+        match self {
+            Self::Q8(weight) => [weight.out(), weight.inputs()],
+            Self::Float(weight) => weight.dims(),
+        }
+    }
+}
+
+/// A function of one number.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Activation {
+    /// `x`.
+    #[default]
+    None,
+    /// GELU in its tanh form, as `x·σ(2√(2/π)(x + 0.044715x³))`.
+    GeluNew,
+    /// `x·σ(1.702x)`.
+    QuickGelu,
+    /// `x·σ(x)`.
+    Swish,
+}
+
+/// What follows the product: `activation(x·wᵀ + bias) + residual`.
+#[derive(Debug, Clone, Default)]
+pub struct After {
+    /// `[out]`.
+    pub bias: Option<Tensor<1>>,
+    /// Applied to product and bias.
+    pub activation: Activation,
+    /// Laid out as the result.
+    pub residual: Option<Tensor<2>>,
+    /// With `Some(pixels)`, rows are the pixels of pictures and the result is laid out `[pictures, out, pixels]`.
+    pub plane: Option<usize>,
+}
+
+/// [`After`] and the sizes, without the tensors: what a kernel has to know.
+#[derive(Debug, Clone, Copy)]
+pub struct Spec {
+    /// Width of a row of `x`.
+    pub(crate) inputs: usize,
+    /// Rows of the weight.
+    pub(crate) out: usize,
+    /// Whether there is a bias.
+    pub(crate) bias: bool,
+    /// Whether something is added at the end.
+    pub(crate) residual: bool,
+    /// Between the two.
+    pub(crate) activation: Activation,
+    /// As [`After::plane`].
+    pub(crate) plane: Option<usize>,
+}
+
+/// `activation(x · wᵀ + bias) + residual`: `x` is `[rows, inputs]` in f32, `w` `[out, inputs]`; the result is
+/// `[rows, out]` in f32, or `[rows / pixels, out, pixels]` as [`After::plane`] says (returned as `[rows, out]`).
+///
+/// Runs where `x` and `w` are. Inference only: no gradient flows through it.
+///
+/// # Panics
+/// When the widths differ, when `x` is not f32, when `x` and `w` are on different devices, or when `x` is on an
+/// autodiff device (take `x.inner()` or the model's `valid()`).
+#[must_use]
+pub fn linear(x: Tensor<2>, w: Weight<'_>, after: After) -> Tensor<2> {
+    let [rows, width] = x.dims();
+    let [out, inputs] = w.dims();
+    assert_eq!(width, inputs, "linear: x is [{rows}, {width}], the weight [{out}, {inputs}]");
+    assert_eq!(x.dtype(), DType::F32, "linear: x must be f32");
+    assert!(!x.device().is_autodiff(), "linear has no gradient: call it on the tensor without autodiff");
+    if let Some(bias) = &after.bias {
+        assert_eq!(bias.dims(), [out], "linear: the bias");
+    }
+    if let Some(residual) = &after.residual {
+        assert_eq!(residual.dims(), [rows, out], "linear: the residual");
+    }
+    if let Some(pixels) = after.plane {
+        assert!(pixels > 0 && rows.is_multiple_of(pixels), "linear: {rows} rows are no pictures of {pixels} pixels");
+    }
+    if rows == 0 {
+        return Tensor::zeros([0, out], &x.device());
+    }
+    let spec = Spec {
+        inputs,
+        out,
+        bias: after.bias.is_some(),
+        residual: after.residual.is_some(),
+        activation: after.activation,
+        plane: after.plane,
+    };
+    let x = x.into_dispatch();
+    let (bias, residual) = (or_else(after.bias, &x), or_else(after.residual, &x));
+    Tensor::from_dispatch(match w {
+        Weight::Q8(w) => {
+            let (packed, scale) = w.parts();
+            Dispatch::linear_q8_op(x, packed.into_dispatch(), scale.into_dispatch(), bias, residual, spec)
+        }
+        Weight::Float(w) => Dispatch::linear_f32_op(x, w.into_dispatch(), bias, residual, spec),
+    })
+}
+
+/// The rows `ids` (`[n]`) of `w` in f32: `[n, inputs]`.
+#[must_use]
+pub fn gather(ids: Tensor<1, Int>, w: &Q8Tensor) -> Tensor<2> {
+    let (packed, scale) = w.parts();
+    if ids.dims()[0] == 0 {
+        return Tensor::zeros([0, w.inputs()], &w.device());
+    }
+    let ids = ids.cast(IntDType::I32).into_dispatch();
+    let (packed, scale) = (packed.into_dispatch(), scale.into_dispatch());
+    Tensor::from_dispatch(Dispatch::gather_q8_op(ids, packed, scale, w.inputs()))
+}

@@ -1,0 +1,109 @@
+//! Operations of our own beside burn's: one kernel where burn would launch five to fifteen.
+//!
+//! On a GPU every launch costs the host more than such small tensors cost the device, and a product of int8 weights
+//! does not exist there at all. Each operation is a method of [`Ops`]: WGSL of our own in `gpu`, plain loops in
+//! [`cpu`]. They have no gradient; training computes the same functions with burn's operations
+//! (`model/differentiable.rs`), and a test holds the two together.
+
+pub mod attention;
+pub mod conv;
+pub mod cpu;
+mod flex;
+#[cfg(any(target_arch = "wasm32", feature = "webgpu"))]
+mod gpu;
+pub mod linear;
+pub mod norm;
+pub mod rotate;
+pub mod sample;
+
+use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::backend::{Backend, Dispatch, backend_extension};
+use burn::tensor::Device;
+
+pub use attention::{Attention, attention};
+pub use conv::{Unroll, Windows, conv2d, conv2d_rows};
+pub use linear::{Activation, After, Weight, gather, linear};
+pub use norm::{Norm, norm};
+pub use rotate::{Rotate, rotate};
+pub use sample::sample;
+
+/// What a backend has to bring. Shapes are those of the functions around, which have checked them; a tensor that a
+/// specification declares absent is some other tensor and is not read.
+#[backend_extension(Flex, Cube: cfg(any(target_arch = "wasm32", feature = "webgpu")))]
+pub trait Ops: Backend {
+    /// [`linear()`] with int8 blocks laid out as in [`Q8Tensor`](crate::quant::Q8Tensor).
+    fn linear_q8_op(
+        x: FloatTensor<Self>,
+        packed: IntTensor<Self>,
+        scale: IntTensor<Self>,
+        bias: FloatTensor<Self>,
+        residual: FloatTensor<Self>,
+        spec: linear::Spec,
+    ) -> FloatTensor<Self>;
+
+    /// [`linear()`] with a floating-point weight `[out, inputs]`.
+    fn linear_f32_op(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        residual: FloatTensor<Self>,
+        spec: linear::Spec,
+    ) -> FloatTensor<Self>;
+
+    /// The rows `ids [n]` (i32) of int8 blocks: `[n, inputs]`.
+    fn gather_q8_op(
+        ids: IntTensor<Self>,
+        packed: IntTensor<Self>,
+        scale: IntTensor<Self>,
+        inputs: usize,
+    ) -> FloatTensor<Self>;
+
+    /// Windows of a picture `x [batch, channels, height, width]` as rows, `[count, channels · kh · kw]`; zeros where
+    /// a window hangs over the edge.
+    fn unroll_op(x: FloatTensor<Self>, unroll: Unroll) -> FloatTensor<Self>;
+
+    /// [`attention()`].
+    fn attention_op(
+        q: FloatTensor<Self>,
+        past_k: FloatTensor<Self>,
+        past_v: FloatTensor<Self>,
+        k: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        spec: Attention,
+    ) -> FloatTensor<Self>;
+
+    /// [`norm()`].
+    fn norm_op(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        spec: Norm,
+    ) -> FloatTensor<Self>;
+
+    /// [`rotate()`].
+    fn rotate_op(
+        x: FloatTensor<Self>,
+        table: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        spec: Rotate,
+    ) -> FloatTensor<Self>;
+
+    /// [`sample()`]: `[2, candidates, positions]`, codes and log-probabilities.
+    fn sample_op(logits: FloatTensor<Self>, noise: FloatTensor<Self>, tokens: IntTensor<Self>) -> FloatTensor<Self>;
+}
+
+/// Whether these operations run on `device`: everywhere but where gradients are recorded.
+#[must_use]
+pub fn available(device: &Device) -> bool {
+    !device.is_autodiff()
+}
+
+/// The dispatched form of a tensor that may be absent.
+fn or_else<const D: usize>(
+    tensor: Option<burn::tensor::Tensor<D>>,
+    stand_in: &FloatTensor<Dispatch>,
+) -> FloatTensor<Dispatch> {
+    tensor.map_or_else(|| stand_in.clone(), burn::tensor::Tensor::into_dispatch)
+}
