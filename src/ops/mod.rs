@@ -15,6 +15,7 @@ pub mod linear;
 pub mod norm;
 pub mod rotate;
 pub mod sample;
+pub(crate) mod self_test;
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, Dispatch, backend_extension};

@@ -12,7 +12,7 @@ use crate::ops::{After, Weight, Windows, conv2d, linear};
 /// One check.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SelfTestRow {
-    /// `linear`, `gather`, `slice` or `conv`.
+    /// `linear`, `gather`, `slice` or `conv` over int8 blocks; `after`, `attention`, `norm`, `rotate` or `sample`.
     pub what: &'static str,
     /// Rows of the activation (windows, for a convolution; ids, for a look-up).
     pub rows: usize,
@@ -74,6 +74,7 @@ pub async fn self_test(device: &Device) -> Result<Vec<SelfTestRow>, String> {
     ] {
         table.push(conv_row(windows, device).await?);
     }
+    table.extend(crate::ops::self_test::rows(device).await?);
     match table.iter().find(|row| row.max_relative_error.is_nan() || row.max_relative_error > TOLERANCE) {
         Some(row) => Err(format!("{row:?} is off by more than {TOLERANCE:e}")),
         None => Ok(table),
@@ -180,7 +181,7 @@ async fn conv_row(windows: Windows, device: &Device) -> Result<SelfTestRow, Stri
     row("conv", [batch * out_h * out_w, inputs, out], &got, &expected)
 }
 
-fn row(
+pub(crate) fn row(
     what: &'static str,
     [rows, inputs, out]: [usize; 3],
     got: &[f32],
@@ -221,13 +222,13 @@ fn upload(weight: &super::Quantized, device: &Device) -> Result<Q8Tensor, String
     Q8Tensor::from_quantized(weight, device).map_err(|e| e.to_string())
 }
 
-async fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, String> {
+pub(crate) async fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, String> {
     let data = tensor.into_data_async().await.map_err(|e| format!("reading a result: {e:?}"))?;
     data.try_to_vec::<f32>().map_err(|e| format!("reading a result: {e:?}"))
 }
 
 /// Values in −1…1 from a counter (SplitMix64): the same on every device.
-fn noise(count: usize, seed: u64) -> Vec<f32> {
+pub(crate) fn noise(count: usize, seed: u64) -> Vec<f32> {
     (0..count as u64)
         .map(|i| {
             let mut z = (i ^ seed << 32).wrapping_mul(0x9E37_79B9_7F4A_7C15);
