@@ -35,7 +35,7 @@ export const DEFAULTS = Object.freeze({
   candidates: "4",
   verifier: "parm",
   reflection: "",
-  tau: "0.2",
+  tau: "1.1",
   epsilon: "0.01",
   rounds: "3",
   "patch-grid": "4",

@@ -44,7 +44,7 @@ pub struct Options {
     #[arg(long)]
     reflect: bool,
     /// Patches below this CLIPScore are weak, −1 to 2.5
-    #[arg(long, default_value_t = 0.2, requires = "reflect", allow_negative_numbers = true)]
+    #[arg(long, default_value_t = ReflectionSettings::default().threshold, requires = "reflect", allow_negative_numbers = true)]
     tau: f32,
     /// Stop when the picture changes by less than this, 0 to 2
     #[arg(long, default_value_t = 0.01, requires = "reflect")]
