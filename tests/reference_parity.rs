@@ -1,10 +1,13 @@
-//! Every case of the reference's golden tensors, on the CPU backend.
+//! Every case of the reference's golden tensors on the CPU backend: with the operations of our own, and on the autodiff
+//! device with burn's, which is what training computes.
 //!
 //! `SHOWO_PARITY_DIR` names the folder of cases; without it, the project's own copy.
 
 mod parity;
 
 use std::path::PathBuf;
+
+use burn::tensor::Device;
 
 #[test]
 fn every_case_agrees_with_the_reference() {
@@ -18,15 +21,17 @@ fn every_case_agrees_with_the_reference() {
     cases.sort();
     assert!(!cases.is_empty(), "no case (NAME.json) in {}", folder.display());
     for name in cases {
-        let case = parity::Case::read(&folder, &name);
-        println!("{name}");
-        match name.split('_').next() {
-            Some("showo") => parity::showo::check(&case),
-            Some("magvit") => parity::magvit::check(&case),
-            Some("clip") => parity::clip::check(&case),
-            // The training code's own loss is what this kind tests: see train/tests/dpo_parity.rs.
-            Some("dpo") => {}
-            _ => panic!("{name}: unknown kind of case"),
+        for device in [Device::flex(), Device::flex().autodiff()] {
+            let case = parity::Case::read(&folder, &name, &device);
+            println!("{name}, gradients {}", if device.is_autodiff() { "recorded" } else { "not recorded" });
+            match name.split('_').next() {
+                Some("showo") => parity::showo::check(&case),
+                Some("magvit") => parity::magvit::check(&case),
+                Some("clip") => parity::clip::check(&case),
+                // Its loss belongs to a training command that does not exist yet.
+                Some("dpo") => {}
+                _ => panic!("{name}: unknown kind of case"),
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 //! On a GPU every launch costs the host more than such small tensors cost the device, and a product of int8 weights
 //! does not exist there at all. Each operation is a method of [`Ops`]: WGSL of our own in `gpu`, plain loops in
 //! [`cpu`]. They have no gradient; training computes the same functions with burn's operations
-//! (`model/differentiable.rs`), and a test holds the two together.
+//! (`model/differentiable.rs`); `tests/reference_parity.rs` holds both to the same numbers.
 
 pub mod attention;
 pub mod conv;

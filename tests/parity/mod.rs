@@ -19,14 +19,14 @@ pub struct Case {
 }
 
 impl Case {
-    pub fn read(folder: &Path, name: &str) -> Self {
+    pub fn read(folder: &Path, name: &str, device: &Device) -> Self {
         let file = |suffix: &str| std::fs::read(folder.join(format!("{name}{suffix}")));
         Self {
             name: name.to_owned(),
             config: serde_json::from_slice(&file(".json").expect("configuration")).expect("JSON"),
             golden: file(".golden.safetensors").expect("golden tensors"),
             weights: file(".weights.safetensors").unwrap_or_default(),
-            device: Device::flex(),
+            device: device.clone(),
         }
     }
 

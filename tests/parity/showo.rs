@@ -76,6 +76,8 @@ fn decode(case: &Case, config: &ShowoConfig, options: &Options, network: &Showo,
             let found = values(logits.clone());
             case.close(&at("guided logits"), &found[..wanted.len()], &wanted, 5e-4);
         }
+        // Drawing has no gradient; only the logits before it differ.
+        let logits = if case.device.is_autodiff() { logits.inner() } else { logits };
         let u = &case.floats(&at("u_sample"))[row * n * codes..(row + 1) * n * codes];
         let noise: Vec<f32> = u.iter().map(|&u| gumbel(u)).collect();
         let drawn = pollster::block_on(draw(logits, vec![noise], &tokens)).expect("draw").remove(0);
