@@ -258,7 +258,7 @@ fn few_rows(x: &[f32], rows: usize, w: &Blocks) -> Vec<f32> {
     y
 }
 
-/// [`linear`] for exactly `R` rows of whole blocks.
+/// [`linear_q8`] for exactly `R` rows of whole blocks.
 fn dots<const R: usize>(x: &[f32], w: &Blocks) -> Vec<f32> {
     let width = w.blocks * BLOCK;
     let x: [&[[f32; BLOCK]]; R] = std::array::from_fn(|r| x[r * width..][..width].as_chunks().0);
