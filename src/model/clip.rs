@@ -6,7 +6,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Int, Tensor, TensorData};
 
-use super::layers::{Conv2d, ConvShape, Embedding, LayerNorm, Linear, attend};
+use super::layers::{Conv2d, ConvShape, Embedding, LayerNorm, Linear, Mlp, attend};
 use super::showo::FORBIDDEN;
 use super::weights::{Init, ModelError, Weights};
 use crate::config::{ClipConfig, ClipTowerConfig};
@@ -22,12 +22,6 @@ struct Attention {
     v_proj: Linear,
     out_proj: Linear,
     heads: usize,
-}
-
-#[derive(Module, Debug)]
-struct Mlp {
-    fc1: Linear,
-    fc2: Linear,
 }
 
 #[derive(Module, Debug)]
@@ -104,10 +98,7 @@ fn take_encoder(w: &mut Weights, name: &str, config: &ClipTowerConfig) -> Result
                 heads: config.num_attention_heads,
             },
             layer_norm2: LayerNorm::take(w, &at("layer_norm2"), d, eps)?,
-            mlp: Mlp {
-                fc1: Linear::take(w, &at("mlp.fc1"), d, config.intermediate_size, true, std)?,
-                fc2: Linear::take(w, &at("mlp.fc2"), config.intermediate_size, d, true, deep)?,
-            },
+            mlp: Mlp::take(w, &at("mlp"), [d, config.intermediate_size], [std, deep])?,
         });
     }
     Ok(Encoder { layers })
@@ -121,8 +112,7 @@ impl Encoder {
             let (q, k) = (attn.q_proj.forward(normal.clone()), attn.k_proj.forward(normal.clone()));
             let attended = attend(q, None, k, attn.v_proj.forward(normal), bias.cloned(), attn.heads);
             x = attn.out_proj.forward_with(attended, Activation::None, Some(x));
-            let inner = block.mlp.fc1.forward_with(block.layer_norm2.forward(x.clone()), Activation::QuickGelu, None);
-            x = block.mlp.fc2.forward_with(inner, Activation::None, Some(x));
+            x = block.mlp.forward(block.layer_norm2.forward(x.clone()), Activation::QuickGelu, x);
         }
         x
     }

@@ -125,6 +125,40 @@ impl Linear {
     }
 }
 
+/// Two layers with an activation between them.
+#[derive(Module, Debug)]
+pub struct Mlp {
+    /// `[inner, width]`.
+    pub fc1: Linear,
+    /// `[width, inner]`.
+    pub fc2: Linear,
+}
+
+impl Mlp {
+    /// Takes `name.fc1` and `name.fc2`, each with bias; `stds` are the standard deviations of fresh weights.
+    ///
+    /// # Errors
+    /// As [`Weights::take`].
+    pub fn take(
+        weights: &mut Weights,
+        name: &str,
+        [width, inner]: [usize; 2],
+        stds: [f32; 2],
+    ) -> Result<Self, ModelError> {
+        Ok(Self {
+            fc1: Linear::take(weights, &format!("{name}.fc1"), width, inner, true, stds[0])?,
+            fc2: Linear::take(weights, &format!("{name}.fc2"), inner, width, true, stds[1])?,
+        })
+    }
+
+    /// `fc2(activation(fc1(x))) + residual`, `[batch, tokens, width]`.
+    #[must_use]
+    pub fn forward(&self, x: Tensor<3>, activation: Activation, residual: Tensor<3>) -> Tensor<3> {
+        let inner = self.fc1.forward_with(x, activation, None);
+        self.fc2.forward_with(inner, Activation::None, Some(residual))
+    }
+}
+
 /// A look-up table `[entries, width]`.
 #[derive(Module, Debug)]
 pub struct Embedding {

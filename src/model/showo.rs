@@ -9,7 +9,7 @@
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use super::layers::{Embedding, LayerNorm, Linear, Matrix, attend, rotate};
+use super::layers::{Embedding, LayerNorm, Linear, Matrix, Mlp, attend, rotate};
 use super::weights::{ModelError, Weights};
 use crate::config::ShowoConfig;
 use crate::ops::Activation;
@@ -26,12 +26,6 @@ struct Attention {
     q_layernorm: Option<LayerNorm>,
     k_layernorm: Option<LayerNorm>,
     heads: usize,
-}
-
-#[derive(Module, Debug)]
-struct Mlp {
-    fc1: Linear,
-    fc2: Linear,
 }
 
 #[derive(Module, Debug)]
@@ -153,10 +147,7 @@ impl Showo {
                     k_layernorm: norm(w, "self_attn.k_layernorm")?,
                     heads: config.num_attention_heads,
                 },
-                mlp: Mlp {
-                    fc1: Linear::take(w, &at("mlp.fc1"), d, config.intermediate_size, true, std)?,
-                    fc2: Linear::take(w, &at("mlp.fc2"), config.intermediate_size, d, true, residual_std)?,
-                },
+                mlp: Mlp::take(w, &at("mlp"), [d, config.intermediate_size], [std, residual_std])?,
             });
         }
         let lm_head = Linear::take(w, "showo.lm_head", d, config.vocab_size, true, std)?;
@@ -252,8 +243,7 @@ impl Showo {
             let past = past.map(|past| (past.keys[index].clone(), past.values[index].clone()));
             let attended = attend(q, past, k, v, Some(bias.clone()), attn.heads);
             x = attn.dense.forward_with(attended, Activation::None, Some(x));
-            let inner = block.mlp.fc1.forward_with(normal, Activation::GeluNew, None);
-            x = block.mlp.fc2.forward_with(inner, Activation::None, Some(x));
+            x = block.mlp.forward(normal, Activation::GeluNew, x);
         }
         self.showo.model.final_layernorm.forward(x)
     }
