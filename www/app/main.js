@@ -60,6 +60,7 @@ function startWorker() {
   started.addEventListener("message", ({ data }) => {
     change(received(state, data));
     drawIfReady();
+    if (data.type === "verifier_ready") keepForOffline();
   });
   started.addEventListener("error", (event) => {
     event.preventDefault();
@@ -77,6 +78,13 @@ function startWorker() {
     });
   });
   return started;
+}
+
+/** Once all is here, so that keeping it takes nothing from the first visit; most of it then comes from the browser's own cache. */
+function keepForOffline() {
+  if (embedded || !navigator.serviceWorker) return;
+  // A browser that refuses (a private window) has a page that works with a network, as before.
+  navigator.serviceWorker.register(new URL("../sw.js", import.meta.url)).catch(() => {});
 }
 
 function load() {

@@ -1,6 +1,7 @@
 //! `build`: engine to wasm, wasm-bindgen, wasm-opt, the page's sources beside it, and what it all weighs.
 
 mod folder;
+mod offline;
 mod sizes;
 mod wasm;
 
@@ -51,11 +52,13 @@ pub fn build(places: &Places, options: &Options) -> Result<()> {
         (None, Some(staging)) => {
             folder::copy_into(&page, &staging, &NOT_SERVED)?;
             folder::copy_into(&engine, &staging, &[])?;
+            offline::write_list(&staging)?;
             return report(places, &staging, options.dev);
         }
         (None, None) => places.dist(),
     };
     folder::replace(&out, &[&page, &engine], &NOT_SERVED)?;
+    offline::write_list(&out)?;
     report(places, &out, options.dev)
 }
 
