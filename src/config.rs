@@ -92,12 +92,19 @@ impl ShowoConfig {
                 self.hidden_size, self.num_attention_heads
             ));
         }
+        if self.num_hidden_layers == 0 {
+            return Err("num_hidden_layers is 0".into());
+        }
         let vocab = self.first_code() + self.codebook_size + 1;
         if self.vocab_size != vocab {
             return Err(format!("vocab_size is {}, but its parts add up to {vocab}", self.vocab_size));
         }
         if self.mask_token_id as usize + 1 != self.vocab_size {
             return Err(format!("mask_token_id is {}, but the last id is {}", self.mask_token_id, self.vocab_size - 1));
+        }
+        let SpecialTokens { pad, soi, eoi, t2i } = self.special_tokens;
+        if let Some(id) = [pad, soi, eoi, t2i, self.bos, self.eos].into_iter().find(|&id| id as usize >= vocab) {
+            return Err(format!("the special token {id} lies outside the vocabulary of {vocab}"));
         }
         if self.grid().pow(2) != self.num_vq_tokens {
             return Err(format!("num_vq_tokens {} is no square", self.num_vq_tokens));
