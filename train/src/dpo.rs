@@ -4,12 +4,13 @@
 //! `L = −log σ(β·[(s_θ(x⁺) − s_θ(x⁻)) − (s_ref(x⁺) − s_ref(x⁻))])`, s = summed log-probability of the masked image tokens.
 
 use burn::tensor::activation::{log_sigmoid, log_softmax};
-use burn::tensor::{Int, Tensor};
+use burn::tensor::{DType, Int, Tensor};
 
 /// The label of a token that does not count.
 pub const IGNORED: i64 = -100;
 
-/// Summed log-probabilities of the preferred and the rejected picture of each pair, each `[pairs]`.
+/// Summed log-probabilities of the preferred and the rejected picture of each pair, each `[pairs]` in f64: they are
+/// hundreds, and the loss is made of their differences.
 #[derive(Debug, Clone)]
 pub struct Sums {
     /// s(x⁺).
@@ -25,8 +26,8 @@ impl Sums {
     }
 }
 
-/// s: `logits` `[pairs, tokens, vocabulary]` and `labels` `[pairs, tokens]` → `[pairs]`. Labels that are [`IGNORED`] do not
-/// count.
+/// s: `logits` `[pairs, tokens, vocabulary]` and `labels` `[pairs, tokens]` → `[pairs]` in f64. Labels that are [`IGNORED`]
+/// do not count.
 ///
 /// # Panics
 /// A label outside the vocabulary that is not [`IGNORED`]; shapes that do not fit together.
@@ -37,19 +38,19 @@ pub fn summed_log_probability(logits: Tensor<3>, labels: Tensor<2, Int>) -> Tens
     // Any id will do where the result is thrown away.
     let labels = labels.mask_fill(ignored.clone(), 0).reshape([pairs, tokens, 1]);
     let log_p = log_softmax(logits, 2).gather(2, labels).reshape([pairs, tokens]);
-    log_p.mask_fill(ignored, 0.0).sum_dim(1).reshape([pairs])
+    log_p.cast(DType::F64).mask_fill(ignored, 0.0).sum_dim(1).reshape([pairs])
 }
 
-/// The loss of each pair, `[pairs]`, against a reference model; `beta` is β.
+/// The loss of each pair, `[pairs]` in f32, against a reference model; `beta` is β.
 #[must_use]
 pub fn loss(policy: Sums, reference: Sums, beta: f64) -> Tensor<1> {
-    -log_sigmoid((policy.margin() - reference.margin()) * beta)
+    -log_sigmoid((policy.margin() - reference.margin()) * beta).cast(DType::F32)
 }
 
-/// The loss of each pair, `[pairs]`, without a reference model and with β = 1: `−log σ(s_θ(x⁺) − s_θ(x⁻))`.
+/// The loss of each pair, `[pairs]` in f32, without a reference model and with β = 1: `−log σ(s_θ(x⁺) − s_θ(x⁻))`.
 #[must_use]
 pub fn reference_free_loss(policy: Sums) -> Tensor<1> {
-    -log_sigmoid(policy.margin())
+    -log_sigmoid(policy.margin()).cast(DType::F32)
 }
 
 #[cfg(test)]
@@ -75,6 +76,7 @@ mod tests {
         let logits = Tensor::<3>::zeros([1, 2, 4], &device).require_grad();
         let labels = Tensor::<2, Int>::from_data(TensorData::new(vec![2i32, IGNORED as i32], [1, 2]), &device);
         let chosen = summed_log_probability(logits.clone(), labels);
+        assert_eq!(chosen.dtype(), DType::F64);
         let rejected = chosen.zeros_like();
         let grads = reference_free_loss(Sums { chosen, rejected }).sum().backward();
         let gradient = logits.grad(&grads).map(|gradient| gradient.into_data().iter::<f32>().collect::<Vec<_>>());
