@@ -228,7 +228,7 @@ fn ctrl_c_leaves_whole_pictures_and_the_run_goes_on() -> Outcome {
     use std::time::{Duration, Instant};
 
     let place = Place::new(&PROMPTS)?;
-    let more = ["--steps", "64", "--seed", "5"];
+    let more = ["--steps", "12", "--seed", "5"];
     let mut child = place.command(&scenes(), &more).stderr(Stdio::piped()).spawn()?;
     let first = place.out().join("00000/samples/0000.png");
     let begin = Instant::now();
