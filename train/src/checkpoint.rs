@@ -1,16 +1,26 @@
 //! Checkpoints: parameters, their running mean, the optimizer's state and the loop's, replaced as one.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use burn::optim::ModuleOptimizer;
+use burn::tensor::Device;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use showo::model::Weights;
 
-/// Parameters by name: shape and values.
-pub type Named = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
+pub use showo::model::weights::Named;
+
+/// Parameters on a device, for a network to be built from.
+#[must_use]
+pub fn weights_of(named: &Named, device: &Device) -> Weights {
+    let mut weights = Weights::new(device);
+    for (name, (shape, values)) in named {
+        weights.insert_float(name, shape, values.clone());
+    }
+    weights
+}
 
 /// Where a training run stands.
 #[derive(Debug, Clone, Serialize, Deserialize)]

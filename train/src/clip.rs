@@ -8,7 +8,6 @@
 use std::path::Path;
 
 use anyhow::Result;
-use burn::module::Module;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use scenes::{Object, Picture, Rng, SIDE, SLOT, Scene, Spec};
@@ -146,12 +145,15 @@ pub fn text_ids(words: &Words, prompt: &str) -> (Vec<i32>, usize) {
 impl Task for ClipTask {
     type Model = Clip;
 
+    fn kind(&self) -> &'static str {
+        "clip"
+    }
+
     fn build(&self, weights: Weights) -> Result<Clip> {
         Ok(Clip::new(&self.network, weights)?)
     }
 
-    fn loss(&self, model: &Clip, first: u64, examples: usize) -> Loss {
-        let device = Device::flex().autodiff();
+    fn loss(&self, model: &Clip, first: u64, examples: usize, device: &Device) -> Loss {
         let mut pixels = Vec::with_capacity(examples * 3 * SIDE * SIDE);
         let mut ids = Vec::with_capacity(examples * MAX_TEXT_LEN);
         let mut ends = Vec::with_capacity(examples);
@@ -184,22 +186,49 @@ impl Task for ClipTask {
         }
         let suits: Vec<f32> =
             shown.iter().flat_map(|shown| specs.iter().map(|spec| f32::from(u8::from(shown.suits(spec))))).collect();
-        let suits = Tensor::<2>::from_data(TensorData::new(suits, [examples, examples]), &device);
+        let suits = Tensor::<2>::from_data(TensorData::new(suits, [examples, examples]), device);
         let by_picture = suits.clone() / suits.clone().sum_dim(1).clamp_min(1.0);
         let by_text = suits.clone() / suits.sum_dim(0).clamp_min(1.0);
 
-        let pixels = Tensor::<4>::from_data(TensorData::new(pixels, [examples, 3, SIDE, SIDE]), &device);
-        let ids = Tensor::<2, Int>::from_data(TensorData::new(ids, [examples, MAX_TEXT_LEN]), &device);
+        let pixels = Tensor::<4>::from_data(TensorData::new(pixels, [examples, 3, SIDE, SIDE]), device);
+        let ids = Tensor::<2, Int>::from_data(TensorData::new(ids, [examples, MAX_TEXT_LEN]), device);
         let logits = model.logits_per_image(model.embed_image(pixels), model.embed_text(ids, &ends));
         let picture_loss = (log_softmax(logits.clone(), 1) * by_picture).sum() / (examples as f32);
         let text_loss = (log_softmax(logits, 0) * by_text).sum() / (examples as f32);
         Loss { total: (picture_loss + text_loss).neg() * 0.5, logged: Vec::new() }
     }
 
-    fn sample(&self, model: &Clip, _path: &Path) -> Result<()> {
-        eprintln!("{}", report(&model.valid(), 200)?);
-        Ok(())
+    /// A row a prompt: its own picture, near misses of it and other scenes, the highest CLIPScore first.
+    fn sample(&self, model: &Clip, path: &Path) -> Result<()> {
+        eprintln!("{}", report(model, 200)?);
+        const COLUMNS: u64 = 8;
+        let device = Device::flex();
+        let mut shown = Vec::new();
+        for row in 0..8 {
+            let (spec, scene) = data::training_scene(0x0076_616c, row);
+            let others = (1..COLUMNS).map(|column| match column {
+                1..4 => scenes::near_miss(&spec, &scene, &mut Rng::keyed(&[0x6d69_7373, row, column])),
+                _ => data::training_scene(0x0076_616c, 100 + row * COLUMNS + column).1,
+            });
+            let pictures: Vec<_> = std::iter::once(scene.clone()).chain(others).map(|s| scenes::render(&s)).collect();
+            let cosines = cosines(model, &self.words, &spec.prompt(), &pictures, &device);
+            let mut order: Vec<usize> = (0..pictures.len()).collect();
+            order.sort_by(|&a, &b| cosines[b].total_cmp(&cosines[a]));
+            let place = order.iter().position(|&index| index == 0).map_or(0, |place| place + 1);
+            eprintln!("row {}: \"{}\", its own picture in place {place}", row + 1, spec.prompt());
+            shown.extend(order.into_iter().map(|index| pictures[index].clone()));
+        }
+        data::write_sheet(path, &shown, COLUMNS as usize, 2)
     }
+}
+
+/// The cosine of a prompt with each picture. Reads synchronously.
+fn cosines(model: &Clip, words: &Words, prompt: &str, pictures: &[Picture], device: &Device) -> Vec<f32> {
+    let (ids, end) = text_ids(words, prompt);
+    let ids = Tensor::<2, Int>::from_data(TensorData::new(ids, [1, MAX_TEXT_LEN]), device);
+    let text = model.embed_text(ids, &[end]);
+    let images = model.embed_image(data::pixels(pictures, device));
+    images.matmul(text.transpose()).into_data().iter::<f32>().collect()
 }
 
 /// How often CLIP prefers the right picture to a near miss of it, over `count` unseen scenes.
@@ -214,11 +243,7 @@ pub fn report(model: &Clip, count: usize) -> Result<String> {
         let (spec, scene) = data::training_scene(0x0076_616c, index);
         let miss = scenes::near_miss(&spec, &scene, &mut Rng::keyed(&[0x6d69_7373, index]));
         let pictures = [scenes::render(&scene), scenes::render(&miss)];
-        let (ids, end) = text_ids(&words, &spec.prompt());
-        let ids = Tensor::<2, Int>::from_data(TensorData::new(ids, [1, MAX_TEXT_LEN]), &device);
-        let text = model.embed_text(ids, &[end]);
-        let images = model.embed_image(data::pixels(&pictures, &device));
-        let cosines: Vec<f32> = images.matmul(text.transpose()).into_data().iter::<f32>().collect();
+        let cosines = cosines(model, &words, &spec.prompt(), &pictures, &device);
         right += usize::from(cosines[0] > cosines[1]);
     }
     Ok(format!(

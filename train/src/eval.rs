@@ -8,69 +8,45 @@ use burn::tensor::Device;
 use indicatif::ProgressBar;
 use scenes::{Category, Spec, Split};
 use serde_json::json;
-use showo::config::{RewardConfig, ShowoConfig};
-use showo::model::Weights;
+use showo::config::{RewardConfig, RewardLabel, ShowoConfig};
 use showo::model::magvit::Magvit;
 use showo::model::reward::{Reward, inputs};
 use showo::model::showo::Showo;
 
 use crate::data::{self, Words};
-use crate::generator::load_tokenizer;
 use crate::reward::auc;
 use crate::rollouts::{self, Decoding, Rollout};
+use crate::source::Source;
 
-/// Reads the generator that `train showo` exported.
+/// Everything that `train eval` measures, of the networks in `source`; written to `eval.json` in `runs`.
 ///
 /// # Errors
-/// Its files cannot be read.
-pub fn load_generator(folder: &Path, device: &Device) -> Result<(ShowoConfig, Showo)> {
-    let read = |name: &str| {
-        let path = folder.join(name);
-        std::fs::read(&path).with_context(|| format!("cannot read {}; run `train showo` first", path.display()))
-    };
-    let config: ShowoConfig = serde_json::from_slice(&read("showo.json")?)?;
-    let network = Showo::new(&config, Weights::from_safetensors(&read("showo.safetensors")?, device)?)?;
-    Ok((config, network))
-}
-
-/// Reads a reward network that `train reward` exported.
-///
-/// # Errors
-/// Its files cannot be read.
-pub fn load_reward(folder: &Path, device: &Device) -> Result<(RewardConfig, Reward)> {
-    let read = |name: &str| {
-        let path = folder.join(name);
-        std::fs::read(&path).with_context(|| format!("cannot read {}; run `train reward` first", path.display()))
-    };
-    let config: RewardConfig = serde_json::from_slice(&read("reward.json")?)?;
-    let network = Reward::new(&config, Weights::from_safetensors(&read("reward.safetensors")?, device)?)?;
-    Ok((config, network))
-}
-
-/// Everything that `train eval` measures.
-///
-/// # Errors
-/// A run is missing, or the device fails.
-pub fn run(runs: &Path, prompts: usize, decoding: Decoding) -> Result<()> {
-    let device = Device::flex();
-    let (_, tokenizer) = load_tokenizer(&runs.join("vq"), &device)?;
+/// A network is missing, or the device fails.
+pub fn run(source: &Source, runs: &Path, prompts: usize, decoding: Decoding) -> Result<()> {
+    println!("{}", source.describe()?);
+    let (_, tokenizer) = source.tokenizer()?;
     println!("{}", crate::vq::report(&tokenizer, 1000)?);
-    let (config, generator) = load_generator(&runs.join("showo"), &device)?;
+    if let Some(clip) = source.clip()? {
+        println!("{}", crate::clip::report(&clip, 1000)?);
+    }
+    let (config, generator) = source.generator()?;
+    std::fs::create_dir_all(runs).with_context(|| format!("cannot make {}", runs.display()))?;
     let mut figures = BTreeMap::new();
+    let mut aucs = Vec::new();
     for split in [Split::Train, Split::Compositional] {
         let rolled = success(&generator, &config, &tokenizer, prompts, split, decoding)?;
         figures.insert(split.word(), table(split, &rolled));
         if split == Split::Train {
             sheet(&runs.join("eval-samples.png"), &tokenizer, &rolled)?;
-            if let Ok((reward_config, reward)) = load_reward(&runs.join("reward-potential"), &device) {
-                parm(&reward, &reward_config, &rolled);
+            if let Some((reward_config, reward)) = source.reward(RewardLabel::Potential)? {
+                aucs = parm(&reward, &reward_config, &rolled);
             }
         }
     }
     let out = runs.join("eval.json");
     let document = json!({
         "prompts": prompts, "steps": decoding.steps, "guidance_scale": decoding.guidance_scale, "seed": decoding.seed,
-        "success": figures,
+        "weights": source.describe()?, "success": figures, "parm_auc_by_step": aucs,
     });
     std::fs::write(&out, serde_json::to_vec_pretty(&document)?)?;
     println!("written to {}", out.display());
@@ -157,12 +133,12 @@ fn sheet(path: &Path, tokenizer: &Magvit, rolled: &Rolled) -> Result<()> {
 
 /// ROC-AUC of PARM for the final verdict at every step; prompts that training rollouts may hold, pictures that they
 /// do not.
-fn parm(reward: &Reward, config: &RewardConfig, rolled: &Rolled) {
+fn parm(reward: &Reward, config: &RewardConfig, rolled: &Rolled) -> Vec<f64> {
     let device = Device::flex();
     let words = Words::new();
     let steps = rolled.first().map_or(0, |row| row.2.states.len());
     println!("PARM's ROC-AUC for potential by step (of {steps}), held-out rollouts:");
-    for step in 0..steps {
+    let by_step = (0..steps).map(|step| {
         let mut scored = Vec::new();
         for part in rolled.chunks(50) {
             let prompts: Vec<Vec<u32>> = part.iter().map(|row| words.encode(&row.2.prompt)).collect();
@@ -172,6 +148,9 @@ fn parm(reward: &Reward, config: &RewardConfig, rolled: &Rolled) {
             let logits: Vec<f32> = reward.forward(text, codes, padding).into_data().iter::<f32>().collect();
             scored.extend(logits.into_iter().zip(part.iter().map(|row| row.2.accepted)));
         }
-        println!("  step {:>2}: {:.3}", step + 1, auc(&scored));
-    }
+        let auc = auc(&scored);
+        println!("  step {:>2}: {auc:.3}", step + 1);
+        auc
+    });
+    by_step.collect()
 }

@@ -19,8 +19,9 @@ use serde::{Deserialize, Serialize};
 use showo::model::Weights;
 use showo::model::weights::named_parameters;
 
-use crate::checkpoint::{self, State};
+use crate::checkpoint::{self, Named, State};
 use crate::metrics::Metrics;
+use crate::source;
 
 /// Set by Ctrl-C: the loop saves a checkpoint and ends.
 pub static STOP: AtomicBool = AtomicBool::new(false);
@@ -62,8 +63,9 @@ pub struct Start {
     /// Train no further: export what the last checkpoint holds.
     #[arg(long, conflicts_with_all = ["resume", "init"])]
     pub export: bool,
-    /// Parameters to begin with (a `model.safetensors` or `mean.safetensors` of a checkpoint) instead of random ones.
-    #[arg(long, conflicts_with = "resume")]
+    /// Parameters to begin with instead of random ones: a `model.safetensors` or `mean.safetensors` of a checkpoint, or
+    /// a bundle's folder.
+    #[arg(long, value_name = "PATH", conflicts_with = "resume")]
     pub init: Option<std::path::PathBuf>,
 }
 
@@ -80,33 +82,49 @@ pub trait Task: Sync {
     /// The network with whatever training adds to it.
     type Model: Module + Clone + Send + Sync;
 
+    /// What a bundle calls the model.
+    fn kind(&self) -> &'static str;
+
     /// Builds the network from named parameters (random ones or a checkpoint's).
     ///
     /// # Errors
     /// As the network's constructor.
     fn build(&self, weights: Weights) -> Result<Self::Model>;
 
-    /// The loss of `examples` examples, numbered from `first`: data is a function of these numbers and the seed.
-    fn loss(&self, model: &Self::Model, first: u64, examples: usize) -> Loss;
+    /// The parameters to train, from the network as it ships; the reverse of its export.
+    ///
+    /// # Errors
+    /// A parameter is absent.
+    fn import(&self, shipped: Named) -> Result<Named> {
+        Ok(shipped)
+    }
 
-    /// Writes a sheet of samples.
+    /// The loss of `examples` examples, numbered from `first`: data is a function of these numbers and the seed.
+    /// `device` records gradients and holds the model.
+    fn loss(&self, model: &Self::Model, first: u64, examples: usize, device: &Device) -> Loss;
+
+    /// Writes a sheet of samples; the model comes without gradients, on the processor.
     ///
     /// # Errors
     /// The file cannot be written.
     fn sample(&self, model: &Self::Model, path: &Path) -> Result<()>;
 }
 
-/// Threads that differentiate: one a core.
-fn workers() -> usize {
+/// Threads that differentiate: one a core, or one alone for a graphics card, which is never busy with half a batch.
+fn workers(device: &Device) -> usize {
+    if *device != Device::flex() {
+        return 1;
+    }
     std::thread::available_parallelism().map_or(1, |count| count.get().min(8))
 }
 
-/// Trains to the end (or to Ctrl-C) and returns the exported parameters by name.
+/// Trains on `device` to the end (or to Ctrl-C) and returns the exported parameters by name.
 ///
 /// # Errors
 /// Unreadable or foreign checkpoints, a full disk, NaN loss (the last good checkpoint stays).
-pub fn fit<T: Task>(task: &T, config: &FitConfig, folder: &Path, start: &Start) -> Result<checkpoint::Named> {
-    let device = Device::flex().autodiff();
+pub fn fit<T: Task>(task: &T, config: &FitConfig, folder: &Path, start: &Start, device: Device) -> Result<Named> {
+    let workers = workers(&device);
+    let device = device.autodiff();
     let fingerprint = checkpoint::fingerprint(config)?;
     let last = checkpoint::read(folder)?;
     if start.export {
@@ -116,7 +134,7 @@ pub fn fit<T: Task>(task: &T, config: &FitConfig, folder: &Path, start: &Start) 
     let mut state = State { step: 0, examples: 0, seconds: 0.0, fingerprint: fingerprint.clone() };
     let mut optimizer = optimizer(config);
     let mut model;
-    let mut mean: Option<checkpoint::Named> = None;
+    let mut mean: Option<Named> = None;
     match last {
         Some(last) if start.resume => {
             if last.state.fingerprint != fingerprint {
@@ -137,6 +155,10 @@ pub fn fit<T: Task>(task: &T, config: &FitConfig, folder: &Path, start: &Start) 
         ),
         None => {
             model = match &start.init {
+                Some(path) if path.is_dir() => {
+                    let named = task.import(source::parameters(path, task.kind())?)?;
+                    task.build(checkpoint::weights_of(&named, &device))?
+                }
                 Some(path) => {
                     let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
                     task.build(Weights::from_safetensors(&bytes, &device)?)?
@@ -148,14 +170,14 @@ pub fn fit<T: Task>(task: &T, config: &FitConfig, folder: &Path, start: &Start) 
     std::fs::create_dir_all(folder)?;
     let mut metrics = Metrics::open(folder, state.step)?;
     let parameters = model.num_params();
-    eprintln!("{parameters} parameters, {} steps of {} examples, {} workers", config.steps, config.batch, workers());
+    eprintln!("{parameters} parameters, {} steps of {} examples, {workers} workers", config.steps, config.batch);
     let bar = ProgressBar::new(config.steps).with_position(state.step);
     bar.set_style(
         ProgressStyle::with_template("{bar:30} {pos}/{len} {msg} [{elapsed_precise} < {eta_precise}]")
             .unwrap_or_else(|_| ProgressStyle::default_bar()),
     );
     let pools: Vec<rayon::ThreadPool> =
-        (0..workers()).map(|_| rayon::ThreadPoolBuilder::new().num_threads(1).build()).collect::<Result<_, _>>()?;
+        (0..workers).map(|_| rayon::ThreadPoolBuilder::new().num_threads(1).build()).collect::<Result<_, _>>()?;
     let mut last_save = Instant::now();
     let mut window: Vec<f32> = Vec::new();
     while state.step < config.steps && !STOP.load(Ordering::Relaxed) {
@@ -198,7 +220,8 @@ pub fn fit<T: Task>(task: &T, config: &FitConfig, folder: &Path, start: &Start) 
             last_save = Instant::now();
         }
         if state.step.is_multiple_of(config.sample_steps) || state.step == config.steps {
-            task.sample(&model, &folder.join(format!("samples-{:06}.png", state.step)))?;
+            let shown = model.valid().to_device(&Device::flex());
+            task.sample(&shown, &folder.join(format!("samples-{:06}.png", state.step)))?;
         }
     }
     bar.finish();
@@ -211,7 +234,7 @@ pub fn fit<T: Task>(task: &T, config: &FitConfig, folder: &Path, start: &Start) 
 /// Steps between updates of the running mean: copying every parameter at every step would cost more than it gives.
 const EMA_EVERY: u64 = 8;
 
-fn average(mean: &mut Option<checkpoint::Named>, now: checkpoint::Named, decay: f64, step: u64) {
+fn average(mean: &mut Option<Named>, now: Named, decay: f64, step: u64) {
     // While there are few steps, a shorter memory: the first weights are noise.
     let decay = decay.min((1.0 + step as f64) / (10.0 + step as f64)).powi(EMA_EVERY as i32) as f32;
     match mean {
@@ -278,7 +301,7 @@ fn gradients<T: Task>(
                     pool.install(|| {
                         // Its own leaves, so that the workers' graphs never meet.
                         let copy = copy.fork(device);
-                        let loss = task.loss(&copy, first + start as u64, examples);
+                        let loss = task.loss(&copy, first + start as u64, examples, device);
                         let share = examples as f64 / batch as f64;
                         let scaled = loss.total.clone() * share;
                         let value = loss.total.into_scalar::<f32>() * share as f32;

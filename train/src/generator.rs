@@ -13,7 +13,7 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use scenes::Rng;
 use serde::{Deserialize, Serialize};
-use showo::config::{MagvitConfig, ShowoConfig};
+use showo::config::ShowoConfig;
 use showo::decode::generator::{Prompted, attention_bias, ids_tensor};
 use showo::decode::step::{StepPlan, draw_candidates};
 use showo::model::Weights;
@@ -22,9 +22,10 @@ use showo::model::showo::Showo;
 use showo::model::weights::Init;
 use showo::prompt::{image_segment, text_segment};
 
-use crate::checkpoint::Named;
+use crate::checkpoint::{Named, weights_of};
 use crate::data::{self, Words};
 use crate::fit::{FitConfig, Loss, Task};
+use crate::tie::{self, bits_of};
 use crate::tokens::TokenSet;
 
 /// `train/configs/showo.toml`.
@@ -88,11 +89,6 @@ pub struct GeneratorTask {
     pub words: Words,
 }
 
-/// ±1 for every bit, most significant first.
-pub fn bits_of(code: i32, bits: usize) -> impl Iterator<Item = f32> {
-    (0..bits).rev().map(move |bit| if code >> bit & 1 == 1 { 1.0 } else { -1.0 })
-}
-
 /// The table `[codes, bits]` of all codes' bits.
 #[must_use]
 pub fn bit_table(bits: usize, device: &Device) -> Tensor<2> {
@@ -103,6 +99,10 @@ pub fn bit_table(bits: usize, device: &Device) -> Tensor<2> {
 impl Task for GeneratorTask {
     type Model = Tied;
 
+    fn kind(&self) -> &'static str {
+        "showo"
+    }
+
     fn build(&self, mut weights: Weights) -> Result<Tied> {
         let d = self.network.hidden_size;
         Ok(Tied {
@@ -112,8 +112,18 @@ impl Task for GeneratorTask {
         })
     }
 
-    fn loss(&self, model: &Tied, first: u64, examples: usize) -> Loss {
-        let device = model.bits_in.val().device();
+    fn import(&self, shipped: Named) -> Result<Named> {
+        let mut named = shipped;
+        let maps = TABLES.map(|(table, map)| -> Result<_> {
+            let codes = code_rows(&self.network, &mut named, table)?;
+            Ok((map.to_owned(), (vec![self.bits, self.network.hidden_size], tie::split(codes, self.bits))))
+        });
+        let mut tied: Named = maps.into_iter().collect::<Result<_>>()?;
+        tied.extend(named.into_iter().map(|(name, value)| (format!("base.{name}"), value)));
+        Ok(tied)
+    }
+
+    fn loss(&self, model: &Tied, first: u64, examples: usize, device: &Device) -> Loss {
         let config = &self.network;
         let n = config.num_vq_tokens;
         let mut texts = Vec::with_capacity(examples);
@@ -153,21 +163,21 @@ impl Task for GeneratorTask {
             texts.iter().zip(&images).map(|(text, image)| text.iter().chain(image).copied().collect()).collect();
         let text = config.prefix_len();
         let length = text + n + 2;
-        let text_bias = attention_bias(config, &sequences, 0..text, 0..text, &device);
-        let image_bias = attention_bias(config, &sequences, text..length, 0..length, &device);
+        let text_bias = attention_bias(config, &sequences, 0..text, 0..text, device);
+        let image_bias = attention_bias(config, &sequences, text..length, 0..length, device);
 
-        let prefix = model.base.prefix(ids_tensor(&texts, &device), text_bias);
-        let bits = Tensor::<2>::from_data(TensorData::new(bits, [examples * (n + 2), self.bits]), &device);
+        let prefix = model.base.prefix(ids_tensor(&texts, device), text_bias);
+        let bits = Tensor::<2>::from_data(TensorData::new(bits, [examples * (n + 2), self.bits]), device);
         let d = config.hidden_size;
         let tied = bits.matmul(model.bits_in.val()).reshape([examples, n + 2, d]);
-        let x = model.base.embed(ids_tensor(&images, &device)) + tied;
+        let x = model.base.embed(ids_tensor(&images, device)) + tied;
         let hidden = model.base.forward_image_embedded(&prefix, x, image_bias);
         let count = places.len();
-        let places = Tensor::<1, Int>::from_data(TensorData::new(places, [count]), &device);
+        let places = Tensor::<1, Int>::from_data(TensorData::new(places, [count]), device);
         let hidden = hidden.narrow(1, 1, n).reshape([examples * n, d]).select(0, places);
         let tied = hidden.clone().matmul(model.bits_out.val().transpose());
-        let logits = model.base.code_logits(hidden) + tied.matmul(bit_table(self.bits, &device).transpose());
-        let labels = Tensor::<1, Int>::from_data(TensorData::new(labels, [count]), &device).reshape([count, 1]);
+        let logits = model.base.code_logits(hidden) + tied.matmul(bit_table(self.bits, device).transpose());
+        let labels = Tensor::<1, Int>::from_data(TensorData::new(labels, [count]), device).reshape([count, 1]);
         let total = log_softmax(logits, 1).gather(1, labels).mean().neg();
         Loss { total, logged: Vec::new() }
     }
@@ -189,14 +199,17 @@ impl Task for GeneratorTask {
     }
 }
 
-/// Parameters of a plain network on a device.
-#[must_use]
-pub fn weights_of(named: &Named, device: &Device) -> Weights {
-    let mut weights = Weights::new(device);
-    for (name, (shape, values)) in named {
-        weights.insert_float(name, shape, values.clone());
-    }
-    weights
+/// The tables with a row a code, and the map from bits that belongs to each.
+const TABLES: [(&str, &str); 2] =
+    [("showo.model.embed_tokens.weight", "bits_in"), ("showo.lm_head.weight", "bits_out")];
+
+/// The codebook's rows of a table.
+fn code_rows<'a>(config: &ShowoConfig, named: &'a mut Named, table: &str) -> Result<&'a mut [f32]> {
+    let (_, values) = named.get_mut(table).with_context(|| format!("the weights lack `{table}`"))?;
+    let d = config.hidden_size;
+    values
+        .get_mut(config.first_code() * d..(config.first_code() + config.codebook_size) * d)
+        .with_context(|| format!("`{table}` has too few rows for this configuration"))
 }
 
 /// Folds the maps from bits into the plain tables: what remains is ordinary Show-o.
@@ -204,21 +217,12 @@ pub fn weights_of(named: &Named, device: &Device) -> Weights {
 /// # Errors
 /// A parameter is absent.
 pub fn export(config: &ShowoConfig, bits: usize, mut named: Named) -> Result<Named> {
-    let (_, bits_in) = named.remove("bits_in").context("no `bits_in` in the checkpoint")?;
-    let (_, bits_out) = named.remove("bits_out").context("no `bits_out` in the checkpoint")?;
+    let maps = TABLES.map(|(_, map)| named.remove(map));
     let mut plain: Named =
         named.into_iter().map(|(name, value)| (name.trim_start_matches("base.").to_owned(), value)).collect();
-    let d = config.hidden_size;
-    for (table, map) in [("showo.model.embed_tokens.weight", bits_in), ("showo.lm_head.weight", bits_out)] {
-        let (_, values) = plain.get_mut(table).with_context(|| format!("no `{table}` in the checkpoint"))?;
-        for code in 0..config.codebook_size {
-            let row = &mut values[(config.first_code() + code) * d..][..d];
-            for (bit, sign) in bits_of(code as i32, bits).enumerate() {
-                for (value, map) in row.iter_mut().zip(&map[bit * d..][..d]) {
-                    *value += sign * map;
-                }
-            }
-        }
+    for ((table, name), map) in TABLES.into_iter().zip(maps) {
+        let (_, map) = map.with_context(|| format!("no `{name}` in the checkpoint"))?;
+        tie::fold(code_rows(config, &mut plain, table)?, &map, bits);
     }
     Ok(plain)
 }
@@ -251,19 +255,4 @@ pub fn generate(
 pub fn step_plan(seed: u64, step: usize, steps: usize, n: usize) -> StepPlan {
     let (step, steps) = (step as u32, steps as u32);
     StepPlan { seed, pass: 0, step, steps, total: n, temperature: 1.0, first: 0, candidates: 1 }
-}
-
-/// The tokenizer written by `train vq`.
-///
-/// # Errors
-/// Its files cannot be read.
-pub fn load_tokenizer(folder: &Path, device: &Device) -> Result<(MagvitConfig, Magvit)> {
-    let read = |name: &str| {
-        let path = folder.join(name);
-        std::fs::read(&path).with_context(|| format!("cannot read {}; run `train vq` first", path.display()))
-    };
-    let config: MagvitConfig = serde_json::from_slice(&read("magvit.json")?)?;
-    let weights = Weights::from_safetensors(&read("magvit.safetensors")?, device)?;
-    let network = Magvit::new(&config, weights, true)?;
-    Ok((config, network))
 }

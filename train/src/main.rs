@@ -3,23 +3,30 @@
 mod checkpoint;
 mod clip;
 mod data;
+mod device;
 mod eval;
 mod fit;
 mod generator;
 mod metrics;
 mod reward;
 mod rollouts;
+mod source;
+mod tie;
 mod tokens;
 mod vq;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
-use anyhow::{Context, Result};
+use anyhow::{Context as _, Result};
 use burn::tensor::Device;
 use clap::{Args, Parser, Subcommand};
+use device::DeviceName;
 use serde::de::DeserializeOwned;
 use showo::config::RewardLabel;
+use showo::model::clip::Clip;
+use showo::model::magvit::Magvit;
+use source::Source;
 
 /// Trains and measures the models that the page ships with.
 ///
@@ -31,6 +38,12 @@ struct Cli {
     /// Folder that holds every run.
     #[arg(long, global = true, default_value = "runs")]
     runs: PathBuf,
+    /// Take trained networks from this bundle (int8, as shipped) instead of from the runs.
+    #[arg(long, global = true, value_name = "DIR")]
+    bundle: Option<PathBuf>,
+    /// Who computes gradients.
+    #[arg(long, global = true, value_enum, default_value = "cpu")]
+    device: DeviceName,
     #[command(subcommand)]
     command: Command,
 }
@@ -48,6 +61,9 @@ enum Command {
         /// How many in all; the file is continued.
         #[arg(long, default_value_t = 4000)]
         count: u64,
+        /// How many share a prompt: a reward network learns from these what tells candidates apart.
+        #[arg(long, default_value_t = 8)]
+        group: u64,
         #[command(flatten)]
         decoding: DecodingArgs,
     },
@@ -59,7 +75,7 @@ enum Command {
         #[command(flatten)]
         args: TrainArgs,
     },
-    /// The figures that the README states.
+    /// The figures that the README states; with --bundle, of what the page loads.
     Eval {
         /// Prompts, evenly over the six categories.
         #[arg(long, default_value_t = 300)]
@@ -141,44 +157,53 @@ impl TrainArgs {
     }
 }
 
+/// What every command works with.
+struct Context {
+    runs: PathBuf,
+    source: Source,
+    device: Device,
+}
+
 fn main() -> Result<()> {
     ctrlc::set_handler(|| fit::STOP.store(true, Ordering::Relaxed))?;
-    let cli = Cli::parse();
-    match cli.command {
-        Command::Vq(args) => train_vq(&args, &cli.runs),
-        Command::Showo(args) => train_showo(&args, &cli.runs),
-        Command::Clip(args) => train_clip(&args, &cli.runs),
-        Command::Rollouts { count, decoding } => roll(&cli.runs, count, decoding.into()),
-        Command::Reward { label, args } => train_reward(&args, label, &cli.runs),
-        Command::Eval { prompts, decoding } => eval::run(&cli.runs, prompts, decoding.into()),
+    let Cli { runs, bundle, device, command } = Cli::parse();
+    let source = bundle.map_or_else(|| Source::Runs(runs.clone()), Source::Bundle);
+    let context = Context { runs, source, device: device.open()? };
+    match command {
+        Command::Vq(args) => train_vq(&args, &context),
+        Command::Showo(args) => train_showo(&args, &context),
+        Command::Clip(args) => train_clip(&args, &context),
+        Command::Rollouts { count, group, decoding } => roll(&context, count, group, decoding.into()),
+        Command::Reward { label, args } => train_reward(&args, label, &context),
+        Command::Eval { prompts, decoding } => eval::run(&context.source, &context.runs, prompts, decoding.into()),
     }
 }
 
-fn train_vq(args: &TrainArgs, runs: &Path) -> Result<()> {
+fn train_vq(args: &TrainArgs, context: &Context) -> Result<()> {
     let config: vq::VqConfig = args.read("vq")?;
-    let folder = args.folder(runs, "vq");
+    let folder = args.folder(&context.runs, "vq");
     let model = config.model.clone();
     let fit_config = config.fit.clone();
-    let named = fit::fit(&vq::VqTask { config }, &fit_config, &folder, &args.start)?;
+    let named = fit::fit(&vq::VqTask { config }, &fit_config, &folder, &args.start, context.device.clone())?;
     checkpoint::write_named(&folder.join("magvit.safetensors"), &named)?;
     std::fs::write(folder.join("magvit.json"), serde_json::to_vec_pretty(&model)?)?;
-    let (_, tokenizer) = generator::load_tokenizer(&folder, &Device::flex())?;
-    println!("{}", vq::report(&tokenizer, 1000)?);
+    let trained = Magvit::new(&model, checkpoint::weights_of(&named, &Device::flex()), true)?;
+    println!("{}", vq::report(&trained, 1000)?);
     Ok(())
 }
 
-fn train_showo(args: &TrainArgs, runs: &Path) -> Result<()> {
+fn train_showo(args: &TrainArgs, context: &Context) -> Result<()> {
     let config: generator::GeneratorConfig = args.read("showo")?;
-    let folder = args.folder(runs, "showo");
+    let folder = args.folder(&context.runs, "showo");
     std::fs::create_dir_all(&folder)?;
-    let (magvit, tokenizer) = generator::load_tokenizer(&runs.join("vq"), &Device::flex())?;
+    let (magvit, tokenizer) = context.source.tokenizer()?;
     let bits = magvit.z_channels;
     let network = config.network(bits);
     let set = tokens::TokenSet::prepare(&tokenizer, config.fit.seed, config.scenes, &folder.join("tokens.json"))?;
     let fit_config = config.fit.clone();
     let words = data::Words::new();
     let task = generator::GeneratorTask { config, network: network.clone(), bits, set, tokenizer, words };
-    let named = fit::fit(&task, &fit_config, &folder, &args.start)?;
+    let named = fit::fit(&task, &fit_config, &folder, &args.start, context.device.clone())?;
     checkpoint::write_named(&folder.join("showo.safetensors"), &generator::export(&network, bits, named)?)?;
     std::fs::write(folder.join("showo.json"), serde_json::to_vec_pretty(&network)?)?;
     let tokenizer = data::Words::new().tokenizer_json();
@@ -186,49 +211,49 @@ fn train_showo(args: &TrainArgs, runs: &Path) -> Result<()> {
     Ok(())
 }
 
-fn train_clip(args: &TrainArgs, runs: &Path) -> Result<()> {
+fn train_clip(args: &TrainArgs, context: &Context) -> Result<()> {
     let config: clip::ClipTrainConfig = args.read("clip")?;
-    let folder = args.folder(runs, "clip");
+    let folder = args.folder(&context.runs, "clip");
     let network = config.network();
     let fit_config = config.fit.clone();
     let task = clip::ClipTask { config, network: network.clone(), words: data::Words::new() };
-    let named = fit::fit(&task, &fit_config, &folder, &args.start)?;
+    let named = fit::fit(&task, &fit_config, &folder, &args.start, context.device.clone())?;
     checkpoint::write_named(&folder.join("clip.safetensors"), &named)?;
     std::fs::write(folder.join("clip.json"), serde_json::to_vec_pretty(&network)?)?;
-    let trained = showo::model::clip::Clip::new(&network, generator::weights_of(&named, &Device::flex()))?;
+    let trained = Clip::new(&network, checkpoint::weights_of(&named, &Device::flex()))?;
     println!("{}", clip::report(&trained, 1000)?);
     Ok(())
 }
 
-fn roll(runs: &Path, count: u64, decoding: rollouts::Decoding) -> Result<()> {
-    let device = Device::flex();
-    let (_, tokenizer) = generator::load_tokenizer(&runs.join("vq"), &device)?;
-    let (config, network) = eval::load_generator(&runs.join("showo"), &device)?;
-    rollouts::run(&network, &config, &tokenizer, count, decoding, &runs.join("rollouts.jsonl"))
+fn roll(context: &Context, count: u64, group: u64, decoding: rollouts::Decoding) -> Result<()> {
+    let (_, tokenizer) = context.source.tokenizer()?;
+    let (config, network) = context.source.generator()?;
+    std::fs::create_dir_all(&context.runs)?;
+    rollouts::run(&network, &config, &tokenizer, count, group, decoding, &context.runs.join("rollouts.jsonl"))
 }
 
-fn train_reward(args: &TrainArgs, label: Label, runs: &Path) -> Result<()> {
+fn train_reward(args: &TrainArgs, label: Label, context: &Context) -> Result<()> {
     let config: reward::RewardTrainConfig = args.read("reward")?;
-    let folder = args.folder(runs, &format!("reward-{}", label.name()));
-    let (magvit, tokenizer) = generator::load_tokenizer(&runs.join("vq"), &Device::flex())?;
+    let folder = args.folder(&context.runs, &format!("reward-{}", label.name()));
+    let (magvit, tokenizer) = context.source.tokenizer()?;
     let bits = magvit.z_channels;
     let network = config.network(bits, label.of());
-    let all = rollouts::read(&runs.join("rollouts.jsonl"))?;
-    let (held_out, rollouts): (Vec<_>, Vec<_>) =
-        all.into_iter().enumerate().partition(|(index, _)| index % config.holdout == 0);
-    let strip = |part: Vec<(usize, rollouts::Rollout)>| part.into_iter().map(|(_, rollout)| rollout).collect();
+    let all = rollouts::read(&context.runs.join("rollouts.jsonl"))?;
+    // Whole groups are held out: no prompt's rollouts stand on both sides.
+    let (held_out, rollouts) = all.into_iter().partition(|rollout| rollout.group.is_multiple_of(config.holdout));
     let synthetic = reward::synthetic(&tokenizer, config.fit.seed, config.scenes)?;
     let fit_config = config.fit.clone();
     let task = reward::RewardTask {
         config,
         network: network.clone(),
         bits,
-        rollouts: strip(rollouts),
-        held_out: strip(held_out),
+        rollouts: reward::Rollouts::new(rollouts),
+        held_out: reward::Rollouts::new(held_out),
         synthetic,
+        tokenizer,
         words: data::Words::new(),
     };
-    let named = fit::fit(&task, &fit_config, &folder, &args.start)?;
+    let named = fit::fit(&task, &fit_config, &folder, &args.start, context.device.clone())?;
     checkpoint::write_named(&folder.join("reward.safetensors"), &reward::export(&network, bits, named)?)?;
     std::fs::write(folder.join("reward.json"), serde_json::to_vec_pretty(&network)?)?;
     Ok(())

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use plotters::prelude::*;
+use plotters::style::register_font;
 use serde_json::json;
 
 use crate::checkpoint::State;
@@ -59,7 +60,7 @@ impl Metrics {
         Ok(())
     }
 
-    /// Draws `loss.png` from the file.
+    /// Draws `loss.png` from the file: loss by step, means over a two-hundredth of the run.
     ///
     /// # Errors
     /// The picture cannot be written.
@@ -73,7 +74,7 @@ impl Metrics {
                 Some((value["step"].as_f64()?, value["loss"].as_f64()?))
             })
             .collect();
-        // Means over a fiftieth of the run: the eye wants the trend.
+        // The eye wants the trend.
         let width = (losses.len() / 200).max(1);
         let points: Vec<(f64, f64)> = losses
             .chunks(width)
@@ -83,14 +84,24 @@ impl Metrics {
         let top = points.iter().map(|p| p.1).fold(f64::MIN, f64::max);
         let low = points.iter().map(|p| p.1).fold(f64::MAX, f64::min).min(0.0);
         let path = folder.join("loss.png");
+        register_font("sans-serif", FontStyle::Normal, epaint_default_fonts::UBUNTU_LIGHT)
+            .map_err(|_| anyhow!("the plot's font cannot be read"))?;
         let draw = || -> Result<(), Box<dyn std::error::Error>> {
             let area = BitMapBackend::new(&path, (960, 540)).into_drawing_area();
             area.fill(&WHITE)?;
             let mut chart = ChartBuilder::on(&area)
                 .margin(20)
-                .x_label_area_size(0)
-                .y_label_area_size(0)
+                .x_label_area_size(48)
+                .y_label_area_size(64)
                 .build_cartesian_2d(0.0..last.0.max(1.0), low..top * 1.05)?;
+            chart
+                .configure_mesh()
+                .x_desc("optimizer step")
+                .y_desc("training loss")
+                .label_style(("sans-serif", 16))
+                .axis_desc_style(("sans-serif", 18))
+                .light_line_style(WHITE)
+                .draw()?;
             chart.draw_series(LineSeries::new(points.iter().copied(), BLUE.stroke_width(2)))?;
             area.present()?;
             Ok(())

@@ -4,6 +4,7 @@
 //! or a near miss's (label 0), which teaches what the words mean at no cost of decoding. As in the generator, a code's
 //! embedding is tied to its bits while training and folded into the table on export.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -19,10 +20,10 @@ use showo::model::reward::{Reward, inputs};
 use showo::model::weights::Init;
 
 use crate::checkpoint::Named;
-use crate::data::{MAX_TEXT_LEN, Words};
+use crate::data::{MAX_TEXT_LEN, Words, write_sheet};
 use crate::fit::{FitConfig, Loss, Task};
-use crate::generator::bits_of;
 use crate::rollouts::Rollout;
+use crate::tie;
 
 /// `train/configs/reward.toml`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -42,10 +43,14 @@ pub struct RewardTrainConfig {
     pub head_size: usize,
     /// Part of the examples that are true scenes and near misses.
     pub synthetic: f32,
+    /// Part of the examples that come as pairs: states of one prompt after as many steps, one right, one wrong. The loss of
+    /// a pair is that of DPO and of reward models on preferences, `−ln σ(r⁺ − r⁻)`: a prompt's difficulty cancels, and
+    /// what remains is what a choice between candidates needs.
+    pub pairs: f32,
     /// True scenes tokenized once.
     pub scenes: u64,
-    /// Every so many rollouts one is held out for measuring.
-    pub holdout: usize,
+    /// Every so many groups of rollouts one is held out for measuring.
+    pub holdout: u64,
 }
 
 impl RewardTrainConfig {
@@ -112,6 +117,39 @@ pub fn synthetic(tokenizer: &Magvit, seed: u64, count: u64) -> Result<Vec<Synthe
     Ok(all)
 }
 
+/// Rollouts, and which of them share a prompt.
+pub struct Rollouts {
+    all: Vec<Rollout>,
+    groups: Vec<Vec<usize>>,
+}
+
+impl Rollouts {
+    /// Rollouts by their groups; of a group alone in it nothing can be compared.
+    #[must_use]
+    pub fn new(all: Vec<Rollout>) -> Self {
+        let mut groups: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
+        for (index, rollout) in all.iter().enumerate() {
+            groups.entry(rollout.group).or_default().push(index);
+        }
+        let groups = groups.into_values().filter(|members| members.len() > 1).collect();
+        Self { all, groups }
+    }
+
+    /// A right and a wrong one of one prompt at one step, and the step; `None` where `tries` draws find no such pair.
+    fn pair(&self, label: RewardLabel, rng: &mut Rng, tries: usize) -> Option<(&Rollout, &Rollout, usize)> {
+        (0..tries).find_map(|_| {
+            if self.groups.is_empty() {
+                return None;
+            }
+            let members = &self.groups[rng.below(self.groups.len())];
+            let step = rng.below(self.all[members[0]].states.len());
+            let (right, wrong): (Vec<usize>, Vec<usize>) =
+                members.iter().partition(|&&index| labelled(&self.all[index], step, label).1);
+            Some((&self.all[rng.pick(&right)?], &self.all[rng.pick(&wrong)?], step))
+        })
+    }
+}
+
 /// The reward network's training task.
 pub struct RewardTask {
     /// Its configuration.
@@ -121,11 +159,13 @@ pub struct RewardTask {
     /// Bits of a code.
     pub bits: usize,
     /// Rollouts to learn from.
-    pub rollouts: Vec<Rollout>,
+    pub rollouts: Rollouts,
     /// Rollouts to measure on.
-    pub held_out: Vec<Rollout>,
+    pub held_out: Rollouts,
     /// True scenes and near misses.
     pub synthetic: Vec<Synthetic>,
+    /// For sample sheets.
+    pub tokenizer: Magvit,
     /// Prompts as ids.
     pub words: Words,
 }
@@ -140,7 +180,7 @@ struct Example {
 impl RewardTask {
     fn example(&self, number: u64) -> Example {
         let mut rng = Rng::keyed(&[self.config.fit.seed, 0x7265_7764, number]);
-        if (rng.chance(self.config.synthetic) && !self.synthetic.is_empty()) || self.rollouts.is_empty() {
+        if (rng.chance(self.config.synthetic) && !self.synthetic.is_empty()) || self.rollouts.all.is_empty() {
             let pair = &self.synthetic[rng.below(self.synthetic.len())];
             let right = rng.chance(0.5);
             let mut state = if right { pair.right.clone() } else { pair.wrong.clone() };
@@ -155,42 +195,60 @@ impl RewardTask {
             }
             return Example { prompt: pair.prompt.clone(), state, label: f32::from(u8::from(right)) };
         }
-        let rollout = &self.rollouts[rng.below(self.rollouts.len())];
+        let rollout = &self.rollouts.all[rng.below(self.rollouts.all.len())];
         let step = rng.below(rollout.states.len());
+        self.example_of(rollout, step)
+    }
+
+    fn example_of(&self, rollout: &Rollout, step: usize) -> Example {
         let (state, label) = labelled(rollout, step, self.network.label);
         Example { prompt: self.words.encode(&rollout.prompt), state: state.to_vec(), label: f32::from(u8::from(label)) }
     }
 
-    fn scores(&self, model: &TiedReward, step: usize) -> Vec<(String, f32, bool)> {
+    /// The examples of a shard: pairs first, right before wrong, then single ones; and how many pairs there are.
+    fn batch(&self, first: u64, examples: usize) -> (Vec<Example>, usize) {
+        let wanted = (examples as f32 * self.config.pairs / 2.0) as u64;
+        let mut batch = Vec::with_capacity(examples);
+        for number in first..first + wanted {
+            let mut rng = Rng::keyed(&[self.config.fit.seed, 0x7061_6972, number]);
+            if let Some((right, wrong, step)) = self.rollouts.pair(self.network.label, &mut rng, 64) {
+                batch.extend([self.example_of(right, step), self.example_of(wrong, step)]);
+            }
+        }
+        let pairs = batch.len() / 2;
+        let singles = examples - batch.len();
+        batch.extend((first..first + singles as u64).map(|number| self.example(number)));
+        (batch, pairs)
+    }
+
+    /// Score and label of every held-out rollout at a step.
+    fn scores(&self, model: &TiedReward, step: usize) -> Vec<(f32, bool)> {
         let device = Device::flex();
         let mut scored = Vec::new();
-        for part in self.held_out.chunks(32) {
-            let examples: Vec<Example> = part
-                .iter()
-                .map(|rollout| {
-                    let (state, label) = labelled(rollout, step, self.network.label);
-                    Example {
-                        prompt: self.words.encode(&rollout.prompt),
-                        state: state.to_vec(),
-                        label: f32::from(u8::from(label)),
-                    }
-                })
-                .collect();
+        for part in self.held_out.all.chunks(32) {
+            let examples: Vec<Example> = part.iter().map(|rollout| self.example_of(rollout, step)).collect();
             let logits: Vec<f32> =
                 forward(model, &self.network, self.bits, &examples, &device).into_data().iter::<f32>().collect();
-            scored.extend(
-                logits.iter().zip(part).zip(&examples).map(|((&s, r), e)| (r.prompt.clone(), s, e.label > 0.5)),
-            );
+            scored.extend(logits.into_iter().zip(&examples).map(|(logit, example)| (logit, example.label > 0.5)));
         }
         scored
     }
+}
 
-    /// ROC-AUC on held-out rollouts at each step.
-    #[must_use]
-    pub fn auc_by_step(&self, model: &TiedReward) -> Vec<f64> {
-        let steps = self.held_out.first().map_or(0, |rollout| rollout.states.len());
-        (0..steps).map(|step| auc(&self.scores(model, step).iter().map(|s| (s.1, s.2)).collect::<Vec<_>>())).collect()
+/// The chance that of two rollouts of one prompt, one right and one wrong, the right one scores higher: the ROC-AUC of
+/// each group, weighted by its pairs. `scored` has an entry a rollout.
+fn auc_within(rollouts: &Rollouts, scored: &[(f32, bool)]) -> f64 {
+    let (mut above, mut pairs) = (0.0, 0.0);
+    for members in &rollouts.groups {
+        let group: Vec<(f32, bool)> = members.iter().map(|&index| scored[index]).collect();
+        let right = group.iter().filter(|scored| scored.1).count();
+        let weight = (right * (group.len() - right)) as f64;
+        if weight > 0.0 {
+            pairs += weight;
+            above += weight * auc(&group);
+        }
     }
+    above / pairs
 }
 
 /// The state of a step and its label.
@@ -258,6 +316,14 @@ fn sign(code: i32, bit: usize) -> f32 {
 impl Task for RewardTask {
     type Model = TiedReward;
 
+    fn kind(&self) -> &'static str {
+        match self.network.label {
+            RewardLabel::Potential => "reward:parm",
+            RewardLabel::Preview => "reward:prm",
+            RewardLabel::Outcome => "reward:orm",
+        }
+    }
+
     fn build(&self, mut weights: Weights) -> Result<TiedReward> {
         Ok(TiedReward {
             bits_in: weights.take("bits_in", [self.bits, self.network.hidden_size], Init::Normal(0.3))?,
@@ -265,21 +331,67 @@ impl Task for RewardTask {
         })
     }
 
-    fn loss(&self, model: &TiedReward, first: u64, examples: usize) -> Loss {
-        let device = Device::flex().autodiff();
-        let batch: Vec<Example> = (first..first + examples as u64).map(|number| self.example(number)).collect();
-        let logits = forward(model, &self.network, self.bits, &batch, &device);
-        let labels: Vec<f32> = batch.iter().map(|example| example.label).collect();
-        let signs: Vec<f32> = labels.iter().map(|label| 2.0 * label - 1.0).collect();
-        let signs = Tensor::<1>::from_data(TensorData::new(signs, [examples]), &device);
-        Loss { total: log_sigmoid(logits * signs).mean().neg(), logged: Vec::new() }
+    fn import(&self, shipped: Named) -> Result<Named> {
+        let mut named = shipped;
+        let map = tie::split(code_rows(&self.network, &mut named)?, self.bits);
+        let mut tied: Named = named.into_iter().map(|(name, value)| (format!("base.{name}"), value)).collect();
+        tied.insert("bits_in".into(), (vec![self.bits, self.network.hidden_size], map));
+        Ok(tied)
     }
 
-    fn sample(&self, model: &TiedReward, _path: &Path) -> Result<()> {
-        let aucs = self.auc_by_step(&model.valid());
-        eprintln!("AUC by step: {}", aucs.iter().map(|auc| format!("{auc:.3}")).collect::<Vec<_>>().join(" "));
-        Ok(())
+    fn loss(&self, model: &TiedReward, first: u64, examples: usize, device: &Device) -> Loss {
+        let (batch, pairs) = self.batch(first, examples);
+        let logits = forward(model, &self.network, self.bits, &batch, device);
+        let singles = examples - 2 * pairs;
+        let mut losses = Vec::new();
+        let mut logged = Vec::new();
+        let mut add = |name, margins: Tensor<1>, share: usize| {
+            let loss = log_sigmoid(margins).mean().neg();
+            logged.push((name, loss.clone().into_scalar::<f32>()));
+            losses.push(loss * (share as f64 / examples as f64));
+        };
+        if pairs > 0 {
+            let sides = logits.clone().narrow(0, 0, 2 * pairs).reshape([pairs, 2]);
+            add("pairs", (sides.clone().narrow(1, 0, 1) - sides.narrow(1, 1, 1)).reshape([pairs]), 2 * pairs);
+        }
+        if singles > 0 {
+            let signs: Vec<f32> = batch[2 * pairs..].iter().map(|example| 2.0 * example.label - 1.0).collect();
+            let signs = Tensor::<1>::from_data(TensorData::new(signs, [singles]), device);
+            add("singles", logits.narrow(0, 2 * pairs, singles) * signs, singles);
+        }
+        Loss { total: Tensor::cat(losses, 0).sum(), logged }
     }
+
+    /// Held-out previews at half the steps, the highest score first.
+    fn sample(&self, model: &TiedReward, path: &Path) -> Result<()> {
+        let steps = self.held_out.all.first().map_or(0, |rollout| rollout.states.len());
+        let half = steps / 2;
+        let mut ranked = Vec::new();
+        let (mut all, mut within) = (String::new(), String::new());
+        for step in 0..steps {
+            let scored = self.scores(model, step);
+            all += &format!(" {:.3}", auc(&scored));
+            within += &format!(" {:.3}", auc_within(&self.held_out, &scored));
+            if step == half {
+                ranked = scored.iter().map(|scored| scored.0).zip(&self.held_out.all).collect();
+            }
+        }
+        eprintln!("AUC by step, over all:{all}\nAUC by step, within a prompt:{within}");
+        ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let grids: Vec<Vec<i32>> = ranked.iter().take(64).map(|(_, rollout)| rollout.sampled[half].clone()).collect();
+        if grids.is_empty() {
+            return Ok(());
+        }
+        write_sheet(path, &crate::vq::decode(&self.tokenizer, &grids, &Device::flex()), 8, 2)
+    }
+}
+
+/// The rows of the image table that stand for codes, without that of `[mask]`.
+fn code_rows<'a>(config: &RewardConfig, named: &'a mut Named) -> Result<&'a mut [f32]> {
+    let (_, values) = named.get_mut("image.weight").context("the weights lack `image.weight`")?;
+    values
+        .get_mut(..config.codebook_size * config.hidden_size)
+        .context("`image.weight` has too few rows for this configuration")
 }
 
 /// Folds the map from bits into the plain table.
@@ -290,23 +402,55 @@ pub fn export(config: &RewardConfig, bits: usize, mut named: Named) -> Result<Na
     let (_, map) = named.remove("bits_in").context("no `bits_in` in the checkpoint")?;
     let mut plain: Named =
         named.into_iter().map(|(name, value)| (name.trim_start_matches("base.").to_owned(), value)).collect();
-    let (_, values) = plain.get_mut("image.weight").context("no `image.weight` in the checkpoint")?;
-    let d = config.hidden_size;
-    for code in 0..config.codebook_size {
-        let row = &mut values[code * d..][..d];
-        for (bit, sign) in bits_of(code as i32, bits).enumerate() {
-            for (value, map) in row.iter_mut().zip(&map[bit * d..][..d]) {
-                *value += sign * map;
-            }
-        }
-    }
+    tie::fold(code_rows(config, &mut plain)?, &map, bits);
     Ok(plain)
 }
 
-/// A sheet is not drawn for a network that gives numbers; this keeps the sample hook honest.
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn rollout(group: u64, accepted: bool) -> Rollout {
+        Rollout {
+            prompt: "a circle".into(),
+            group,
+            states: vec![vec![i32::from(accepted)]; 3],
+            sampled: Vec::new(),
+            preview_accepted: Vec::new(),
+            accepted,
+        }
+    }
+
+    #[test]
+    fn a_pair_is_one_right_and_one_wrong_of_one_group() {
+        let rollouts = Rollouts::new(vec![
+            rollout(0, true),
+            rollout(0, true),
+            rollout(1, false),
+            rollout(2, false),
+            rollout(2, true),
+        ]);
+        let mut rng = Rng::new(1);
+        for _ in 0..20 {
+            let (right, wrong, step) = rollouts.pair(RewardLabel::Potential, &mut rng, 64).unwrap();
+            assert!(right.accepted && !wrong.accepted && step < 3);
+            assert_eq!((right.group, wrong.group), (2, 2));
+        }
+        let alone = Rollouts::new(vec![rollout(0, true), rollout(1, false)]);
+        assert!(alone.pair(RewardLabel::Potential, &mut rng, 64).is_none());
+    }
+
+    #[test]
+    fn a_prompt_s_difficulty_does_not_count_within_it() {
+        // The second group scores higher throughout; in each, right and wrong are told apart, or not.
+        let rollouts = Rollouts::new(vec![rollout(0, true), rollout(0, false), rollout(1, true), rollout(1, false)]);
+        let scored = [(0.2, true), (0.1, false), (0.8, true), (0.9, false)];
+        assert!((auc_within(&rollouts, &scored) - 0.5).abs() < 1e-9);
+        assert!((auc(&scored) - 0.5).abs() < 1e-9);
+        let scored = [(0.2, true), (0.1, false), (0.9, true), (0.8, false)];
+        assert!((auc_within(&rollouts, &scored) - 1.0).abs() < 1e-9);
+        assert!((auc(&scored) - 0.75).abs() < 1e-9);
+    }
 
     #[test]
     fn auc_counts_pairs() {

@@ -27,6 +27,10 @@ use crate::generator::step_plan;
 pub struct Rollout {
     /// The canonical prompt.
     pub prompt: String,
+    /// Rollouts of one group share their prompt and differ in their draws: what tells candidates of one prompt apart can
+    /// only be learnt from these.
+    #[serde(default)]
+    pub group: u64,
     /// The tokens after each step (−1 where masked); the last entry is the finished picture.
     pub states: Vec<Vec<i32>>,
     /// The full draw of each step before re-masking.
@@ -65,8 +69,14 @@ pub fn roll(
         Prompted::new(network, config, &Words::new().encode(&prompt), decoding.guidance_scale, &Device::flex());
     let n = config.num_vq_tokens;
     let mut tokens = vec![-1; n];
-    let mut rollout =
-        Rollout { prompt, states: Vec::new(), sampled: Vec::new(), preview_accepted: Vec::new(), accepted: false };
+    let mut rollout = Rollout {
+        prompt,
+        group: number,
+        states: Vec::new(),
+        sampled: Vec::new(),
+        preview_accepted: Vec::new(),
+        accepted: false,
+    };
     for step in 0..decoding.steps {
         let seed = Rng::keyed(&[decoding.seed, number]).next_u64();
         let plan = step_plan(seed, step, decoding.steps, n);
@@ -82,8 +92,8 @@ pub fn roll(
     Ok(rollout)
 }
 
-/// Rolls training prompts `existing..count` into `rollouts.jsonl`, one line each, both cores busy; goes on where the
-/// file ends.
+/// Rolls numbers `existing..count` into `rollouts.jsonl`, one line each, every core busy; goes on where the file ends.
+/// Each `group` of consecutive numbers has one training prompt.
 ///
 /// # Errors
 /// The file cannot be written; the device fails.
@@ -92,6 +102,7 @@ pub fn run(
     config: &ShowoConfig,
     tokenizer: &Magvit,
     count: u64,
+    group: u64,
     decoding: Decoding,
     path: &Path,
 ) -> Result<()> {
@@ -119,7 +130,8 @@ pub fn run(
                                 .map(|index| next + worker as u64 * 8 + index)
                                 .filter(|number| *number < count)
                                 .map(|number| {
-                                    let mut rng = Rng::keyed(&[decoding.seed, 0x726f_6c6c, number]);
+                                    let of = number / group.max(1);
+                                    let mut rng = Rng::keyed(&[decoding.seed, 0x726f_6c6c, of]);
                                     let categories = scenes::Category::ALL;
                                     let category = categories[rng.below(categories.len())];
                                     // Half in GenEval's pure forms, half as in training.
@@ -128,7 +140,8 @@ pub fn run(
                                     } else {
                                         scenes::sample_training_spec(&mut rng)
                                     };
-                                    roll(network, config, tokenizer, &spec, number, decoding)
+                                    let rollout = roll(network, config, tokenizer, &spec, number, decoding)?;
+                                    Ok(Rollout { group: of, ..rollout })
                                 })
                                 .collect()
                         })

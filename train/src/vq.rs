@@ -6,9 +6,8 @@
 use std::path::Path;
 
 use anyhow::{Result, anyhow};
-use burn::module::Module;
 use burn::tensor::activation::sigmoid;
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use scenes::{Colour, GROUND, LATTICE, Object, Picture, Rng, SIDE, Scene, Shape, Size};
 use serde::{Deserialize, Serialize};
 use showo::config::MagvitConfig;
@@ -92,23 +91,26 @@ fn weights(pictures: &[Picture], object: f32, grid: usize) -> (Vec<f32>, Vec<f32
 impl Task for VqTask {
     type Model = Magvit;
 
+    fn kind(&self) -> &'static str {
+        "magvit"
+    }
+
     fn build(&self, weights: Weights) -> Result<Magvit> {
         Ok(Magvit::new(&self.config.model, weights, true)?)
     }
 
-    fn loss(&self, model: &Magvit, first: u64, examples: usize) -> Loss {
+    fn loss(&self, model: &Magvit, first: u64, examples: usize, device: &Device) -> Loss {
         let pictures = self.batch(first, examples);
-        let device = burn::tensor::Device::flex().autodiff();
         let grid = self.config.model.grid();
         let (pixel_weights, token_weights) = weights(&pictures, self.config.object_weight, grid);
-        let pixels = data::pixels(&pictures, &device);
+        let pixels = data::pixels(&pictures, device);
         let z = model.latent(pixels.clone()).unwrap_or_else(|| pixels.clone());
         let sign = z.clone().detach().greater_scalar(0.0).float() * 2.0 - 1.0;
         let sign = sign.detach();
         let quantized = z.clone() + (sign.clone() - z.clone()).detach();
         let decoded = model.decode_latent(quantized);
 
-        let weight = Tensor::<4>::from_data(TensorData::new(pixel_weights, [examples, 1, SIDE, SIDE]), &device);
+        let weight = Tensor::<4>::from_data(TensorData::new(pixel_weights, [examples, 1, SIDE, SIDE]), device);
         let difference = decoded - pixels;
         let squared = (difference.clone() * difference.clone() * weight.clone()).mean();
         let absolute = (difference.abs() * weight).mean();
@@ -117,7 +119,7 @@ impl Task for VqTask {
         // Both terms count object tokens only: nine tokens in ten are bare ground, and a codebook that is used
         // evenly over them would spend its bits on nothing.
         let count = token_weights.iter().sum::<f32>().max(1.0);
-        let token = Tensor::<4>::from_data(TensorData::new(token_weights, [examples, 1, grid, grid]), &device);
+        let token = Tensor::<4>::from_data(TensorData::new(token_weights, [examples, 1, grid, grid]), device);
         let bits = self.config.model.z_channels;
         let commitment_difference = z.clone() - sign;
         let commitment = (commitment_difference.clone() * commitment_difference).mean();
@@ -138,13 +140,12 @@ impl Task for VqTask {
     }
 
     fn sample(&self, model: &Magvit, path: &Path) -> Result<()> {
-        let model = model.valid();
-        let device = burn::tensor::Device::flex();
+        let device = Device::flex();
         let first = u64::MAX / 2;
         let scene = |index| data::training_scene(self.config.fit.seed, first + index).1;
         let mut shown: Vec<Picture> = (0..16).map(|index| scenes::render(&scene(index))).collect();
-        let codes = codes(&model, &shown, &device)?;
-        let decoded = decode(&model, &codes, &device);
+        let codes = codes(model, &shown, &device)?;
+        let decoded = decode(model, &codes, &device);
         let kept = shown_verdicts(first, self.config.fit.seed, &decoded);
         eprintln!("reconstruction keeps the verdict on {kept} of {}", decoded.len());
         shown.extend(decoded);
@@ -174,7 +175,7 @@ fn entropy(p: Tensor<4>) -> Tensor<4> {
 ///
 /// # Errors
 /// The tokenizer has no encoder.
-pub fn codes(model: &Magvit, pictures: &[Picture], device: &burn::tensor::Device) -> Result<Vec<Vec<i32>>> {
+pub fn codes(model: &Magvit, pictures: &[Picture], device: &Device) -> Result<Vec<Vec<i32>>> {
     let latent = model.latent(data::pixels(pictures, device)).ok_or_else(|| anyhow!("the tokenizer has no encoder"))?;
     let flat: Vec<i32> = model.indices(latent).into_data().iter::<i32>().collect();
     Ok(flat.chunks(flat.len() / pictures.len()).map(<[i32]>::to_vec).collect())
@@ -182,7 +183,7 @@ pub fn codes(model: &Magvit, pictures: &[Picture], device: &burn::tensor::Device
 
 /// Pictures of codes. Reads synchronously.
 #[must_use]
-pub fn decode(model: &Magvit, codes: &[Vec<i32>], device: &burn::tensor::Device) -> Vec<Picture> {
+pub fn decode(model: &Magvit, codes: &[Vec<i32>], device: &Device) -> Vec<Picture> {
     let grids: Vec<&[i32]> = codes.iter().map(Vec::as_slice).collect();
     data::pictures(model.decode(&grids, device))
 }
@@ -192,7 +193,7 @@ pub fn decode(model: &Magvit, codes: &[Vec<i32>], device: &burn::tensor::Device)
 /// # Errors
 /// The tokenizer has no encoder.
 pub fn report(model: &Magvit, count: usize) -> Result<String> {
-    let device = burn::tensor::Device::flex();
+    let device = Device::flex();
     let mut kept = 0;
     let mut error = 0.0;
     let mut used = std::collections::HashSet::new();

@@ -1,0 +1,201 @@
+//! Where trained networks are read from: this machine's runs, or a bundle.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use burn::tensor::Device;
+use half::f16;
+use serde::de::DeserializeOwned;
+use showo::bundle::{Bundle, FolderReader, TensorSink, block_on};
+use showo::config::{MagvitConfig, RewardConfig, RewardLabel, ShowoConfig};
+use showo::model::Weights;
+use showo::model::clip::Clip;
+use showo::model::magvit::Magvit;
+use showo::model::reward::Reward;
+use showo::model::showo::Showo;
+use showo::quant::{Quantized, dequantize};
+
+use crate::checkpoint::Named;
+
+/// A folder of runs with the weights as trained, or a bundle with the weights as shipped.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// `--runs`: f32.
+    Runs(PathBuf),
+    /// `--bundle`: int8.
+    Bundle(PathBuf),
+}
+
+impl Source {
+    /// The image tokenizer, encoder included.
+    ///
+    /// # Errors
+    /// It is not there or cannot be read.
+    pub fn tokenizer(&self) -> Result<(MagvitConfig, Magvit)> {
+        let (config, weights) = self.read("magvit", "vq", "magvit")?;
+        let network = Magvit::new(&config, weights, true)?;
+        Ok((config, network))
+    }
+
+    /// The generator.
+    ///
+    /// # Errors
+    /// As [`Source::tokenizer`].
+    pub fn generator(&self) -> Result<(ShowoConfig, Showo)> {
+        let (config, weights) = self.read("showo", "showo", "showo")?;
+        let network = Showo::new(&config, weights)?;
+        Ok((config, network))
+    }
+
+    /// The reward network of a label, where there is one.
+    ///
+    /// # Errors
+    /// It is there and cannot be read.
+    pub fn reward(&self, label: RewardLabel) -> Result<Option<(RewardConfig, Reward)>> {
+        let (kind, run) = match label {
+            RewardLabel::Potential => ("reward:parm", "reward-potential"),
+            RewardLabel::Preview => ("reward:prm", "reward-preview"),
+            RewardLabel::Outcome => ("reward:orm", "reward-outcome"),
+        };
+        if !self.holds(kind, run, "reward")? {
+            return Ok(None);
+        }
+        let (config, weights) = self.read(kind, run, "reward")?;
+        let network = Reward::new(&config, weights)?;
+        Ok(Some((config, network)))
+    }
+
+    /// CLIP, where there is one.
+    ///
+    /// # Errors
+    /// It is there and cannot be read.
+    pub fn clip(&self) -> Result<Option<Clip>> {
+        if !self.holds("clip", "clip", "clip")? {
+            return Ok(None);
+        }
+        let (config, weights) = self.read("clip", "clip", "clip")?;
+        Ok(Some(Clip::new(&config, weights)?))
+    }
+
+    /// Whether the model is there.
+    fn holds(&self, kind: &str, run: &str, name: &str) -> Result<bool> {
+        Ok(match self {
+            Self::Runs(runs) => runs.join(run).join(format!("{name}.json")).exists(),
+            Self::Bundle(folder) => open(folder)?.has(kind),
+        })
+    }
+
+    /// In words, for reports.
+    ///
+    /// # Errors
+    /// The bundle cannot be read.
+    pub fn describe(&self) -> Result<String> {
+        Ok(match self {
+            Self::Runs(folder) => format!("f32 weights in {}", folder.display()),
+            Self::Bundle(folder) => {
+                let bundle = open(folder)?;
+                format!("bundle {} {}", bundle.manifest().name, bundle.sha256().get(..12).unwrap_or_default())
+            }
+        })
+    }
+
+    /// The model `kind` of a bundle, or `name.json` and `name.safetensors` of the run `run`.
+    fn read<C: DeserializeOwned>(&self, kind: &str, run: &str, name: &str) -> Result<(C, Weights)> {
+        let device = Device::flex();
+        match self {
+            Self::Runs(runs) => {
+                let folder = runs.join(run);
+                let file = |ending: &str| {
+                    let path = folder.join(format!("{name}.{ending}"));
+                    std::fs::read(&path).with_context(|| {
+                        format!("cannot read {}; train it first, or name a bundle with --bundle", path.display())
+                    })
+                };
+                let config = serde_json::from_slice(&file("json")?)
+                    .with_context(|| format!("{}/{name}.json is no configuration", folder.display()))?;
+                Ok((config, Weights::from_safetensors(&file("safetensors")?, &device)?))
+            }
+            Self::Bundle(folder) => {
+                let bundle = open(folder)?;
+                let config = bundle.config(kind)?;
+                let mut sink = Upload(Weights::new(&device));
+                block_on(bundle.load(kind, &mut sink, &mut |_| {}))?;
+                Ok((config, sink.0))
+            }
+        }
+    }
+}
+
+fn open(folder: &Path) -> Result<Bundle<FolderReader>> {
+    block_on(Bundle::open(FolderReader::new(folder))).with_context(|| format!("cannot read {}", folder.display()))
+}
+
+/// The parameters of a bundle's model in f32, under its own names.
+///
+/// # Errors
+/// The bundle is damaged or holds no such model.
+pub fn parameters(folder: &Path, kind: &str) -> Result<Named> {
+    let mut sink = Collect(Named::new());
+    block_on(open(folder)?.load(kind, &mut sink, &mut |_| {}))?;
+    Ok(sink.0)
+}
+
+/// Keeps tensors as they are stored.
+struct Upload(Weights);
+
+impl TensorSink for Upload {
+    fn float(&mut self, name: &str, shape: &[usize], values: Vec<f32>) -> Result<(), String> {
+        self.0.insert_float(name, shape, values);
+        Ok(())
+    }
+
+    fn q8(&mut self, name: &str, shape: &[usize], q: &[i8], scale: &[f16]) -> Result<(), String> {
+        self.0.insert_q8(name, shape, q, scale).map_err(|error| error.to_string())
+    }
+}
+
+/// Decodes tensors: to train on from them.
+struct Collect(Named);
+
+impl TensorSink for Collect {
+    fn float(&mut self, name: &str, shape: &[usize], values: Vec<f32>) -> Result<(), String> {
+        self.0.insert(name.to_owned(), (shape.to_vec(), values));
+        Ok(())
+    }
+
+    fn q8(&mut self, name: &str, shape: &[usize], q: &[i8], scale: &[f16]) -> Result<(), String> {
+        let (out, inputs) = (shape.first().copied().unwrap_or(0), shape.iter().skip(1).product());
+        let blocks = Quantized { q: q.to_vec(), scale: scale.to_vec(), out, inputs };
+        self.0.insert(name.to_owned(), (shape.to_vec(), dequantize(&blocks)));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shipped() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../www/models/scenes")
+    }
+
+    #[test]
+    fn a_bundle_s_parameters_are_what_its_network_computes_with() {
+        let named = parameters(&shipped(), "showo").unwrap();
+        let (shape, values) = &named["showo.model.embed_tokens.weight"];
+        let (config, network) = Source::Bundle(shipped()).generator().unwrap();
+        assert_eq!(shape, &[config.vocab_size, config.hidden_size]);
+        let ids = burn::tensor::Tensor::from_data([[3i32, 700]], &Device::flex());
+        let looked_up: Vec<f32> = network.embed(ids).into_data().iter::<f32>().collect();
+        let d = config.hidden_size;
+        assert_eq!(looked_up[..d], values[3 * d..4 * d]);
+        assert_eq!(looked_up[d..], values[700 * d..701 * d]);
+    }
+
+    #[test]
+    fn what_is_missing_says_how_to_get_it() {
+        let error = Source::Runs("/nowhere".into()).generator().map(|_| ()).unwrap_err();
+        let text = format!("{error:#}");
+        assert!(text.contains("/nowhere/showo/showo.json") && text.contains("--bundle"), "{text}");
+    }
+}
