@@ -1,7 +1,5 @@
 //! `showo geneval` as a command, on the shipped bundle.
 
-#![cfg(not(target_arch = "wasm32"))]
-
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};

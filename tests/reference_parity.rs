@@ -4,8 +4,6 @@
 //! `SHOWO_PARITY_DIR` names the folder of cases; without it, the reference's own (`tests/fixtures/reference`) and those
 //! of an implementation in numpy that reproduces the reference's (`tests/fixtures/more`).
 
-#![cfg(not(target_arch = "wasm32"))]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 

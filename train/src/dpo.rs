@@ -9,8 +9,8 @@ use burn::tensor::{DType, Int, Tensor};
 /// The label of a token that does not count.
 pub const IGNORED: i64 = -100;
 
-/// Summed log-probabilities of the preferred and the rejected picture of each pair, each `[pairs]` in f64: they are
-/// hundreds, and the loss is made of their differences.
+/// Summed log-probabilities of the preferred and the rejected picture of each pair, each `[pairs]` in f64 where the
+/// device has it: they are hundreds, and the loss is made of their differences.
 #[derive(Debug, Clone)]
 pub struct Sums {
     /// s(x⁺).
@@ -26,8 +26,8 @@ impl Sums {
     }
 }
 
-/// s: `logits` `[pairs, tokens, vocabulary]` and `labels` `[pairs, tokens]` → `[pairs]` in f64. Labels that are [`IGNORED`]
-/// do not count.
+/// s: `logits` `[pairs, tokens, vocabulary]` and `labels` `[pairs, tokens]` → `[pairs]`, as [`Sums`] says. Labels that
+/// are [`IGNORED`] do not count.
 ///
 /// # Panics
 /// A label outside the vocabulary that is not [`IGNORED`]; shapes that do not fit together.
@@ -38,7 +38,9 @@ pub fn summed_log_probability(logits: Tensor<3>, labels: Tensor<2, Int>) -> Tens
     // Any id will do where the result is thrown away.
     let labels = labels.mask_fill(ignored.clone(), 0).reshape([pairs, tokens, 1]);
     let log_p = log_softmax(logits, 2).gather(2, labels).reshape([pairs, tokens]);
-    log_p.cast(DType::F64).mask_fill(ignored, 0.0).sum_dim(1).reshape([pairs])
+    // Shading languages have no f64.
+    let fine = if log_p.device().supports_dtype(DType::F64) { DType::F64 } else { DType::F32 };
+    log_p.cast(fine).mask_fill(ignored, 0.0).sum_dim(1).reshape([pairs])
 }
 
 /// The loss of each pair, `[pairs]` in f32, against a reference model; `beta` is β.
