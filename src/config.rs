@@ -92,12 +92,19 @@ impl ShowoConfig {
                 self.hidden_size, self.num_attention_heads
             ));
         }
+        if self.num_hidden_layers == 0 {
+            return Err("num_hidden_layers is 0".into());
+        }
         let vocab = self.first_code() + self.codebook_size + 1;
         if self.vocab_size != vocab {
             return Err(format!("vocab_size is {}, but its parts add up to {vocab}", self.vocab_size));
         }
         if self.mask_token_id as usize + 1 != self.vocab_size {
             return Err(format!("mask_token_id is {}, but the last id is {}", self.mask_token_id, self.vocab_size - 1));
+        }
+        let SpecialTokens { pad, soi, eoi, t2i } = self.special_tokens;
+        if let Some(id) = [pad, soi, eoi, t2i, self.bos, self.eos].into_iter().find(|&id| id as usize >= vocab) {
+            return Err(format!("the special token {id} lies outside the vocabulary of {vocab}"));
         }
         if self.grid().pow(2) != self.num_vq_tokens {
             return Err(format!("num_vq_tokens {} is no square", self.num_vq_tokens));
@@ -112,10 +119,14 @@ impl ShowoConfig {
         Ok(())
     }
 
-    /// Channels of a head that rotate.
+    /// Channels of a head that rotate: `partial_rotary_factor` of them, rounded down as the reference does.
     #[must_use]
     pub fn rotary_len(&self) -> usize {
-        (self.partial_rotary_factor * (self.hidden_size / self.num_attention_heads) as f64) as usize
+        let exact = self.partial_rotary_factor * (self.hidden_size / self.num_attention_heads) as f64;
+        // A factor such as 8/17 may arrive a little too low (serde_json reads 17 digits to one unit in the last place),
+        // and an odd number of channels cannot rotate in pairs.
+        let (down, near) = (exact as usize, exact.round());
+        if down % 2 == 1 && (near - exact).abs() < 1e-9 { near as usize } else { down }
     }
 }
 
@@ -289,4 +300,30 @@ pub struct RewardConfig {
     /// Whether the blocks have biases.
     #[serde(default = "default_true")]
     pub bias: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fraction_of_a_head_survives_json() -> Result<(), serde_json::Error> {
+        let rotary = |factor: &str, head: usize| -> Result<usize, serde_json::Error> {
+            let config: ShowoConfig = serde_json::from_value(serde_json::json!({
+                "hidden_size": 2 * head, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8,
+                "partial_rotary_factor": serde_json::from_str::<f64>(factor)?, "rope_theta": 1e4,
+                "layer_norm_eps": 1e-5, "qk_layernorm": false, "vocab_size": 28, "llm_vocab_size": 10,
+                "num_new_special_tokens": 10, "codebook_size": 7, "num_vq_tokens": 4, "max_text_len": 4,
+                "special_tokens": { "pad": 10, "soi": 11, "eoi": 12, "t2i": 15 }, "bos": 9, "eos": 9,
+                "mask_token_id": 27,
+            }))?;
+            Ok(config.rotary_len())
+        };
+        assert_eq!(rotary("0.47058823529411764", 17)?, 8);
+        assert_eq!(rotary("0.5", 64)?, 32);
+        // What the reference rounds down stays so: 0.58 · 50 is 28.999999999999996 in Python, too.
+        assert_eq!(rotary("0.58", 50)?, 28);
+        assert_eq!(rotary("0.4", 17)?, 6);
+        Ok(())
+    }
 }

@@ -11,6 +11,7 @@ pub mod decode;
 pub mod model;
 pub mod models;
 pub mod ops;
+pub mod parity;
 pub mod picture;
 pub mod prompt;
 pub mod quant;

@@ -22,7 +22,7 @@ pub struct Rgb {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PictureError {
     /// The base64 text or the PNG inside is not one.
-    #[error("a picture of the trace cannot be read: {0}; the file is damaged, record it again")]
+    #[error("a picture cannot be read: {0}; the file is damaged, make it again")]
     Unreadable(String),
     /// The size and the number of bytes contradict each other.
     #[error("a picture of {width} × {height} pixels cannot be written: {why}")]
@@ -50,6 +50,16 @@ impl Rgb {
             })
             .collect();
         Self { width: side as u32, height: side as u32, bytes }
+    }
+
+    /// From a PNG file.
+    ///
+    /// # Errors
+    /// [`PictureError::Unreadable`].
+    pub fn from_png(png: &[u8]) -> Result<Self, PictureError> {
+        let unreadable = |error: image::ImageError| PictureError::Unreadable(error.to_string());
+        let picture = image::load_from_memory_with_format(png, image::ImageFormat::Png).map_err(unreadable)?.to_rgb8();
+        Ok(Self { width: picture.width(), height: picture.height(), bytes: picture.into_raw() })
     }
 
     /// As a PNG file.
@@ -88,10 +98,7 @@ impl Picture {
     /// # Errors
     /// [`PictureError::Unreadable`].
     pub fn rgb(&self) -> Result<Rgb, PictureError> {
-        let unreadable = |error: image::ImageError| PictureError::Unreadable(error.to_string());
-        let png = self.png()?;
-        let picture = image::load_from_memory_with_format(&png, image::ImageFormat::Png).map_err(unreadable)?.to_rgb8();
-        Ok(Rgb { width: picture.width(), height: picture.height(), bytes: picture.into_raw() })
+        Rgb::from_png(&self.png()?)
     }
 }
 

@@ -219,6 +219,15 @@ impl Magvit {
     }
 }
 
+/// As [`Magvit::indices`], from a latent that was read back: `[batch, bits, positions]` → `[batch · positions]`.
+#[must_use]
+pub fn codes_of(latent: &[f32], bits: usize, positions: usize) -> Vec<u32> {
+    let code = |picture: &[f32], at: usize| {
+        (0..bits).fold(0, |code, bit| code << 1 | u32::from(picture[bit * positions + at] > 0.0))
+    };
+    latent.chunks_exact(bits * positions).flat_map(|picture| (0..positions).map(move |at| code(picture, at))).collect()
+}
+
 fn take_encoder(config: &MagvitConfig, parts: &mut Parts<'_>) -> Result<Encoder, ModelError> {
     let levels = config.encoder_ch_mult.len();
     let conv_in = parts.conv("encoder.conv_in", ConvShape::same(3, config.ch, 3))?;

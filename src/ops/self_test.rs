@@ -19,6 +19,9 @@ pub(crate) async fn rows(device: &Device) -> Result<Vec<SelfTestRow>, String> {
     table.push(attention_row([2, 5, 7, 11, 2, 8], true, device).await?);
     table.push(attention_row([1, 9, 0, 9, 1, 128], false, device).await?);
     table.push(attention_row([2, 33, 0, 33, 3, 64], true, device).await?);
+    // Heads that no vector of 4 or of 2 channels divides.
+    table.push(attention_row([2, 5, 7, 11, 3, 10], true, device).await?);
+    table.push(attention_row([1, 5, 3, 5, 2, 7], false, device).await?);
     table.push(norm_row(Norm::layer(48, 1e-5), 7, device).await?);
     table.push(norm_row(Norm::layer(700, 1e-5), 3, device).await?);
     table.push(norm_row(Norm::group(8, 2, 25, 1e-6, Activation::Swish), 6, device).await?);

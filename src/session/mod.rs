@@ -160,7 +160,10 @@ impl Session {
     }
 
     /// Checks everything that can be wrong before anything is computed; gives the prompt's ids.
-    fn check(&self, settings: &Settings) -> Result<Vec<u32>, SessionError> {
+    ///
+    /// # Errors
+    /// Settings out of range, a prompt that cannot be read, a verifier that is not there.
+    pub fn check(&self, settings: &Settings) -> Result<Vec<u32>, SessionError> {
         let config = &self.models.generator.config;
         settings.validate(config.grid() as u32)?;
         let mut prompt_ids = self.models.words.encode(&settings.prompt, config.max_text_len)?;

@@ -7,7 +7,9 @@ mod device;
 mod engine;
 mod host;
 mod javascript;
+mod parity;
 mod problem;
 mod reader;
 
 pub use engine::{Engine, self_test};
+pub use parity::parity;

@@ -21,6 +21,12 @@ pub enum Failure {
     /// The device.
     #[error("{0}")]
     Device(String),
+    /// What was asked for contradicts itself, the prompts, or what is there already.
+    #[error("{0}")]
+    Refused(String),
+    /// Ctrl-C.
+    #[error("{0}")]
+    Interrupted(String),
 }
 
 impl Failure {
@@ -33,7 +39,8 @@ impl Failure {
             Self::Session(SessionError::DeviceLost { .. } | SessionError::Picture(_))
             | Self::File { .. }
             | Self::Device(_) => ExitCode::from(1),
-            Self::Session(_) => ExitCode::from(2),
+            Self::Session(_) | Self::Refused(_) => ExitCode::from(2),
+            Self::Interrupted(_) => ExitCode::from(130),
             Self::Bundle(_) => ExitCode::from(3),
         }
     }

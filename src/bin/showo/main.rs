@@ -1,15 +1,20 @@
 //! `showo`: the engine at the command line.
 //!
-//! Exit codes: 0 done, 1 something failed, 2 the command line or a setting is wrong, 3 the bundle was refused.
+//! Exit codes: 0 done, 1 something failed, 2 the command line or a setting is wrong, 3 the bundle was refused,
+//! 130 interrupted.
 
 #[cfg(not(target_arch = "wasm32"))]
 mod decode;
 #[cfg(not(target_arch = "wasm32"))]
 mod device;
 #[cfg(not(target_arch = "wasm32"))]
+mod drawing;
+#[cfg(not(target_arch = "wasm32"))]
 mod failure;
 #[cfg(not(target_arch = "wasm32"))]
 mod generate;
+#[cfg(not(target_arch = "wasm32"))]
+mod geneval;
 #[cfg(not(target_arch = "wasm32"))]
 mod progress;
 #[cfg(not(target_arch = "wasm32"))]
@@ -25,6 +30,8 @@ fn main() -> std::process::ExitCode {
     enum Command {
         /// Draw a picture from a prompt
         Generate(generate::Options),
+        /// Draw every prompt of GenEval, in the folders that its evaluator reads
+        Geneval(geneval::Options),
         /// Decode the codes of a picture
         Decode(decode::Options),
         /// Write the pictures of a recorded drawing
@@ -33,6 +40,7 @@ fn main() -> std::process::ExitCode {
 
     let done = match Command::parse() {
         Command::Generate(options) => generate::run(&options),
+        Command::Geneval(options) => geneval::run(&options),
         Command::Decode(options) => decode::run(&options),
         Command::Replay(options) => replay::run(&options),
     };

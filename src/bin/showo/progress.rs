@@ -37,6 +37,16 @@ pub fn steps(count: u64) -> ProgressBar {
     bar
 }
 
+/// A bar over the pictures of a run, `done` of which are there already.
+pub fn pictures(count: u64, done: u64) -> ProgressBar {
+    let bar = bar("{pos:>6}/{len} {wide_bar} {eta} left  {msg}");
+    bar.set_length(count);
+    // The time that is left follows from those that are drawn now.
+    bar.set_position(done);
+    bar.reset_eta();
+    bar
+}
+
 fn bar(template: &str) -> ProgressBar {
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     let bar = ProgressBar::new(0).with_style(style);

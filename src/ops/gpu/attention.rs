@@ -6,31 +6,44 @@ use super::shader::{SPREAD, Shader, bindings, line};
 /// Channels of the result that a thread keeps. A wider head is cut, and each part computes the scores again.
 const CHUNK: usize = 64;
 
+/// Channels that are read at once: the widest vector that divides a head.
+fn lanes(head: u32) -> (u32, &'static str) {
+    match head {
+        _ if head.is_multiple_of(4) => (4, "vec4<f32>"),
+        _ if head.is_multiple_of(2) => (2, "vec2<f32>"),
+        _ => (1, "f32"),
+    }
+}
+
 /// The shader for heads of `head` channels, and into how many threads each query is cut.
-///
-/// # Panics
-/// Where `head` is no multiple of 4, or wider than [`CHUNK`] and no multiple of it.
 pub fn attention(head: usize, past: bool, bias: bool) -> (Shader, usize) {
-    assert!(head.is_multiple_of(4), "attention: heads of {head} channels; the GPU kernel takes multiples of 4");
-    let chunk = (4..=CHUNK.min(head)).rev().find(|chunk| chunk.is_multiple_of(4) && head.is_multiple_of(*chunk));
-    let chunk = chunk.unwrap_or(4);
+    let lanes = lanes(head as u32).0 as usize;
+    let chunk =
+        (lanes..=CHUNK.min(head)).rev().find(|chunk| chunk.is_multiple_of(lanes) && head.is_multiple_of(*chunk));
+    let chunk = chunk.unwrap_or(lanes);
     let variant = [head as u32, chunk as u32, u32::from(past), u32::from(bias)];
     (Shader { name: "attention", variant, group: [SPREAD, 1], write: source }, head / chunk)
 }
 
 fn source([head, chunk, past, bias]: [u32; 4]) -> String {
     let (past, bias) = (past != 0, bias != 0);
-    let mut read = vec![("q", "vec4<f32>"), ("k", "vec4<f32>"), ("v", "vec4<f32>")];
+    let (lanes, vector) = lanes(head);
+    let mut read = vec![("q", vector), ("k", vector), ("v", vector)];
     if past {
-        read.extend([("past_k", "vec4<f32>"), ("past_v", "vec4<f32>")]);
+        read.extend([("past_k", vector), ("past_v", vector)]);
     }
     if bias {
         read.push(("bias", "f32"));
     }
     // The query stays in registers where it is not wider than what a thread keeps anyway.
     let held = head == chunk;
-    let (words, parts) = (head / 4, chunk / 4);
-    let mut s = bindings(&read).replace("y: array<f32>", "y: array<vec4<f32>>");
+    let (words, parts) = (head / lanes, chunk / lanes);
+    let total = match lanes {
+        4 => "products.x + products.y + products.z + products.w",
+        2 => "products.x + products.y",
+        _ => "products",
+    };
+    let mut s = bindings(&read).replace("y: array<f32>", &format!("y: array<{vector}>"));
     s.push_str(&format!(
         "
 @compute @workgroup_size(GROUP)
@@ -60,7 +73,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
         }
     }
     for i in 0..parts {
-        line(&mut s, format_args!("    var a{i} = vec4<f32>(0.0);"));
+        line(&mut s, format_args!("    var a{i} = {vector}(0.0);"));
     }
     if bias {
         line(&mut s, format_args!("    let bias_at = sequence * sizes[5] + row * sizes[6];"));
@@ -73,12 +86,12 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
             for i in 1..words {
                 line(&mut s, format_args!("        products += q{i} * {keys}[at + {i}u];"));
             }
-            line(&mut s, format_args!("        var score = products.x + products.y + products.z + products.w;"));
+            line(&mut s, format_args!("        var score = {total};"));
         } else {
-            line(&mut s, format_args!("        var products = vec4<f32>(0.0);"));
+            line(&mut s, format_args!("        var products = {vector}(0.0);"));
             line(&mut s, format_args!("        for (var i = 0u; i < {words}u; i++) {{"));
             line(&mut s, format_args!("            products += q[place + i] * {keys}[at + i];\n        }}"));
-            line(&mut s, format_args!("        var score = dot(products, vec4<f32>({scale:?}));"));
+            line(&mut s, format_args!("        var score = ({total}) * {scale:?};"));
         }
         if bias {
             line(&mut s, format_args!("        score += bias[bias_at + {first} + c];"));

@@ -1,0 +1,102 @@
+// The reference's golden tensors in the engine that visitors run: every case on WebGPU and on the CPU.
+//
+// The same checks as `cargo nextest run --test reference_parity`, and the same folders: SHOWO_PARITY_DIR, or the project's.
+
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+
+import { launch } from "./browser.mjs";
+import { serve } from "./server.mjs";
+
+/** @typedef {{ what: string, compared: number, worst: number, allowed: number, near_ties: number, trouble: string | null }} Finding */
+
+const FIXTURES = new URL("../fixtures/", import.meta.url).pathname;
+const FOLDERS = process.env.SHOWO_PARITY_DIR ? [process.env.SHOWO_PARITY_DIR] : [join(FIXTURES, "reference"), join(FIXTURES, "more")];
+/** Where the page asks for the cases' files. */
+const PATH = "/parity-cases/";
+
+/** @param {string} folder */
+function casesOf(folder) {
+  const files = readdirSync(folder).filter((file) => file.endsWith(".json"));
+  return files.sort().map((file) => ({ folder, name: file.slice(0, -".json".length) }));
+}
+
+/** Runs in the page. @param {{ path: string, name: string, device: string }} asked */
+async function checkInPage({ path, name, device }) {
+  const engine = /** @type {any} */ (await import(/** @type {any} */ ("./showo.js")));
+  await engine.default();
+  const bytes = async (/** @type {string} */ suffix) => {
+    const answer = await fetch(`${path}${name}${suffix}`);
+    if (!answer.ok && suffix === ".weights.safetensors") return new Uint8Array();
+    if (!answer.ok) throw new Error(`${name}${suffix}: ${answer.status}`);
+    return new Uint8Array(await answer.arrayBuffer());
+  };
+  try {
+    return await engine.parity(name, device, await bytes(".json"), await bytes(".golden.safetensors"), await bytes(".weights.safetensors"));
+  } catch (problem) {
+    throw new Error(/** @type {any} */ (problem).message ?? String(problem));
+  }
+}
+
+describe("parity with the reference", { timeout: 900_000 }, () => {
+  const cases = FOLDERS.flatMap(casesOf);
+  /** @type {Awaited<ReturnType<typeof serve>>} */
+  let site;
+  /** @type {import("playwright-core").Browser} */
+  let browser;
+  /** @type {import("playwright-core").Page} */
+  let page;
+
+  before(async () => {
+    site = await serve();
+    browser = await launch("webgpu");
+    page = await browser.newPage();
+    await page.route(`**${PATH}**`, async (route) => {
+      const file = new URL(route.request().url()).pathname.slice(PATH.length);
+      const known = cases.find(({ name }) => file.startsWith(`${name}.`));
+      try {
+        await route.fulfill({ body: readFileSync(join(known?.folder ?? "", file)) });
+      } catch {
+        await route.fulfill({ status: 404 });
+      }
+    });
+    // Not the page itself: its own engine would be loading a bundle meanwhile.
+    await page.route("**/parity.html", (route) => route.fulfill({ contentType: "text/html", body: "<!doctype html><title>parity</title>" }));
+    await page.goto(`${site.address}parity.html`);
+  });
+  after(async () => {
+    await browser?.close();
+    site?.close();
+  });
+
+  test("parity: there are cases", () => {
+    for (const folder of FOLDERS) assert.notEqual(casesOf(folder).length, 0, `no case (NAME.json) in ${folder}`);
+  });
+
+  for (const { folder, name } of cases) {
+    if (name.startsWith("dpo_")) {
+      test(`parity: ${name} is left to the native test`, (t) => {
+        t.diagnostic("the training code is native: `cargo nextest run --test reference_parity` checks its loss");
+      });
+      continue;
+    }
+    for (const device of /** @type {const} */ (["webgpu", "cpu"])) {
+      test(`parity: ${name} on ${device}`, { timeout: 300_000 }, async (t) => {
+        const begin = performance.now();
+        const asked = { path: PATH, name, device: device === "cpu" ? "cpu" : "auto" };
+        /** @type {{ device: string, rows: Finding[], troubles: string[] }} */
+        const checked = await page.evaluate(checkInPage, asked);
+        for (const { what, compared, worst, allowed, near_ties } of checked.rows) {
+          const ties = near_ties ? `, ${near_ties} at near ties` : "";
+          t.diagnostic(`${what}: ${compared} values, ${allowed ? `off by ${worst.toExponential(1)} (allowed ${allowed.toExponential(0)})` : `${worst} differ`}${ties}`);
+        }
+        t.diagnostic(`${((performance.now() - begin) / 1000).toFixed(1)} s`);
+        assert.equal(checked.device, device);
+        assert.deepEqual(checked.troubles, [], `${join(folder, name)} on ${device}`);
+        assert.ok(checked.rows.length > 0);
+      });
+    }
+  }
+});
