@@ -12,6 +12,7 @@ pub mod model;
 pub mod models;
 pub mod ops;
 pub mod picture;
+pub mod probe;
 pub mod prompt;
 pub mod quant;
 pub mod reflect;

@@ -175,7 +175,7 @@ impl Task for GeneratorTask {
     fn sample(&self, model: &Tied, path: &Path) -> Result<()> {
         let device = Device::flex();
         let exported = export(&self.network, self.bits, showo::model::weights::named_parameters(model)?)?;
-        let network = Showo::new(&self.network, weights_of(&exported, &device))?;
+        let network = Showo::new(&self.network, weights_of(&exported, &device)?)?;
         let prompts = scenes::evaluation_prompts(4, scenes::Split::Train, 9);
         let mut grids = Vec::new();
         for (index, (_, spec)) in prompts.iter().enumerate() {
@@ -190,13 +190,15 @@ impl Task for GeneratorTask {
 }
 
 /// Parameters of a plain network on a device.
-#[must_use]
-pub fn weights_of(named: &Named, device: &Device) -> Weights {
+///
+/// # Errors
+/// Values that are not as many as their shape says.
+pub fn weights_of(named: &Named, device: &Device) -> Result<Weights> {
     let mut weights = Weights::new(device);
     for (name, (shape, values)) in named {
-        weights.insert_float(name, shape, values.clone());
+        weights.insert_float(name, shape, values.clone())?;
     }
-    weights
+    Ok(weights)
 }
 
 /// Folds the maps from bits into the plain tables: what remains is ordinary Show-o.

@@ -195,7 +195,7 @@ fn train_clip(args: &TrainArgs, runs: &Path) -> Result<()> {
     let named = fit::fit(&task, &fit_config, &folder, &args.start)?;
     checkpoint::write_named(&folder.join("clip.safetensors"), &named)?;
     std::fs::write(folder.join("clip.json"), serde_json::to_vec_pretty(&network)?)?;
-    let trained = showo::model::clip::Clip::new(&network, generator::weights_of(&named, &Device::flex()))?;
+    let trained = showo::model::clip::Clip::new(&network, generator::weights_of(&named, &Device::flex())?)?;
     println!("{}", clip::report(&trained, 1000)?);
     Ok(())
 }

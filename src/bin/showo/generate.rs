@@ -1,6 +1,7 @@
 //! `generate`: a prompt becomes a PNG, and a trace of how.
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use clap::Args;
 use showo::bundle::{Bundle, FolderReader, block_on};
@@ -70,6 +71,9 @@ pub struct Options {
     /// Who computes
     #[arg(long, value_enum, default_value = "cpu")]
     device: DeviceName,
+    /// Say at the end how long loading and each step took
+    #[arg(long)]
+    timings: bool,
 }
 
 impl Options {
@@ -97,15 +101,18 @@ impl Options {
 }
 
 pub fn run(options: &Options) -> Result<(), Failure> {
-    let (device, words) = options.device.open()?;
+    let place = options.device.open()?;
     let mut bar = LoadBar::new();
+    let begin = Instant::now();
     let models = block_on(async {
         let bundle = Bundle::open(FolderReader::new(&options.bundle)).await.map_err(LoadError::from)?;
-        let mut models = Models::load(&bundle, &device, &words, &mut |progress| bar.report(progress)).await?;
+        let mut models = Models::load(&bundle, &place, &mut |progress| bar.report(progress)).await?;
         models.load_judges(&bundle, &mut |progress| bar.report(progress)).await?;
         Ok::<_, LoadError>(models)
     })?;
     bar.finish();
+    let load = begin.elapsed().as_secs_f64();
+    let weights = models.device_bytes();
 
     let settings = options.settings(&models);
     let paths = if settings.verifier.draws_paths() { settings.candidates } else { 1 };
@@ -146,6 +153,14 @@ pub fn run(options: &Options) -> Result<(), Failure> {
             totals.reward_forwards,
             totals.decoded_pictures
         );
+    }
+    if options.timings {
+        println!("load: {load:.1} s, {:.0} MB of weights", weights as f64 / 1e6);
+        for event in &events {
+            if let Event::Step { step, milliseconds, .. } = event {
+                println!("step {}: {:.1} s", step + 1, milliseconds / 1e3);
+            }
+        }
     }
     Ok(())
 }
