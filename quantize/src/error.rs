@@ -63,6 +63,12 @@ pub enum ToolError {
     /// Nobody reads what is printed, or it cannot be written: `inspect … | head`, a full disk behind `>`.
     #[error("the output cannot be written: {0}")]
     Print(io::Error),
+    /// Ctrl-C or SIGTERM.
+    #[error("interrupted; nothing was left behind")]
+    Interrupted,
+    /// Signals cannot be listened to.
+    #[error("cannot listen to Ctrl-C: {0}")]
+    Signals(String),
     /// The bundle is refused.
     #[error("{}: {source}", .path.display())]
     Bundle {

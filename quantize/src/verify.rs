@@ -14,17 +14,18 @@ use showo::{
 };
 
 use crate::{
-    checkpoint::Checkpoint,
+    checkpoint::{Checkpoint, Tensor},
     convert::Input,
     encode::{rows_and_inputs, rows_of_a_part},
     error::ToolError,
     inspect::{dtype, kinds},
     measure::Cost,
+    probe::{self, Agreement},
     progress::{bytes_bar, human, say},
 };
 
 /// Reads the whole bundle, compares it with the checkpoints, prints what it found.
-pub fn run(folder: &Path, against: &[Input]) -> Result<(), ToolError> {
+pub fn run(folder: &Path, against: &[Input], probe: probe::Request) -> Result<(), ToolError> {
     let bundle = block_on(Bundle::open(FolderReader::new(folder))).map_err(ToolError::bundle(folder))?;
     let manifest = bundle.manifest();
     let mut checkpoints = BTreeMap::new();
@@ -76,6 +77,12 @@ pub fn run(folder: &Path, against: &[Input]) -> Result<(), ToolError> {
         }
     }
     bar.finish_and_clear();
+    if let Some(checkpoint) = checkpoints.get("showo").filter(|_| probe.layers != Some(0)) {
+        match probe::run(folder, &bundle, checkpoint, probe)? {
+            Ok(agreement) => print_agreement(agreement)?,
+            Err(reason) => say!("note: the logits were not compared: {reason}")?,
+        }
+    }
     for stranger in strangers(folder, manifest)? {
         say!("note: {stranger} is in the folder, but not in the manifest")?;
     }
@@ -85,7 +92,7 @@ pub fn run(folder: &Path, against: &[Input]) -> Result<(), ToolError> {
 /// The bundle and the checkpoint must hold the same tensors, in the same shapes.
 fn same_tensors(checkpoint: &Checkpoint, manifest: &Manifest, kind: &str) -> Result<(), ToolError> {
     let mut left: BTreeMap<_, _> = manifest.tensors_of(kind).collect();
-    for (name, info) in checkpoint.tensors() {
+    for (name, Tensor { info, .. }) in checkpoint.tensors() {
         match left.remove(name.as_str()) {
             None => return Err(checkpoint.bad(name, "is missing from the bundle")),
             Some(entry) if entry.shape != info.shape => {
@@ -187,6 +194,16 @@ fn print_costs(
     }
     let total = costs.iter().fold(Cost::default(), |total, (_, cost)| total.join(*cost));
     say!("  {:<width$}  {:<5} {:>12.2e}", "all of them", "", total.relative_rms())
+}
+
+fn print_agreement(agreement: Agreement) -> Result<(), ToolError> {
+    let Agreement { positions, layers, mean_kl, worst_kl, same_argmax, relative_rms } = agreement;
+    say!(
+        "showo: logits of a probe sequence through {layers} layers, bundle against checkpoint, {positions} positions:"
+    )?;
+    say!("  relative RMS {relative_rms:.2e}, KL divergence {mean_kl:.2e} nats (worst position {worst_kl:.2e})")?;
+    let share = 100.0 * same_argmax as f64 / positions.max(1) as f64;
+    say!("  the same code is likeliest at {same_argmax} of {positions} positions ({share:.1} %)")
 }
 
 /// Files that nobody will load, but that would be published with the folder.

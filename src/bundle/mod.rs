@@ -16,6 +16,8 @@ mod folder;
 pub mod header;
 mod load;
 pub mod manifest;
+#[cfg(not(target_arch = "wasm32"))]
+mod partial;
 mod reader;
 mod shard;
 mod unique;
@@ -28,6 +30,8 @@ pub use error::BundleError;
 pub use folder::{FolderReader, block_on};
 pub use load::{Bundle, LoadProgress, TensorSink};
 pub use manifest::Manifest;
+#[cfg(not(target_arch = "wasm32"))]
+pub use partial::PartialFolder;
 pub use reader::{MemoryReader, Reader};
 #[cfg(not(target_arch = "wasm32"))]
 pub use writer::{About, BundleWriter, SHARD_BYTES, WriteError};
