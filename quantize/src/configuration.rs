@@ -95,8 +95,10 @@ fn showo(given: Map<String, Value>) -> Result<Configuration, String> {
 }
 
 fn magvit(given: &Map<String, Value>, tokens: Option<usize>) -> Result<Configuration, String> {
-    // Downsampling is 16, whatever the side: the network is convolutional.
-    let base = public::magvit_v2(tokens.map_or(256, |tokens| tokens.isqrt().saturating_mul(16)));
+    // The network is convolutional: what it halves a side of the generator's grid comes from.
+    let halvings = given.get("encoder_ch_mult").and_then(Value::as_array).map_or(4, |levels| levels.len().max(1) - 1);
+    let side = |tokens: usize| tokens.isqrt().saturating_mul(1 << halvings.min(16));
+    let base = public::magvit_v2(tokens.map_or(256, side));
     let (merged, filled) = fill(&base, given, "");
     let config: showo::config::MagvitConfig = typed(merged)?;
     config.validate()?;

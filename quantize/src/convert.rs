@@ -147,12 +147,48 @@ fn open(request: &Request) -> Result<Vec<Model>, ToolError> {
         }
         models.push(model);
     }
+    agree(&mut models)?;
     // A pattern with a typing error would otherwise pass in silence.
     if let Some(idle) = used.iter().position(|used| !used) {
         let option = format!("--keep '{}'", request.keep[idle].pattern);
         return Err(ToolError::Option { option, problem: "decides over no tensor".into() });
     }
     Ok(models)
+}
+
+/// The models of a bundle must share the generator's codes and pictures, as the program that loads them will demand.
+fn agree(models: &mut [Model]) -> Result<(), ToolError> {
+    let Some(ModelConfig::Showo(showo)) = models.iter().map(|model| &model.config).next().cloned() else {
+        return Ok(());
+    };
+    for Model { kind, config, notes, .. } in models {
+        let same = |what: &str, of_showo: usize, own: usize| match of_showo == own {
+            true => Ok(()),
+            false => Err(ToolError::Mismatch(format!("showo has {of_showo} {what}, {kind} {own}"))),
+        };
+        match config {
+            ModelConfig::Showo(_) => {}
+            ModelConfig::Magvit(magvit) => {
+                same("tokens a picture", showo.num_vq_tokens, magvit.grid().pow(2))?;
+                same("codes", showo.codebook_size, magvit.codebook_size())?;
+            }
+            ModelConfig::Reward(reward) => {
+                same("tokens a picture", showo.num_vq_tokens, reward.num_vq_tokens)?;
+                same("codes", showo.codebook_size, reward.codebook_size)?;
+            }
+            ModelConfig::Clip(clip) => {
+                let words = clip.text_config.vocab_size;
+                if words < showo.llm_vocab_size {
+                    notes.push(format!(
+                        "its {words} words are not the generator's {}; a bundle holds one tokenizer, the generator's, \
+                         so programs will refuse this model",
+                        showo.llm_vocab_size
+                    ));
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Opens one input; its tensors are those of its configuration.

@@ -230,3 +230,66 @@ impl List {
 
 /// CLIP's one scalar; checkpoints store it without dimensions or as one element.
 pub const LOGIT_SCALE: &str = "logit_scale";
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+    use showo::model::{ModelError, Weights, clip::Clip, magvit::Magvit, reward::Reward, showo::Showo};
+
+    use super::*;
+    use crate::synth::{Judge, Preset};
+
+    /// Builds the network from zeros in the listed shapes, without one of the tensors and with another.
+    fn build(config: &ModelConfig, without: Option<&str>, with: Option<&str>) -> Result<(), ModelError> {
+        let mut weights = Weights::new(&Device::flex());
+        for Expected { name, shape } in config.tensors().iter().filter(|tensor| Some(tensor.name.as_str()) != without) {
+            weights.insert_float(name, shape, vec![0.0; shape.iter().product()]);
+        }
+        if let Some(name) = with {
+            weights.insert_float(name, &[1], vec![0.0]);
+        }
+        match config {
+            ModelConfig::Showo(config) => Showo::new(config, weights).map(drop),
+            ModelConfig::Magvit(config) => Magvit::new(config, weights, true).map(drop),
+            ModelConfig::Clip(config) => Clip::new(config, weights).map(drop),
+            ModelConfig::Reward(config) => Reward::new(config, weights).map(drop),
+        }
+    }
+
+    /// The list is exactly what the network takes: all of it is enough, and nothing can be missing.
+    fn holds(config: &ModelConfig) {
+        build(config, None, None).unwrap();
+        assert!(matches!(build(config, None, Some("more")), Err(ModelError::Surplus(names)) if names == ["more"]));
+        for Expected { name, .. } in config.tensors() {
+            match build(config, Some(&name), None) {
+                Err(ModelError::Missing(missing)) => assert_eq!(missing, name),
+                other => panic!("{name}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn each_list_is_what_its_network_takes() {
+        for model in Preset::Tiny.models(None, &[Judge::Clip, Judge::Parm]) {
+            holds(&model.config);
+        }
+    }
+
+    #[test]
+    fn the_variants_are_listed_too() {
+        for model in Preset::Tiny.models(Some(3), &[Judge::Parm]) {
+            match model.config {
+                ModelConfig::Showo(config) => holds(&ModelConfig::Showo(ShowoConfig { qk_layernorm: false, ..config })),
+                ModelConfig::Reward(config) => holds(&ModelConfig::Reward(RewardConfig { bias: false, ..config })),
+                // Attention at two levels, levels without blocks, and more of them in one half.
+                ModelConfig::Magvit(config) => holds(&ModelConfig::Magvit(MagvitConfig {
+                    attn_resolutions: vec![16, 4],
+                    encoder_num_res_blocks: vec![0, 1, 2, 1],
+                    decoder_num_res_blocks: vec![2, 1, 0, 1],
+                    ..config
+                })),
+                ModelConfig::Clip(_) => {}
+            }
+        }
+    }
+}

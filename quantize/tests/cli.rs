@@ -8,7 +8,6 @@ use safetensors::Dtype;
 use support::{Room, f32s, read_all, says, write_safetensors};
 
 /// The generator's tensors that the tests below look at.
-const TABLE: &str = "showo.model.embed_tokens.weight";
 const PROJECTION: &str = "showo.model.layers.0.self_attn.q_proj.weight";
 const NORM: &str = "showo.model.final_layernorm.weight";
 
@@ -20,7 +19,8 @@ fn dtype<'a>(manifest: &'a serde_json::Value, name: &str) -> &'a str {
 fn converts_inspects_and_verifies() {
     let room = Room::new();
     // The order of the options is not the order of loading.
-    let inputs = ["--input", "magvit=magvit", "--input", "reward:parm=parm", "--input", "showo=showo", "--world", "scenes"];
+    let inputs =
+        ["--input", "magvit=magvit", "--input", "reward:parm=parm", "--input", "showo=showo", "--world", "scenes"];
     let text = room.converted(&inputs);
     says(&text, &["showo", "magvit", "reward:parm", "relative RMS"]);
     let manifest = room.manifest();

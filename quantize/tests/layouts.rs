@@ -35,7 +35,10 @@ fn every_layout_makes_the_same_bundle() {
     torch_folder(&room, &tensors);
     for input in ["showo=torch", "showo=torch/pytorch_model.bin"] {
         room.converted(&["--input", input]);
-        assert_eq!(room.manifest()["models"]["showo"]["source"]["checkpoint"], input.rsplit(['=', '/']).next().unwrap());
+        assert_eq!(
+            room.manifest()["models"]["showo"]["source"]["checkpoint"],
+            input.rsplit(['=', '/']).next().unwrap()
+        );
         room.ok(&["verify", "bundle", "--against", input]);
         assert!(shards(&room) == expected, "{input}");
     }
@@ -204,8 +207,11 @@ fn a_compressed_archive_is_refused() {
     let room = Room::new();
     // The local header and the directory of one file that says it is deflated.
     let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-    zip.start_file("archive/data.pkl", zip::write::FileOptions::default().compression_method(zip::CompressionMethod::Stored))
-        .unwrap();
+    zip.start_file(
+        "archive/data.pkl",
+        zip::write::FileOptions::default().compression_method(zip::CompressionMethod::Stored),
+    )
+    .unwrap();
     std::io::Write::write_all(&mut zip, b"\x80\x02}.").unwrap();
     let mut bytes = zip.finish().unwrap().into_inner();
     let directory = bytes.windows(4).position(|window| window == b"PK\x01\x02").unwrap();
@@ -264,9 +270,13 @@ fn pickles_with_anything_but_tensors_are_refused_and_not_run() {
     pickle.raw(&[0x85, b'R', b's', b'.']);
     says(&refused(&pickle.bytes), &["asks for os.system"]);
     // Instructions that build or look up objects by other ways: OBJ, INST, NEWOBJ, EXT1, a persistent id as text.
-    for (instruction, bytes) in
-        [("0x6f", &b"\x80\x02(o."[..]), ("0x69", b"(ios\nsystem\n."), ("0x81", b"\x80\x02))\x81."), ("0x82", b"\x80\x02\x82\x01."), ("0x50", b"P1\n.")]
-    {
+    for (instruction, bytes) in [
+        ("0x6f", &b"\x80\x02(o."[..]),
+        ("0x69", b"(ios\nsystem\n."),
+        ("0x81", b"\x80\x02))\x81."),
+        ("0x82", b"\x80\x02\x82\x01."),
+        ("0x50", b"P1\n."),
+    ] {
         says(&refused(bytes), &[&format!("the instruction {instruction}")]);
     }
     // Tensors mixed with something else, and names that are not texts.
@@ -278,8 +288,17 @@ fn pickles_with_anything_but_tensors_are_refused_and_not_run() {
     pickle.text("storage");
     pickle.raw(&[0x85, b'R', b'.']);
     says(&refused(&pickle.bytes), &["RebuildTensor"]);
-    for broken in [&b"\x80\x02."[..], b"\x80\x02s.", b"\x80\x02h\x05.", b"\x80\x02(}Ks.", b"\x80\x02\x8a\xff", b"q\x00.", b"t.", b"(.", b"(]e."]
-    {
+    for broken in [
+        &b"\x80\x02."[..],
+        b"\x80\x02s.",
+        b"\x80\x02h\x05.",
+        b"\x80\x02(}Ks.",
+        b"\x80\x02\x8a\xff",
+        b"q\x00.",
+        b"t.",
+        b"(.",
+        b"(]e.",
+    ] {
         says(&refused(broken), &["pickle"]);
     }
     // Nested a million times: no recursion to overflow.
@@ -301,5 +320,29 @@ fn a_single_file_is_recognised_by_what_it_begins_with() {
     let expected = shards(&room);
     write_safetensors(&room.path("weights"), &tensors);
     room.converted(&["--input", "showo=weights"]);
+    assert!(shards(&room) == expected);
+}
+
+#[test]
+fn what_cpython_pickles_is_read() {
+    let room = Room::new();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/torch_save.py");
+    let python = std::process::Command::new("python3")
+        .arg(script)
+        .args([room.path("showo/model.safetensors"), room.path("showo/pytorch_model.bin")])
+        .output();
+    match python {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            println!("skipped: there is no python3 here");
+            return;
+        }
+        other => {
+            let output = other.unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        }
+    }
+    room.converted(&[]);
+    let expected = shards(&room);
+    room.converted(&["--input", "showo=showo/pytorch_model.bin"]);
     assert!(shards(&room) == expected);
 }

@@ -7,7 +7,6 @@ use std::fs;
 use serde_json::{Value, json};
 use support::{Room, says};
 
-/// A generator of one public layer: the widths of Show-o, so that the public configuration fits it.
 fn edit(room: &Room, name: &str, edit: impl Fn(&mut Value)) {
     let mut json = room.json(name);
     edit(&mut json);
@@ -82,16 +81,34 @@ fn norms_of_queries_and_keys_are_found_in_the_weights() {
 fn the_image_tokenizers_side_follows_from_the_generator() {
     let room = Room::new();
     let complete = room.json("magvit/config.json");
-    // Downsampling is 8 in the tiny one; 16, as in the public one, with a level more.
     edit(&room, "magvit/config.json", |json| drop(json.as_object_mut().unwrap().remove("resolution")));
     let text = room.converted(&["--input", "showo=showo", "--input", "magvit=magvit"]);
-    says(&text, &["as in the public MAGVIT-v2: resolution 64"]);
+    says(&text, &["as in the public MAGVIT-v2: resolution 32"]);
     fs::remove_dir_all(room.path("bundle")).unwrap();
     room.write_json("magvit/config.json", &json!({ "_class_name": "MAGVITv2" }));
     let text = room.refused(&["--input", "magvit=magvit"]);
     says(&text, &["magvit/model.safetensors", "encoder.conv_in.weight", "[32, 3, 3, 3]", "[128, 3, 3, 3]"]);
     room.write_json("magvit/config.json", &complete);
     room.converted(&["--input", "magvit=magvit"]);
+}
+
+#[test]
+fn models_that_do_not_fit_each_other_are_refused() {
+    let room = Room::new();
+    // Convolutions fit pictures of any side, so that only the generator can tell.
+    edit(&room, "magvit/config.json", |json| json["resolution"] = json!(64));
+    let text = room.refused(&["--input", "showo=showo", "--input", "magvit=magvit"]);
+    says(&text, &["do not fit each other", "showo has 16 tokens a picture, magvit 64"]);
+    // Public CLIP reads words of its own.
+    let text = room.converted(&["--input", "showo=showo", "--input", "clip=clip"]);
+    assert!(!text.contains("will refuse"), "{text}");
+    fs::remove_dir_all(room.path("bundle")).unwrap();
+    let (dtype, shape, bytes) = room.tensors("clip")["text_model.embeddings.token_embedding.weight"].clone();
+    let fewer = (dtype, vec![200, shape[1]], bytes[..200 * shape[1] * 4].to_vec());
+    room.set_tensor("clip", "text_model.embeddings.token_embedding.weight", Some(fewer));
+    edit(&room, "clip/config.json", |json| json["text_config"]["vocab_size"] = json!(200));
+    let text = room.converted(&["--input", "showo=showo", "--input", "clip=clip"]);
+    says(&text, &["clip: its 200 words are not the generator's 300"]);
 }
 
 #[test]

@@ -58,6 +58,16 @@ pub enum WriteError {
         /// What the system said.
         source: io::Error,
     },
+    /// The disk refused a shard: most likely it is full.
+    #[error("{}: {source}, in the shard of {tensors}", .path.display())]
+    Shard {
+        /// The shard.
+        path: PathBuf,
+        /// Which tensors it was to hold.
+        tensors: String,
+        /// What the system said.
+        source: io::Error,
+    },
     /// A tensor that no bundle may hold.
     #[error("{kind} tensor {tensor}: {problem}")]
     Tensor {
@@ -305,7 +315,14 @@ impl BundleWriter {
         let length = (header.len() as u64).to_le_bytes();
         let mut pieces: Vec<&[u8]> = vec![&length, &header];
         pieces.extend(parts.iter().map(|part| part.values.bytes()));
-        let entry = self.write(&file, &pieces)?;
+        let entry = self.write(&file, &pieces).map_err(|error| match error {
+            WriteError::Io { path, source } => {
+                let names = || parts.iter().map(|part| part.name.as_str());
+                let (first, last) = (names().min().unwrap_or_default(), names().max().unwrap_or_default());
+                WriteError::Shard { path, tensors: format!("{kind}/{first} to {last}"), source }
+            }
+            other => other,
+        })?;
         self.manifest.shards.push(entry);
         Ok(())
     }

@@ -188,3 +188,30 @@ fn clip_json(config: &ClipConfig) -> Value {
     }
     json
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_public_sizes() {
+        let parameters = |config: &ModelConfig| -> usize {
+            config.tensors().iter().map(|tensor| tensor.shape.iter().product::<usize>()).sum()
+        };
+        let (d, inner, vocab) = (2_048, 8_192, 58_498);
+        // Two tables, of which the head has a bias; a layer: norm, four projections, two norms of a head, the MLP.
+        let layer = 2 * d + 4 * (d * d + d) + 4 * 64 + (d * inner + inner) + (inner * d + d);
+        let expected = 2 * vocab * d + vocab + 24 * layer + 2 * d;
+        for (preset, tokens, side) in [(Preset::Showo256, 256, 256), (Preset::Showo512, 1_024, 512)] {
+            let models = preset.models(None, &[]);
+            let ModelConfig::Showo(showo) = &models[0].config else { panic!() };
+            showo.validate().unwrap();
+            assert_eq!(showo.vocab_size, 50_295 + 10 + 8_192 + 1);
+            assert_eq!(showo.num_vq_tokens, tokens);
+            assert_eq!(parameters(&models[0].config), expected);
+            let ModelConfig::Magvit(magvit) = &models[1].config else { panic!() };
+            magvit.validate().unwrap();
+            assert_eq!((magvit.resolution, magvit.grid().pow(2), magvit.codebook_size()), (side, tokens, 8_192));
+        }
+    }
+}
