@@ -81,7 +81,7 @@ impl Item {
                 dtype.put(out, (first..first + count).map(|place| values::value(key, place as u64, spread)));
             }
             Content::Bits(dtype) => {
-                let bit = |place: usize| place / width >> (width - 1 - place % width) & 1;
+                let bit = |place: usize| ((place / width) >> (width - 1 - place % width)) & 1;
                 dtype.put(out, (first..first + count).map(|place| if bit(place) == 1 { 1.0 } else { -1.0 }));
             }
             Content::Powers => {
