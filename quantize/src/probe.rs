@@ -7,6 +7,7 @@ use std::{fs, path::Path};
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use half::f16;
+use indicatif::ProgressBar;
 use rayon::prelude::*;
 use showo::{
     bundle::{Bundle, FolderReader, TensorSink, block_on},
@@ -61,6 +62,7 @@ pub fn run(
     bundle: &Bundle<FolderReader>,
     checkpoint: &Checkpoint,
     request: Request,
+    spinner: &ProgressBar,
 ) -> Result<Result<Agreement, String>, ToolError> {
     let mut config: ShowoConfig = bundle.config("showo").map_err(ToolError::bundle(folder))?;
     config.validate().map_err(|problem| ToolError::Json { path: folder.join("manifest.json"), problem })?;
@@ -83,10 +85,15 @@ pub fn run(
     }
     let device = Device::flex();
     let sequence = Sequence::new(&config, request.seed);
+    spinner.set_message("probe: loading the bundle's generator");
     let mut sink = Sink { weights: Weights::new(&device), wanted: &wanted };
     block_on(bundle.load("showo", &mut sink, &mut |_| {})).map_err(ToolError::bundle(folder))?;
+    spinner.set_message("probe: running it");
     let stored = logits(&config, sink.weights, &sequence, folder)?;
-    let exact = logits(&config, exact(checkpoint, &wanted, &device)?, &sequence, checkpoint.path())?;
+    spinner.set_message("probe: loading the checkpoint's generator in f32");
+    let exact = exact(checkpoint, &wanted, &device)?;
+    spinner.set_message("probe: running it");
+    let exact = logits(&config, exact, &sequence, checkpoint.path())?;
     Ok(Ok(Agreement { layers: config.num_hidden_layers, ..compare(&exact, &stored, config.codebook_size) }))
 }
 

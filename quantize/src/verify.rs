@@ -21,7 +21,7 @@ use crate::{
     inspect::{dtype, kinds},
     measure::Cost,
     probe::{self, Agreement},
-    progress::{bytes_bar, human, say},
+    progress::{bytes_bar, human, say, spinner},
 };
 
 /// Reads the whole bundle, compares it with the checkpoints, prints what it found.
@@ -39,7 +39,8 @@ pub fn run(folder: &Path, against: &[Input], probe: probe::Request) -> Result<()
         }
     }
     block_on(bundle.tokenizer_json()).map_err(ToolError::bundle(folder))?;
-    let bar = bytes_bar(manifest.shards.iter().map(|shard| shard.bytes).sum());
+    let hashed: u64 = checkpoints.values().map(Checkpoint::data_bytes).sum();
+    let bar = bytes_bar(manifest.shards.iter().map(|shard| shard.bytes).sum::<u64>() + hashed);
     let mut before = 0;
     for kind in kinds(manifest) {
         let checkpoint = checkpoints.get(kind);
@@ -56,29 +57,33 @@ pub fn run(folder: &Path, against: &[Input], probe: probe::Request) -> Result<()
         }
         loaded.map_err(ToolError::bundle(folder))?;
         before += manifest.bytes_of(kind);
+        let mut other_source = false;
+        if let (Some(checkpoint), Some(model)) = (checkpoint, manifest.models.get(kind)) {
+            bar.set_message(format!("{kind}: hashing the checkpoint"));
+            other_source = checkpoint.sha256(|bytes| bar.inc(bytes))? != model.source.sha256;
+            before += checkpoint.data_bytes();
+        }
         bar.suspend(|| {
             say!(
                 "{kind}: {} tensors, {}: hashes, shapes and values are sound",
                 manifest.tensors_of(kind).count(),
                 human(manifest.bytes_of(kind))
             )?;
-            match checkpoint {
-                Some(checkpoint) => print_costs(manifest, kind, checkpoint, &sink.costs),
-                None => Ok(()),
+            let Some(checkpoint) = checkpoint else { return Ok::<_, ToolError>(()) };
+            print_costs(manifest, kind, checkpoint, &sink.costs)?;
+            if other_source {
+                let path = checkpoint.path().display();
+                say!("  note: the bundle was made from other files than {path} (their SHA-256 differ)")?;
             }
+            Ok(())
         })?;
-        if let (Some(checkpoint), Some(model)) = (checkpoint, manifest.models.get(kind))
-            && checkpoint.sha256(|_| {})? != model.source.sha256
-        {
-            say!(
-                "  note: the bundle was made from another file than {} (their SHA-256 differ)",
-                checkpoint.path().display()
-            )?;
-        }
     }
     bar.finish_and_clear();
     if let Some(checkpoint) = checkpoints.get("showo").filter(|_| probe.layers != Some(0)) {
-        match probe::run(folder, &bundle, checkpoint, probe)? {
+        let spinner = spinner();
+        let outcome = probe::run(folder, &bundle, checkpoint, probe, &spinner)?;
+        spinner.finish_and_clear();
+        match outcome {
             Ok(agreement) => print_agreement(agreement)?,
             Err(reason) => say!("note: the logits were not compared: {reason}")?,
         }

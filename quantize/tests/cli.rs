@@ -227,7 +227,7 @@ fn verify_names_what_is_wrong() {
     says(&room.fails(&against), &["more.weight", "missing from the bundle"]);
     room.set_tensors("showo", &other);
     room.set_tensor("showo", NORM, Some((Dtype::F32, vec![64], f32s(&[1.0; 64]))));
-    says(&room.ok(&against), &["was made from another file"]);
+    says(&room.ok(&against), &["was made from other files"]);
 }
 
 #[test]

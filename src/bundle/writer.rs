@@ -293,7 +293,8 @@ impl BundleWriter {
         self.manifest.tensors.insert(key, entry);
         self.pending.extend(parts);
         self.pending_bytes += bytes;
-        Ok(())
+        // A shard that takes no more is not kept in memory beside the next tensor: both may be large.
+        if self.pending_bytes >= SHARD_BYTES { self.flush() } else { Ok(()) }
     }
 
     /// Writes the shard in the making.

@@ -18,6 +18,15 @@ pub struct Files {
     pub index: Option<(PathBuf, BTreeMap<String, usize>)>,
 }
 
+/// What the hub calls a checkpoint of one file.
+const USUAL_NAMES: [&str; 5] = [
+    "model.safetensors",
+    "pytorch_model.safetensors",
+    "diffusion_pytorch_model.safetensors",
+    "pytorch_model.bin",
+    "diffusion_pytorch_model.bin",
+];
+
 /// Finds the files that `path` stands for.
 ///
 /// # Errors
@@ -43,13 +52,19 @@ fn in_folder(folder: &Path) -> Result<PathBuf, ToolError> {
     let groups: [&[&str]; 4] =
         [&[".safetensors.index.json"], &[".safetensors"], &[".bin.index.json"], &[".bin", ".pt", ".pth"]];
     for suffixes in groups {
-        let mut fitting = names.iter().filter(|name| suffixes.iter().any(|suffix| name.ends_with(suffix)));
-        let Some(first) = fitting.next() else { continue };
-        if let Some(second) = fitting.next() {
-            let problem = format!("holds {first}, {second} and no index that joins them; name the file that is meant");
-            return Err(ToolError::Checkpoint { path: folder.into(), problem });
+        let fits = |name: &&String| suffixes.iter().any(|suffix| name.ends_with(suffix));
+        let fitting: Vec<&String> = names.iter().filter(fits).collect();
+        // Beside the weights there may be the optimizer's state, or how they were trained.
+        let usual = fitting.iter().find(|name| USUAL_NAMES.contains(&name.as_str()));
+        match (&fitting[..], usual) {
+            ([], _) => {}
+            ([name], _) | (_, Some(name)) => return Ok(folder.join(name)),
+            ([first, second, ..], None) => {
+                let problem =
+                    format!("holds {first}, {second} and no index that joins them; name the file that is meant");
+                return Err(ToolError::Checkpoint { path: folder.into(), problem });
+            }
         }
-        return Ok(folder.join(first));
     }
     let problem = "holds no .safetensors, .bin, .pt or .pth file and no index of them".into();
     Err(ToolError::Checkpoint { path: folder.into(), problem })
