@@ -7,9 +7,9 @@ use half::f16;
 use showo::bundle::{Bundle, FolderReader, block_on};
 use showo::config::ShowoConfig;
 use showo::decode::sampling::read_floats;
+use showo::model::Weights;
 use showo::model::showo::{Showo, keep_drawing_rows};
 use showo::model::weights::{Init, ModelError};
-use showo::model::Weights;
 use showo::models::{Models, Place};
 use showo::probe::Probe;
 use showo::quant::{Q8Tensor, Quantized, quantize};
@@ -81,7 +81,10 @@ fn only_the_rows_that_are_wanted_are_kept() {
     let mut weights = Weights::new(&device);
     weights.keep_rows("w", 6..17, 24);
     let error = weights.insert_q8("w", &SHAPE, &weight.q, &weight.scale).unwrap_err();
-    assert!(matches!(&error, ModelError::Shape { found, wanted, .. } if *found == SHAPE && *wanted == [24, 70]), "{error}");
+    assert!(
+        matches!(&error, ModelError::Shape { found, wanted, .. } if *found == SHAPE && *wanted == [24, 70]),
+        "{error}"
+    );
 }
 
 #[test]
@@ -156,7 +159,8 @@ fn a_head_of_the_codebooks_rows_draws_as_a_whole_one_does() {
         let read = |network: &Showo| block_on(read_floats(network.code_logits(hidden.clone()))).unwrap();
         let (whole, cut) = (network(false), network(true));
         assert_eq!(read(&cut), read(&whole));
-        let all = block_on(read_floats(whole.logits(hidden.clone()).narrow(1, config.first_code(), config.codebook_size)));
+        let all =
+            block_on(read_floats(whole.logits(hidden.clone()).narrow(1, config.first_code(), config.codebook_size)));
         let off = all.unwrap().iter().zip(read(&cut)).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(off < 1e-5, "off by {off}");
     }

@@ -17,6 +17,8 @@ mod folder;
 pub mod header;
 mod load;
 pub mod manifest;
+#[cfg(not(target_arch = "wasm32"))]
+mod partial;
 mod parts;
 mod reader;
 mod shard;
@@ -30,6 +32,8 @@ pub use error::BundleError;
 pub use folder::{FolderReader, block_on};
 pub use load::{Bundle, HELD_BYTES, LoadProgress, TensorSink};
 pub use manifest::Manifest;
+#[cfg(not(target_arch = "wasm32"))]
+pub use partial::PartialFolder;
 pub use parts::PartSink;
 pub use reader::{MemoryReader, Reader};
 #[cfg(not(target_arch = "wasm32"))]

@@ -178,12 +178,7 @@ impl Showo {
                 },
                 lm_head,
             },
-            layout: Layout {
-                rotary: config.rotary_len(),
-                theta: config.rope_theta,
-                first_code,
-                codes,
-            },
+            layout: Layout { rotary: config.rotary_len(), theta: config.rope_theta, first_code, codes },
         };
         // Buffers of older checkpoints.
         weights.finish(&["rotary_emb.inv_freq"])?;

@@ -307,7 +307,8 @@ impl Weights {
         let Partial { shape, form, .. } = partial;
         let stored = match form {
             PartialForm::Float { parts, .. } => {
-                let (count, found) = (shape.iter().product::<usize>(), parts.iter().map(|part| part.dims()[0]).sum::<usize>());
+                let (count, found) =
+                    (shape.iter().product::<usize>(), parts.iter().map(|part| part.dims()[0]).sum::<usize>());
                 if found != count {
                     let why = format!("{found} values came, but its shape {shape:?} has {count}");
                     return Err(ModelError::Parts { name: name.to_owned(), why });

@@ -87,7 +87,8 @@ impl Site {
     /// # Errors
     /// When `folder` is missing.
     pub fn add_bundle(&mut self, folder: &Path) -> Result<()> {
-        self.folders.bundle = Some(canonical(folder).with_context(|| format!("there is no folder {}", folder.display()))?);
+        self.folders.bundle =
+            Some(canonical(folder).with_context(|| format!("there is no folder {}", folder.display()))?);
         Ok(())
     }
 

@@ -87,11 +87,13 @@ fn synthetic(places: &Places, quick: bool) -> Result<PathBuf> {
     }
     command::run(&mut synth)?;
     let input = |kind: &str| format!("{kind}={}", checkpoint.join(kind).display());
-    command::run(quantize()
-        .args(["convert", "--input", &input("showo"), "--input", &input("magvit"), "--tokenizer"])
-        .arg(checkpoint.join("tokenizer.json"))
-        .args(["--name", name, "--licence", "CC0-1.0", "--out"])
-        .arg(&bundle))?;
+    command::run(
+        quantize()
+            .args(["convert", "--input", &input("showo"), "--input", &input("magvit"), "--tokenizer"])
+            .arg(checkpoint.join("tokenizer.json"))
+            .args(["--name", name, "--licence", "CC0-1.0", "--out"])
+            .arg(&bundle),
+    )?;
     fs::remove_dir_all(&checkpoint).with_context(|| format!("cannot remove {}", checkpoint.display()))?;
     Ok(bundle)
 }
