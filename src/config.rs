@@ -247,14 +247,18 @@ pub struct ClipConfig {
     pub image_std: [f32; 3],
 }
 
+/// The mean that the public CLIP's pictures are normalized by.
 // The reference's digits, as published.
 #[allow(clippy::excessive_precision)]
-fn clip_mean() -> [f32; 3] {
+#[must_use]
+pub fn clip_mean() -> [f32; 3] {
     [0.481_454_66, 0.457_827_5, 0.408_210_73]
 }
 
+/// The deviation that the public CLIP's pictures are divided by.
 #[allow(clippy::excessive_precision)]
-fn clip_std() -> [f32; 3] {
+#[must_use]
+pub fn clip_std() -> [f32; 3] {
     [0.268_629_54, 0.261_302_58, 0.275_777_11]
 }
 

@@ -13,6 +13,7 @@ pub mod models;
 pub mod ops;
 pub mod parity;
 pub mod picture;
+pub mod probe;
 pub mod prompt;
 pub mod quant;
 pub mod reflect;

@@ -1,5 +1,6 @@
 //! The networks of a bundle on a device: what draws first, what judges when it arrives.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -7,12 +8,12 @@ use burn::tensor::Device;
 use half::f16;
 
 use crate::bundle::manifest::World;
-use crate::bundle::{Bundle, BundleError, LoadProgress, Reader, TensorSink};
+use crate::bundle::{Bundle, BundleError, LoadProgress, PartSink, Reader, TensorSink};
 use crate::config::{ClipConfig, MagvitConfig, RewardConfig, RewardLabel, ShowoConfig};
 use crate::model::clip::Clip;
 use crate::model::magvit::Magvit;
 use crate::model::reward::Reward;
-use crate::model::showo::Showo;
+use crate::model::showo::{Showo, keep_drawing_rows};
 use crate::model::{ModelError, Weights};
 use crate::prompt::{PromptError, PromptTokenizer};
 use crate::settings::VerifierMode;
@@ -84,6 +85,10 @@ pub struct Models {
     pub device: Device,
     /// Names.
     pub about: About,
+    /// As [`Place::largest_buffer`].
+    largest_buffer: u64,
+    /// Bytes of everything that was loaded.
+    device_bytes: Rc<Cell<u64>>,
 }
 
 /// Why a bundle's models could not be loaded.
@@ -122,36 +127,64 @@ struct Sink {
 
 impl TensorSink for Sink {
     fn float(&mut self, name: &str, shape: &[usize], values: Vec<f32>) -> Result<(), String> {
-        if !self.passes_over(name) {
-            self.weights.insert_float(name, shape, values);
-        }
-        Ok(())
+        self.unless_passed_over(name, |weights| weights.insert_float(name, shape, values))
     }
 
     fn q8(&mut self, name: &str, shape: &[usize], q: &[i8], scale: &[f16]) -> Result<(), String> {
-        if self.passes_over(name) {
-            return Ok(());
-        }
-        self.weights.insert_q8(name, shape, q, scale).map_err(|error| error.to_string())
+        self.unless_passed_over(name, |weights| weights.insert_q8(name, shape, q, scale))
+    }
+
+    fn in_parts(&mut self) -> Option<&mut dyn PartSink> {
+        Some(self)
+    }
+}
+
+impl PartSink for Sink {
+    fn float_part(&mut self, name: &str, shape: &[usize], values: Vec<f32>) -> Result<(), String> {
+        self.unless_passed_over(name, |weights| weights.float_part(name, shape, values))
+    }
+
+    fn q8_rows(&mut self, name: &str, shape: &[usize], q: &[i8]) -> Result<(), String> {
+        self.unless_passed_over(name, |weights| weights.q8_rows(name, shape, q))
+    }
+
+    fn scale_rows(&mut self, name: &str, shape: &[usize], scale: &[f16]) -> Result<(), String> {
+        self.unless_passed_over(name, |weights| weights.scale_rows(name, shape, scale))
+    }
+
+    fn whole(&mut self, name: &str) -> Result<(), String> {
+        self.unless_passed_over(name, |weights| weights.whole(name))
+    }
+
+    fn forget(&mut self, name: &str) {
+        self.weights.forget(name);
     }
 }
 
 impl Sink {
-    fn passes_over(&self, name: &str) -> bool {
-        !self.passed_over.is_empty() && name.starts_with(self.passed_over)
+    fn unless_passed_over(
+        &mut self,
+        name: &str,
+        take: impl FnOnce(&mut Weights) -> Result<(), ModelError>,
+    ) -> Result<(), String> {
+        if !self.passed_over.is_empty() && name.starts_with(self.passed_over) {
+            return Ok(());
+        }
+        take(&mut self.weights).map_err(|error| error.to_string())
     }
 }
 
 type Progress<'a> = &'a mut dyn FnMut(LoadProgress<'_>);
 
-async fn weights<R: Reader>(
+/// Streams the model `kind` into `weights`.
+async fn fill<R: Reader>(
+    weights: Weights,
     bundle: &Bundle<R>,
     kind: &str,
     passed_over: &'static str,
-    device: &Device,
     on_progress: Progress<'_>,
 ) -> Result<Weights, LoadError> {
-    let mut sink = Sink { weights: Weights::new(device), passed_over };
+    let mut sink = Sink { weights, passed_over };
     bundle.load(kind, &mut sink, on_progress).await?;
     Ok(sink.weights)
 }
@@ -160,30 +193,62 @@ fn built<T>(kind: &str, network: Result<T, ModelError>) -> Result<T, LoadError> 
     network.map_err(|source| LoadError::Model { kind: kind.to_owned(), source })
 }
 
+/// Where models are loaded to.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The device.
+    pub device: Device,
+    /// The device in words, as traces name it: `WebGPU: …`, `CPU`.
+    pub words: String,
+    /// Bytes of the largest buffer that the device gives to a tensor.
+    pub largest_buffer: u64,
+}
+
+impl Place {
+    /// This machine's processor, whose only limit is its memory.
+    #[must_use]
+    pub fn cpu(words: impl Into<String>) -> Self {
+        Self { device: Device::flex(), words: words.into(), largest_buffer: u64::MAX }
+    }
+
+    fn weights(&self) -> Weights {
+        Weights::new(&self.device).with_largest_buffer(self.largest_buffer)
+    }
+}
+
 /// The image tokenizer alone: enough to turn codes into pictures.
 ///
 /// # Errors
 /// The bundle or the network is not what it should be.
 pub async fn load_tokenizer<R: Reader>(
     bundle: &Bundle<R>,
-    device: &Device,
+    place: &Place,
     on_progress: Progress<'_>,
 ) -> Result<ImageTokenizer, LoadError> {
+    Ok(tokenizer_and_bytes(bundle, place, on_progress).await?.0)
+}
+
+async fn tokenizer_and_bytes<R: Reader>(
+    bundle: &Bundle<R>,
+    place: &Place,
+    on_progress: Progress<'_>,
+) -> Result<(ImageTokenizer, u64), LoadError> {
     let config: MagvitConfig = bundle.config("magvit")?;
-    let weights = weights(bundle, "magvit", "encoder.", device, on_progress).await?;
+    let weights = fill(place.weights(), bundle, "magvit", "encoder.", on_progress).await?;
+    let bytes = weights.bytes();
     let magvit = built("magvit", Magvit::new(&config, weights, false))?;
-    Ok(ImageTokenizer { magvit, config, device: device.clone() })
+    Ok((ImageTokenizer { magvit, config, device: place.device.clone() }, bytes))
 }
 
 impl Models {
-    /// Loads what drawing needs: tokenizer, generator, image tokenizer. `device_words` names the device in traces.
+    /// Loads what drawing needs: tokenizer, generator, image tokenizer. Of the generator's head only the codebook's
+    /// rows go to the device.
     ///
     /// # Errors
     /// The bundle is damaged or incomplete, or its models contradict their configuration or each other.
     pub async fn load<R: Reader>(
         bundle: &Bundle<R>,
-        device: &Device,
-        device_words: &str,
+        place: &Place,
         on_progress: Progress<'_>,
     ) -> Result<Self, LoadError> {
         // The smallest first: a tokenizer that cannot be read is known before megabytes are fetched.
@@ -191,15 +256,21 @@ impl Models {
         let words = PromptTokenizer::from_json(json.as_bytes())
             .map_err(|source| LoadError::Words { file: bundle.manifest().tokenizer.file.clone(), source })?;
         let config: ShowoConfig = bundle.config("showo")?;
-        let generator_weights = weights(bundle, "showo", "", device, &mut *on_progress).await?;
-        let showo = built("showo", Showo::new(&config, generator_weights))?;
-        let tokenizer = load_tokenizer(bundle, device, on_progress).await?;
+        built("showo", config.validate().map_err(|why| ModelError::Config { model: "showo", why }))?;
+        let mut weights = place.weights();
+        keep_drawing_rows(&config, &mut weights);
+        let weights = fill(weights, bundle, "showo", "", &mut *on_progress).await?;
+        let generator_bytes = weights.bytes();
+        let showo = built("showo", Showo::new(&config, weights))?;
+        let (tokenizer, tokenizer_bytes) = tokenizer_and_bytes(bundle, place, on_progress).await?;
         let about = About {
             bundle: format!("{} {}", bundle.manifest().name, bundle.sha256().get(..12).unwrap_or_default()),
-            device: device_words.to_owned(),
+            device: place.words.clone(),
             world: bundle.manifest().world,
         };
-        Self::new(Generator { showo, config }, tokenizer, words, device, about)
+        let models = Self::new(Generator { showo, config }, tokenizer, words, &place.device, about)?;
+        models.device_bytes.set(generator_bytes + tokenizer_bytes);
+        Ok(Self { largest_buffer: place.largest_buffer, ..models })
     }
 
     /// From networks that are already there.
@@ -224,6 +295,8 @@ impl Models {
             rewards: BTreeMap::new(),
             device: device.clone(),
             about,
+            largest_buffer: u64::MAX,
+            device_bytes: Rc::default(),
         })
     }
 
@@ -242,7 +315,7 @@ impl Models {
         }
         if kind == "clip" {
             let config: ClipConfig = bundle.config(kind)?;
-            let weights = weights(bundle, kind, "", &self.device, on_progress).await?;
+            let weights = self.filled(bundle, kind, on_progress).await?;
             let clip = built(kind, Clip::new(&config, weights))?;
             return Ok(Some(Judge::Clip(ClipModel { clip, config })));
         }
@@ -252,9 +325,28 @@ impl Models {
                 format!("{kind} was trained on the label {:?}, which is {}'s", config.label, kind_of(config.label));
             return Err(LoadError::Mismatch(problem));
         }
-        let weights = weights(bundle, kind, "", &self.device, on_progress).await?;
+        let weights = self.filled(bundle, kind, on_progress).await?;
         let reward = built(kind, Reward::new(&config, weights))?;
         Ok(Some(Judge::Reward(RewardModel { reward, config, device: self.device.clone() })))
+    }
+
+    /// A judge's tensors.
+    async fn filled<R: Reader>(
+        &self,
+        bundle: &Bundle<R>,
+        kind: &str,
+        on_progress: Progress<'_>,
+    ) -> Result<Weights, LoadError> {
+        let weights = Weights::new(&self.device).with_largest_buffer(self.largest_buffer);
+        let weights = fill(weights, bundle, kind, "", on_progress).await?;
+        self.device_bytes.set(self.device_bytes.get() + weights.bytes());
+        Ok(weights)
+    }
+
+    /// Bytes that the weights of everything that was loaded from a bundle take on the device.
+    #[must_use]
+    pub fn device_bytes(&self) -> u64 {
+        self.device_bytes.get()
     }
 
     /// Takes a judge in.

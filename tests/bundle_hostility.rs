@@ -2,13 +2,11 @@
 
 mod bundle_support;
 
-use std::cell::RefCell;
-
 use bundle_support::*;
 use half::f16;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use showo::bundle::{Bundle, BundleError, Manifest, MemoryReader, Reader, TensorSink, block_on, header};
+use showo::bundle::{Bundle, BundleError, Manifest, MemoryReader, TensorSink, block_on, header};
 
 const SHOWO: &str = "showo-000.safetensors";
 const MAGVIT: &str = "magvit-000.safetensors";
@@ -461,33 +459,12 @@ fn what_the_model_refuses_is_named() {
     assert_eq!(picky.0, 2);
 }
 
-/// A cache with a bad copy: the right bytes come only after a refresh, if ever.
-struct Stale {
-    bad: MemoryReader,
-    good: Option<MemoryReader>,
-    reads: RefCell<Vec<String>>,
-    refreshed: RefCell<Vec<String>>,
-}
-
-impl Reader for Stale {
-    async fn read(&self, file: &str, on_progress: &mut dyn FnMut(u64)) -> Result<Vec<u8>, BundleError> {
-        self.reads.borrow_mut().push(file.into());
-        let fresh = self.refreshed.borrow().iter().any(|refreshed| refreshed == file);
-        let from = self.good.as_ref().filter(|_| fresh).unwrap_or(&self.bad);
-        from.read(file, on_progress).await
-    }
-
-    async fn refresh(&self, file: &str) {
-        self.refreshed.borrow_mut().push(file.into());
-    }
-}
-
 #[test]
 fn a_bad_copy_is_fetched_once_more() {
     for curable in [true, false] {
         let mut bad = sample();
         bad.files.get_mut(SHOWO).unwrap()[100] ^= 1;
-        let stale = Stale { bad, good: curable.then(sample), reads: RefCell::default(), refreshed: RefCell::default() };
+        let stale = Stale::new(bad, curable.then(sample));
         let bundle = block_on(Bundle::open(&stale)).unwrap();
         let mut sink = Collect::default();
         let loaded = block_on(bundle.load("showo", &mut sink, &mut |_| {}));

@@ -3,11 +3,14 @@
 // The engine imports these two functions through wasm-bindgen. This file imports nothing, because wasm-bindgen
 // copies it alone into the folder of its snippets. Nothing here trusts a byte: the engine checks every shard's hash,
 // and calls `forget_shard` for one that fails.
+//
+// A shard may be larger than the memory there is: it is fetched, handed on and kept in pieces, never held whole.
 
-/** Bump when what is stored changes its form; an old cache is then simply never read. */
-const CACHE_NAME = "showo-shards-1";
+/** Bump when what is stored changes its form; caches of other names that begin alike are removed. */
+const CACHE_NAME = "showo-shards-2";
+const CACHE_FAMILY = "showo-shards-";
 
-/** A download is kept in pieces of this size, so that a closed tab loses at most one of them. */
+/** A shard is kept in pieces of this size, so that a closed tab loses at most one of them. */
 const PIECE_BYTES = 2 * 1024 * 1024;
 
 /** How often a broken download is taken up again before giving up. */
@@ -17,44 +20,53 @@ const ATTEMPTS = 4;
 const FIRST_PAUSE_MS = 250;
 
 /**
- * @typedef {{ bytes_done: number, bytes_total: number, source: "network" | "cache" }} ShardProgress
+ * @typedef {{ bytes: Uint8Array<ArrayBuffer>, source: "network" | "cache" }} Piece
  * @typedef {{ code: string, message: string, remedy: string, file: string }} ShardError
  */
 
 /**
- * The bytes of one shard, from the cache where they are complete, otherwise from the network. A half download is
- * continued with a Range request; a server without ranges sends the whole again.
+ * One shard from its beginning to its end, from the cache as far as it is kept there, otherwise from the network. A half
+ * download is continued with a Range request; of a server without ranges, what is there already is passed over.
  *
  * @param {string} url
  * @param {number} expected_bytes what the manifest says
- * @param {(progress: ShardProgress) => void} on_progress
- * @returns {Promise<{ bytes: Uint8Array, source: "network" | "cache" }>}
- * @throws {ShardError} `shard_missing`, `shard_refused`, `shard_truncated`, `shard_too_long`, `shard_too_large`, `network`
+ * @returns {AsyncGenerator<Piece, void, void>} pieces of any size up to a few megabytes
+ * @throws {ShardError} `shard_missing`, `shard_refused`, `shard_truncated`, `shard_too_long`, `shard_replaced`, `network`
  */
-export async function fetch_shard(url, expected_bytes, on_progress) {
+export async function* shard_pieces(url, expected_bytes) {
   const address = absolute(url);
   const store = await open_store();
+  const kept = await kept_of(store, address, expected_bytes);
+  /** @type {Download} */
+  const download = { received: 0, validator: null, keeper: new Keeper(store, address, expected_bytes) };
+  if (kept.bytes === expected_bytes) return yield* kept_pieces(store, address, kept.bytes, download);
 
-  const kept = await read_whole(store, address, expected_bytes);
-  if (kept) {
-    on_progress({ bytes_done: expected_bytes, bytes_total: expected_bytes, source: "cache" });
-    return { bytes: kept, source: "cache" };
-  }
-
-  const bytes = allocate(address, expected_bytes);
-  const download = await take_up(store, address, bytes);
   for (let attempt = 1; ; attempt += 1) {
     try {
-      await receive_rest(store, address, bytes, download, on_progress);
-      break;
+      // What is kept counts only once the server has said that the rest still belongs to it.
+      const start = download.received || (is_strong(kept.validator) ? kept.bytes : 0);
+      const validator = download.received ? download.validator : kept.validator;
+      const answer = await ask(address, start, validator);
+      const same = answer.from > 0 || (answer.validator !== null && answer.validator === validator);
+      if (download.received === 0) {
+        if (same && start > 0) {
+          download.keeper.begin(start, kept.validator);
+          yield* kept_pieces(store, address, start, download);
+        } else {
+          download.keeper.begin(0, answer.validator);
+        }
+      } else if (!same && validator !== null) {
+        throw fail("shard_replaced", address, `${file_of(address)} was replaced on the server while it was being downloaded`, "Try again.");
+      }
+      download.validator = answer.validator ?? validator;
+      yield* receive(answer, address, expected_bytes, download);
+      return;
     } catch (problem) {
       if (is_final(problem)) throw problem;
-      if (attempt === ATTEMPTS) throw broken_off(address, bytes.length, download.received, problem);
+      if (attempt === ATTEMPTS) throw broken_off(address, expected_bytes, download.received, problem);
       await pause(FIRST_PAUSE_MS * 2 ** (attempt - 1));
     }
   }
-  await keep_whole(store, address, bytes);
-  return { bytes, source: "network" };
 }
 
 /**
@@ -66,172 +78,203 @@ export async function fetch_shard(url, expected_bytes, on_progress) {
 export async function forget_shard(url) {
   const store = await open_store();
   if (!store) return;
-  const address = absolute(url);
-  await store.delete(address);
-  await drop_pieces(store, address);
+  const start = piece_address(absolute(url), "");
+  for (const request of await store.keys()) {
+    if (request.url.startsWith(start)) await store.delete(request);
+  }
 }
 
-/** @typedef {{ received: number, validator: string | null }} Download where a download stands */
+/**
+ * Where a download stands: what was handed on, and of which version of the file.
+ *
+ * @typedef {{ received: number, validator: string | null, keeper: Keeper }} Download
+ * @typedef {{ response: Response, from: number, validator: string | null }} Answer `from` is the first byte that it holds
+ */
 
 /**
- * Asks for what is missing and writes it into `bytes`.
- *
- * @param {Cache | null} store
  * @param {string} address
- * @param {Uint8Array} bytes
- * @param {Download} download
- * @param {(progress: ShardProgress) => void} on_progress
+ * @param {number} start
+ * @param {string | null} validator
+ * @returns {Promise<Answer>}
  */
-async function receive_rest(store, address, bytes, download, on_progress) {
-  const report = () => on_progress({ bytes_done: download.received, bytes_total: bytes.length, source: "network" });
-  report();
-  if (download.received === bytes.length) return;
-
+async function ask(address, start, validator) {
   const headers = new Headers();
-  if (download.received > 0) {
-    headers.set("Range", `bytes=${download.received}-`);
+  if (start > 0) {
+    headers.set("Range", `bytes=${start}-`);
     // Without it, a shard replaced on the server between the halves would be glued to the old one.
-    if (download.validator) headers.set("If-Range", download.validator);
+    if (validator) headers.set("If-Range", validator);
   }
   // This cache is the one that counts: the browser's own would only hold the same megabytes again.
   const response = await fetch(address, { headers, cache: "no-store" });
-  await check_status(store, address, response);
-  if (response.status !== 206 || start_of_range(response) !== download.received) {
-    if (response.status === 206) throw new Error("the server sent another range than the one asked for");
-    download.received = 0;
+  await check_status(address, response);
+  if (response.status === 206 && start_of_range(response) !== start) {
+    throw new Error("the server sent another range than the one asked for");
   }
-  download.validator = strong_validator(response);
-
-  let piece_start = download.received;
-  const reader = body_of(response).getReader();
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    if (download.received + value.length > bytes.length) {
-      await reader.cancel();
-      await forget_shard(address);
-      throw too_long(address, bytes.length);
-    }
-    bytes.set(value, download.received);
-    download.received += value.length;
-    report();
-    while (download.received - piece_start >= PIECE_BYTES) {
-      await keep_piece(store, address, bytes, piece_start, download.validator);
-      piece_start += PIECE_BYTES;
-    }
-  }
-  if (download.received < bytes.length) throw new Error("the connection ended early");
+  return { response, from: response.status === 206 ? start : 0, validator: strong_validator(response) };
 }
 
 /**
- * Reads the pieces an earlier visit left behind.
+ * Hands on what an answer holds beyond what was handed on before, and keeps it.
+ *
+ * @param {Answer} answer
+ * @param {string} address
+ * @param {number} expected_bytes
+ * @param {Download} download
+ * @returns {AsyncGenerator<Piece, void, void>}
+ */
+async function* receive({ response, from }, address, expected_bytes, download) {
+  let at = from;
+  const reader = body_of(response).getReader();
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      const bytes = value.subarray(Math.min(value.length, Math.max(0, download.received - at)));
+      at += value.length;
+      if (at > expected_bytes) {
+        await forget_shard(address);
+        throw too_long(address, expected_bytes);
+      }
+      if (bytes.length === 0) continue;
+      download.received += bytes.length;
+      await download.keeper.take(bytes);
+      yield { bytes, source: "network" };
+    }
+  } finally {
+    // Also where nobody asks for the rest.
+    await reader.cancel().catch(() => {});
+  }
+  if (download.received < expected_bytes) throw new Error("the connection ended early");
+}
+
+/**
+ * How much is kept from the beginning without a gap, and of which version. Nothing is read yet.
  *
  * @param {Cache | null} store
  * @param {string} address
- * @param {Uint8Array} bytes
- * @returns {Promise<Download>}
- */
-async function take_up(store, address, bytes) {
-  /** @type {Download} */
-  const download = { received: 0, validator: null };
-  for (let start = 0; store && start + PIECE_BYTES <= bytes.length; start += PIECE_BYTES) {
-    const response = await store.match(piece_address(address, start));
-    if (!response) break;
-    const piece = new Uint8Array(await response.arrayBuffer());
-    const validator = response.headers.get("ETag");
-    // Pieces of two versions never join: the ones after the seam are fetched again.
-    if (piece.length !== PIECE_BYTES || !validator || (start > 0 && validator !== download.validator)) break;
-    bytes.set(piece, start);
-    download.received = start + PIECE_BYTES;
-    download.validator = validator;
-  }
-  return download;
-}
-
-/**
- * @param {Cache | null} store
- * @param {string} address
  * @param {number} expected_bytes
+ * @returns {Promise<{ bytes: number, validator: string | null }>}
  */
-async function read_whole(store, address, expected_bytes) {
-  const response = await store?.match(address);
-  if (!store || !response) return null;
-  const bytes = new Uint8Array(await response.arrayBuffer());
-  if (bytes.length === expected_bytes) return bytes;
-  // The manifest has moved on; what is kept belongs to an older bundle.
-  await store.delete(address);
-  return null;
+async function kept_of(store, address, expected_bytes) {
+  /** @type {{ bytes: number, validator: string | null }} */
+  const kept = { bytes: 0, validator: null };
+  while (store && kept.bytes < expected_bytes) {
+    const response = await store.match(piece_address(address, kept.bytes));
+    const length = Math.min(PIECE_BYTES, expected_bytes - kept.bytes);
+    const validator = response?.headers.get("ETag") ?? null;
+    // Pieces of two versions never join, and a last piece of another length is of an older bundle.
+    if (!response || Number(response.headers.get("Content-Length")) !== length) break;
+    if (!validator || (kept.bytes > 0 && validator !== kept.validator)) break;
+    kept.bytes += length;
+    kept.validator = validator;
+  }
+  return kept;
 }
 
 /**
+ * Hands on the pieces that are kept, up to the byte `end`.
+ *
  * @param {Cache | null} store
  * @param {string} address
- * @param {Uint8Array} bytes
+ * @param {number} end
+ * @param {Download} download
+ * @returns {AsyncGenerator<Piece, void, void>}
  */
-async function keep_whole(store, address, bytes) {
-  if (!store) return;
-  await put(store, address, bytes, null);
-  await drop_pieces(store, address);
-}
-
-/**
- * @param {Cache | null} store
- * @param {string} address
- * @param {Uint8Array} bytes
- * @param {number} start
- * @param {string | null} validator
- */
-async function keep_piece(store, address, bytes, start, validator) {
-  // Without a validator a later visit could not tell whether the rest still belongs to this piece.
-  if (!store || !validator) return;
-  await put(store, piece_address(address, start), bytes.slice(start, start + PIECE_BYTES), validator);
-}
-
-/**
- * @param {Cache} store
- * @param {string} address
- */
-async function drop_pieces(store, address) {
-  for (const request of await store.keys()) {
-    if (request.url.startsWith(piece_address(address, ""))) await store.delete(request);
+async function* kept_pieces(store, address, end, download) {
+  while (download.received < end) {
+    const response = await store?.match(piece_address(address, download.received));
+    const bytes = new Uint8Array((await response?.arrayBuffer()) ?? 0);
+    if (bytes.length !== Math.min(PIECE_BYTES, end - download.received)) {
+      // The browser has made room in the meantime.
+      await forget_shard(address);
+      throw fail("shard_truncated", address, `${file_of(address)} has left the browser’s cache while it was being read`, "Try again.");
+    }
+    download.received += bytes.length;
+    yield { bytes, source: "cache" };
   }
 }
 
-/**
- * @param {Cache} store
- * @param {string} address
- * @param {Uint8Array} bytes
- * @param {string | null} validator
- */
-async function put(store, address, bytes, validator) {
-  const headers = new Headers({ "Content-Type": "application/octet-stream", "Content-Length": String(bytes.length) });
-  if (validator) headers.set("ETag", validator);
-  try {
-    await store.put(address, new Response(/** @type {Uint8Array<ArrayBuffer>} */ (bytes), { headers }));
-  } catch {
-    // A full disk or a private window: the drawing works all the same, the next visit downloads again.
+/** Puts a download together to pieces and keeps them, one at a time. */
+class Keeper {
+  /**
+   * @param {Cache | null} store
+   * @param {string} address
+   * @param {number} expected_bytes
+   */
+  constructor(store, address, expected_bytes) {
+    this.store = store;
+    this.address = address;
+    this.expected_bytes = expected_bytes;
+    /** First byte of the piece in the making. */
+    this.start = 0;
+    this.filled = 0;
+    this.piece = new Uint8Array(0);
+    /** @type {string} */
+    this.validator = "";
+  }
+
+  /**
+   * @param {number} start
+   * @param {string | null} validator
+   */
+  begin(start, validator) {
+    this.start = start;
+    this.filled = 0;
+    // Without one from the server, pieces of one download still belong together; they are used only if all are there.
+    this.validator = validator ?? `download ${Math.random()}`;
+  }
+
+  /** @param {Uint8Array} bytes */
+  async take(bytes) {
+    while (this.store && bytes.length > 0) {
+      const length = Math.min(PIECE_BYTES, this.expected_bytes - this.start);
+      if (this.filled === 0) this.piece = new Uint8Array(length);
+      const here = bytes.subarray(0, length - this.filled);
+      this.piece.set(here, this.filled);
+      this.filled += here.length;
+      bytes = bytes.subarray(here.length);
+      if (this.filled < length) return;
+      await this.put();
+      this.start += length;
+      this.filled = 0;
+    }
+  }
+
+  async put() {
+    const headers = new Headers({
+      "Content-Type": "application/octet-stream", "Content-Length": String(this.piece.length), ETag: this.validator,
+    });
+    try {
+      await this.store?.put(piece_address(this.address, this.start), new Response(this.piece, { headers }));
+    } catch {
+      // A full disk or a private window: the drawing works all the same, the next visit downloads again.
+      this.store = null;
+    }
   }
 }
 
 /** @returns {Promise<Cache | null>} null where the browser has none to give: plain http, private windows, some frames */
 async function open_store() {
   try {
-    return await globalThis.caches.open(CACHE_NAME);
+    const store = await globalThis.caches.open(CACHE_NAME);
+    for (const name of await globalThis.caches.keys()) {
+      if (name.startsWith(CACHE_FAMILY) && name !== CACHE_NAME) await globalThis.caches.delete(name);
+    }
+    return store;
   } catch {
     return null;
   }
 }
 
 /**
- * @param {Cache | null} store
  * @param {string} address
  * @param {Response} response
  */
-async function check_status(store, address, response) {
+async function check_status(address, response) {
   if (response.status === 200 || response.status === 206) return;
   if (response.status === 416) {
-    // What is kept is longer than what the server has: begin again.
-    if (store) await drop_pieces(store, address);
+    // What is kept is longer than what the server has: the next attempt begins again.
+    await forget_shard(address);
     throw fail("shard_truncated", address, `${file_of(address)} is shorter on the server than the manifest says`,
       "Reload the page; if it stays, the bundle on this site is damaged.");
   }
@@ -244,19 +287,6 @@ async function check_status(store, address, response) {
       "Check that this site allows its models folder to be read.");
   }
   throw new Error(`the server answered ${response.status}`);
-}
-
-/**
- * @param {string} address
- * @param {number} expected_bytes
- */
-function allocate(address, expected_bytes) {
-  try {
-    return new Uint8Array(expected_bytes);
-  } catch {
-    throw fail("shard_too_large", address, `${file_of(address)} would need ${expected_bytes} bytes, more than this browser gives`,
-      "Close other tabs, or use a smaller bundle.");
-  }
 }
 
 /**
@@ -311,10 +341,15 @@ function start_of_range(response) {
   return match ? Number(match[1]) : -1;
 }
 
+/** Whether a server can be asked by it. @param {string | null} validator */
+function is_strong(validator) {
+  return validator?.startsWith('"') ?? false;
+}
+
 /** A weak validator cannot vouch for bytes, and servers ignore it in If-Range. @param {Response} response */
 function strong_validator(response) {
   const tag = response.headers.get("ETag");
-  return tag && !tag.startsWith("W/") ? tag : null;
+  return is_strong(tag) ? tag : null;
 }
 
 /**

@@ -11,6 +11,10 @@ let module_promise = null;
 /** @type {any} */
 let engine = null;
 
+// A panic inside the engine leaves promises that nobody keeps: the page has to know, to give this worker up. Errors
+// that nobody catches reach it by themselves.
+self.addEventListener("unhandledrejection", ({ reason }) => fault(reason));
+
 self.addEventListener("message", ({ data }) => {
   // A stop must be heard while a drawing is going on, so that no message waits for the one before.
   handle(data).catch((problem) => report(problem));
@@ -29,6 +33,8 @@ async function handle(message) {
       return engine?.stop();
     case "self_test":
       return post({ type: "self_test", rows: await (await engine_module()).self_test() });
+    case "probe":
+      return post({ type: "probe", logits: await engine.probe(message.prompt), memory: engine.memory() });
   }
 }
 
@@ -126,14 +132,16 @@ function report(problem) {
     const { code, message, remedy, near, field, word } = problem;
     post({ type: "error", error: { code, message, remedy, near, field, word } });
   } else if (problem instanceof WebAssembly.RuntimeError) {
-    post({
-      type: "error",
-      error: { code: "engine_fault", message: `the engine stopped by a fault of its own: ${problem.message}`, remedy: "Reload the page." },
-    });
+    fault(problem);
   } else {
     const message = problem instanceof Error ? problem.message : String(problem);
     post({ type: "error", error: { code: "unexpected", message, remedy: "Reload the page." } });
   }
+}
+
+/** @param {any} problem */
+function fault(problem) {
+  post({ type: "fault", message: problem instanceof Error ? problem.message : String(problem) });
 }
 
 /** @param {object} message */

@@ -1,10 +1,6 @@
 //! `quantize convert`: checkpoints in, bundle out.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    time::Instant,
-};
+use std::{path::PathBuf, time::Instant};
 
 use showo::bundle::{
     About, BundleWriter, Manifest,
@@ -12,12 +8,16 @@ use showo::bundle::{
 };
 
 use crate::{
-    checkpoint::Checkpoint,
+    checkpoint::{Checkpoint, Tensor},
+    configuration::{self, Configuration},
     encode,
     error::ToolError,
+    interrupt,
+    layout::ModelConfig,
     measure::Cost,
     progress::{bytes_bar, human, say},
     scheme::{self, Keep, Scheme},
+    tokenizer,
 };
 
 /// One `--input`: a model's kind, its weights and its configuration.
@@ -55,7 +55,7 @@ impl std::str::FromStr for Input {
 pub struct Request {
     /// The models.
     pub inputs: Vec<Input>,
-    /// A Hugging Face `tokenizer.json`.
+    /// A Hugging Face `tokenizer.json`, or a folder with one.
     pub tokenizer: PathBuf,
     /// The bundle's name.
     pub name: String,
@@ -75,20 +75,28 @@ pub struct Request {
 /// only shows in the values.
 pub fn run(request: &Request) -> Result<(), ToolError> {
     let started = Instant::now();
-    let tokenizer = read_tokenizer(&request.tokenizer)?;
+    interrupt::listen()?;
     let models = open(request)?;
+    let generator = models.iter().find_map(|model| match &model.config {
+        ModelConfig::Showo(config) => Some(config),
+        _ => None,
+    });
+    let tokenizer = tokenizer::read(&request.tokenizer, generator)?;
     let about = About { name: request.name.clone(), licence: request.licence.clone(), world: request.world };
     let mut writer = BundleWriter::create(&request.out, about)?;
     // Every byte is read twice: once for the hash, once for the values.
     let bar = bytes_bar(models.iter().map(|model| 2 * model.checkpoint.data_bytes()).sum());
     let mut costs = Vec::new();
-    for Model { kind, checkpoint, config } in &models {
+    for Model { kind, checkpoint, config, .. } in &models {
         bar.set_message(format!("{kind}: hashing"));
         let sha256 = checkpoint.sha256(|bytes| bar.inc(bytes))?;
         let source = Source { checkpoint: checkpoint.name(), sha256 };
-        writer.model(kind, config.clone(), source)?;
+        let config = config
+            .to_json()
+            .map_err(|error| ToolError::Json { path: checkpoint.path().into(), problem: error.to_string() })?;
+        writer.model(kind, config, source)?;
         let mut total = Cost::default();
-        for (name, info) in checkpoint.tensors() {
+        for (name, Tensor { info, .. }) in checkpoint.tensors() {
             bar.set_message(format!("{kind}/{name}"));
             let (dtype, _) = scheme::stored_as(request.scheme, &request.keep, kind, name, &info.shape);
             let size = info.dtype.bytes();
@@ -97,37 +105,49 @@ pub fn run(request: &Request) -> Result<(), ToolError> {
         }
         costs.push(total);
     }
-    let manifest = writer.finish(&tokenizer)?;
+    interrupt::check()?;
+    let manifest = writer.finish(&tokenizer.json)?;
     bar.finish_and_clear();
-    report(request, &models, &costs, &manifest, started)
+    report(request, &models, &costs, &manifest, started)?;
+    let notes = models.iter().flat_map(|model| model.notes.iter().map(|note| format!("{}: {note}", model.kind)));
+    for note in notes.chain(tokenizer.note) {
+        say!("note: {note}")?;
+    }
+    Ok(())
 }
 
 /// A model that is about to be converted.
 struct Model {
     kind: String,
     checkpoint: Checkpoint,
-    config: serde_json::Value,
+    config: ModelConfig,
+    /// What was filled in or passed over, for people.
+    notes: Vec<String>,
 }
 
 /// Opens every input, in the order in which a program will load them.
 fn open(request: &Request) -> Result<Vec<Model>, ToolError> {
     let mut used = vec![false; request.keep.len()];
-    let mut models = Vec::new();
+    let mut models: Vec<Model> = Vec::new();
     for kind in KINDS {
         let mut inputs = request.inputs.iter().filter(|input| input.kind == kind);
         let Some(input) = inputs.next() else { continue };
         if inputs.next().is_some() {
             return Err(ToolError::Option { option: format!("--input {kind}="), problem: "is given twice".into() });
         }
-        let checkpoint = Checkpoint::open(&input.weights, kind)?;
-        let config = read_config(input)?;
-        for (name, info) in checkpoint.tensors() {
-            if let (_, Some(index)) = scheme::stored_as(request.scheme, &request.keep, kind, name, &info.shape) {
+        let tokens = models.iter().find_map(|model| match &model.config {
+            ModelConfig::Showo(config) => Some(config.num_vq_tokens),
+            _ => None,
+        });
+        let model = open_one(input, tokens)?;
+        for (name, tensor) in model.checkpoint.tensors() {
+            if let (_, Some(index)) = scheme::stored_as(request.scheme, &request.keep, kind, name, &tensor.info.shape) {
                 used[index] = true;
             }
         }
-        models.push(Model { kind: kind.into(), checkpoint, config });
+        models.push(model);
     }
+    agree(&mut models)?;
     // A pattern with a typing error would otherwise pass in silence.
     if let Some(idle) = used.iter().position(|used| !used) {
         let option = format!("--keep '{}'", request.keep[idle].pattern);
@@ -136,36 +156,61 @@ fn open(request: &Request) -> Result<Vec<Model>, ToolError> {
     Ok(models)
 }
 
-/// `CONFIG.json` as given, else the weights' name with `.json`, else `config.json` beside them.
-fn read_config(input: &Input) -> Result<serde_json::Value, ToolError> {
-    let beside = [input.weights.with_extension("json"), input.weights.with_file_name("config.json")];
-    let path = match &input.config {
-        Some(path) => path.clone(),
-        None => beside.iter().find(|path| path.is_file()).cloned().ok_or_else(|| ToolError::Json {
-            path: beside[0].clone(),
-            problem: format!(
-                "there is no configuration here and no config.json beside it; name one: --input {}={}:CONFIG.json",
-                input.kind,
-                input.weights.display()
-            ),
-        })?,
+/// The models of a bundle must share the generator's codes and pictures, as the program that loads them will demand.
+fn agree(models: &mut [Model]) -> Result<(), ToolError> {
+    let Some(ModelConfig::Showo(showo)) = models.iter().map(|model| &model.config).next().cloned() else {
+        return Ok(());
     };
-    let config = read_json(&path)?;
-    if config.is_object() { Ok(config) } else { Err(ToolError::Json { path, problem: "not a JSON object".into() }) }
-}
-
-/// The tokenizer goes into the bundle as it is; whether it is one, its reader will say.
-fn read_tokenizer(path: &Path) -> Result<Vec<u8>, ToolError> {
-    if read_json(path)?.get("model").is_none() {
-        return Err(ToolError::Json { path: path.into(), problem: "not a tokenizer.json: it has no \"model\"".into() });
+    for Model { kind, config, notes, .. } in models {
+        let same = |what: &str, of_showo: usize, own: usize| match of_showo == own {
+            true => Ok(()),
+            false => Err(ToolError::Mismatch(format!("showo has {of_showo} {what}, {kind} {own}"))),
+        };
+        match config {
+            ModelConfig::Showo(_) => {}
+            ModelConfig::Magvit(magvit) => {
+                same("tokens a picture", showo.num_vq_tokens, magvit.grid().pow(2))?;
+                same("codes", showo.codebook_size, magvit.codebook_size())?;
+            }
+            ModelConfig::Reward(reward) => {
+                same("tokens a picture", showo.num_vq_tokens, reward.num_vq_tokens)?;
+                same("codes", showo.codebook_size, reward.codebook_size)?;
+            }
+            ModelConfig::Clip(clip) => {
+                let words = clip.text_config.vocab_size;
+                if words < showo.llm_vocab_size {
+                    notes.push(format!(
+                        "its {words} words are not the generator's {}; a bundle holds one tokenizer, the generator's, \
+                         so programs will refuse this model",
+                        showo.llm_vocab_size
+                    ));
+                }
+            }
+        }
     }
-    fs::read(path).map_err(ToolError::io(path))
+    Ok(())
 }
 
-fn read_json(path: &Path) -> Result<serde_json::Value, ToolError> {
-    let text = fs::read(path).map_err(ToolError::io(path))?;
-    serde_json::from_slice(&text)
-        .map_err(|error| ToolError::Json { path: path.into(), problem: format!("not JSON: {error}") })
+/// Opens one input; its tensors are those of its configuration.
+fn open_one(input: &Input, tokens: Option<usize>) -> Result<Model, ToolError> {
+    let kind = &input.kind;
+    let checkpoint = Checkpoint::open(&input.weights, kind)?;
+    let path = configuration::find(&input.weights, input.config.as_deref(), kind)?;
+    let Configuration { mut config, mut notes } = configuration::read(kind, &path, tokens)?;
+    if let ModelConfig::Showo(config) = &mut config {
+        // The weights decide, as they do when the network is built: the public code norms queries and keys whatever
+        // its configuration says.
+        let normed = checkpoint.tensors().contains_key("showo.model.layers.0.self_attn.q_layernorm.weight");
+        if normed && !config.qk_layernorm {
+            config.qk_layernorm = true;
+            notes.push("the checkpoint normalizes queries and keys, although its configuration does not say so".into());
+        }
+    }
+    checkpoint.fits(&config)?;
+    for (name, reason) in checkpoint.left_out() {
+        notes.push(format!("{name} is left out: {reason}"));
+    }
+    Ok(Model { kind: kind.clone(), checkpoint, config, notes })
 }
 
 fn report(
@@ -177,7 +222,7 @@ fn report(
 ) -> Result<(), ToolError> {
     say!("{:<12} {:>8} {:>12} {:>11} {:>11} {:>13}", "model", "tensors", "parameters", "was", "is", "relative RMS")?;
     for (Model { kind, checkpoint, .. }, cost) in models.iter().zip(costs) {
-        let parameters: usize = checkpoint.tensors().values().map(|info| info.elements()).sum();
+        let parameters: usize = checkpoint.tensors().values().map(|tensor| tensor.info.elements()).sum();
         say!(
             "{kind:<12} {:>8} {parameters:>12} {:>11} {:>11} {:>13.2e}",
             checkpoint.tensors().len(),
@@ -185,11 +230,6 @@ fn report(
             human(manifest.bytes_of(kind)),
             cost.relative_rms()
         )?;
-    }
-    for Model { kind, checkpoint, .. } in models {
-        for name in checkpoint.left_out() {
-            say!("left out {kind}/{name}: the network computes it")?;
-        }
     }
     let total: u64 = manifest.shards.iter().map(|shard| shard.bytes).sum::<u64>() + manifest.tokenizer.bytes;
     say!(

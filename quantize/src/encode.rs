@@ -7,7 +7,11 @@ use showo::{
     quant::block,
 };
 
-use crate::{checkpoint::Checkpoint, error::ToolError, measure::Cost};
+use crate::{
+    checkpoint::{Checkpoint, Tensor},
+    error::ToolError,
+    measure::Cost,
+};
 
 /// Elements that one core holds as f32 at a time, unless a single row has more.
 const PART_ELEMENTS: usize = 1 << 18;
@@ -33,7 +37,7 @@ pub fn tensor(
     to: &mut BundleWriter,
     on_progress: &(dyn Fn(usize) + Sync),
 ) -> Result<Cost, ToolError> {
-    let info = from.tensors().get(name).ok_or_else(|| from.bad(name, "is not in the checkpoint"))?;
+    let Tensor { info, .. } = from.tensors().get(name).ok_or_else(|| from.bad(name, "is not in the checkpoint"))?;
     let (rows, inputs) = rows_and_inputs(&info.shape);
     let step = rows_of_a_part(inputs);
     // Part `index` of the source, and the row where it begins.
@@ -53,7 +57,7 @@ pub fn tensor(
                 out.copy_from_slice(&part(index)?.2);
                 Ok::<_, ToolError>(())
             })?;
-            to.f32(name, &info.shape, &values)?;
+            to.f32(name, &info.shape, values)?;
             Ok(Cost::default())
         }
         StoredDtype::F16 => {
@@ -82,7 +86,7 @@ pub fn tensor(
                     Ok(Cost::of(&source, &stored, inputs, first))
                 })
                 .try_reduce(Cost::default, join)?;
-            to.f16(name, &info.shape, &values, cost.figures())?;
+            to.f16(name, &info.shape, values, cost.figures())?;
             Ok(cost)
         }
         StoredDtype::Q8 => {
@@ -103,7 +107,7 @@ pub fn tensor(
                     Ok::<_, ToolError>(Cost::of(&source, &block::dequantize(&stored), inputs, first))
                 })
                 .try_reduce(Cost::default, join)?;
-            to.q8(name, &info.shape, &q, &scale, cost.figures())?;
+            to.q8(name, &info.shape, q, scale, cost.figures())?;
             Ok(cost)
         }
     }

@@ -60,9 +60,18 @@ pub enum ToolError {
     /// The output cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// Models of one bundle that contradict each other.
+    #[error("the models do not fit each other: {0}; convert those of one training run")]
+    Mismatch(String),
     /// Nobody reads what is printed, or it cannot be written: `inspect … | head`, a full disk behind `>`.
     #[error("the output cannot be written: {0}")]
     Print(io::Error),
+    /// Ctrl-C or SIGTERM.
+    #[error("interrupted; nothing was left behind")]
+    Interrupted,
+    /// Signals cannot be listened to.
+    #[error("cannot listen to Ctrl-C: {0}")]
+    Signals(String),
     /// The bundle is refused.
     #[error("{}: {source}", .path.display())]
     Bundle {

@@ -1,13 +1,20 @@
 //! Turns checkpoints into bundles that the page and the native programs load; shows and verifies them.
 
 mod checkpoint;
+mod configuration;
 mod convert;
 mod encode;
 mod error;
 mod inspect;
+mod interrupt;
+mod layout;
 mod measure;
+mod probe;
 mod progress;
+mod public;
 mod scheme;
+mod synth;
+mod tokenizer;
 mod verify;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -25,9 +32,10 @@ use crate::{
 ///
 /// A bundle is a folder of manifest.json, safetensors shards of at most 16 MiB, and tokenizer.json.
 /// Any program can open a shard; the manifest carries the hash of every file and the error of every
-/// quantized tensor.
+/// quantized tensor. Checkpoints are what the hub holds: safetensors or PyTorch files, whole or
+/// sharded, with their config.json.
 #[derive(Parser)]
-#[command(name = "quantize", version, verbatim_doc_comment)]
+#[command(name = "quantize", version, verbatim_doc_comment, after_long_help = EXAMPLES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -45,13 +53,18 @@ enum Command {
     Convert {
         /// A model: its kind, its weights and, unless it lies beside them, its configuration
         ///
-        /// KIND is showo, magvit, clip, reward:parm, reward:prm or reward:orm; PATH is a .safetensors
-        /// file of f32, f16 or bf16. The configuration is looked for in PATH with .json for its
-        /// extension, then in config.json beside PATH. Give this option once for each model.
+        /// KIND is showo, magvit, clip, reward:parm, reward:prm or reward:orm. PATH is a .safetensors,
+        /// .bin or .pt file, an index of several (model.safetensors.index.json), or a folder with one of
+        /// these, as on the hub; weights are f32, f16 or bf16. Of a pickle nothing is ever run: it is
+        /// read for tensors, and refused for anything else. The configuration is config.json in the
+        /// folder, or beside PATH (or PATH with .json for its extension); what the public ones leave
+        /// unsaid is filled in, and said. Give this option once for each model.
         #[arg(verbatim_doc_comment, long = "input", short, required = true, value_name = "KIND=PATH[:CONFIG.json]")]
         inputs: Vec<Input>,
-        /// The generator's tokenizer, a Hugging Face tokenizer.json
-        #[arg(long, value_name = "FILE")]
+        /// The generator's tokenizer, a Hugging Face tokenizer.json or a folder with one
+        ///
+        /// Show-o's own tokens ([PAD], <|soi|>, ...) are added where the file is the language model's.
+        #[arg(verbatim_doc_comment, long, value_name = "FILE")]
         tokenizer: PathBuf,
         /// The bundle's name, for people
         #[arg(long)]
@@ -75,6 +88,35 @@ enum Command {
         #[arg(verbatim_doc_comment, long, num_args = 2, value_names = ["PRECISION", "GLOB"])]
         keep: Vec<String>,
     },
+    /// Make a checkpoint folder of the public shapes with random weights, for tests and benchmarks
+    ///
+    /// DIR gets showo/ and magvit/ (each config.json and model.safetensors, as on the hub), the models of
+    /// --with, and a tokenizer.json of invented words. The same seed gives the same weights, whatever
+    /// the dtype and the files.
+    #[command(verbatim_doc_comment, after_long_help = SYNTH_EXAMPLES)]
+    Synth {
+        /// Which checkpoint is imitated
+        #[arg(long, value_enum)]
+        config: synth::Preset,
+        /// Layers of the generator, if not the checkpoint's own number
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+        layers: Option<u16>,
+        /// A model beside generator and image tokenizer; may be given several times
+        #[arg(long = "with", value_enum, value_name = "MODEL")]
+        judges: Vec<synth::Judge>,
+        /// What the weights are drawn from
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+        /// How the weights are stored
+        #[arg(long, value_enum, default_value_t = synth::Dtype::F32)]
+        dtype: synth::Dtype,
+        /// Begin a new file where one would be longer, and write an index; a single tensor may be longer
+        #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..))]
+        shard_bytes: Option<u64>,
+        /// The folder to make; it must not exist
+        #[arg(long, short, value_name = "DIR")]
+        out: PathBuf,
+    },
     /// Show what a bundle holds: tensors, shapes, dtypes, sizes, totals
     Inspect {
         /// The bundle's folder
@@ -84,19 +126,50 @@ enum Command {
         json: bool,
     },
     /// Check every hash, shape and value of a bundle
+    #[command(after_long_help = VERIFY_EXAMPLES)]
     Verify {
         /// The bundle's folder
         bundle: PathBuf,
         /// Also compare a model with its checkpoint: relative RMS error and worst block of every tensor
         ///
-        /// May be given once for each model.
-        #[arg(long, value_name = "KIND=PATH")]
+        /// PATH is what convert reads. May be given once for each model. For showo the logits of a probe
+        /// sequence are compared, too: the network is run once from the bundle and once from the
+        /// checkpoint, which takes the checkpoint's parameters in f32 (Show-o: 5.8 GB of memory).
+        #[arg(verbatim_doc_comment, long, value_name = "KIND=PATH")]
         against: Vec<Input>,
+        /// Run only the first N layers for the probe; 0 leaves it out
+        #[arg(long, value_name = "N", requires = "against")]
+        probe_layers: Option<u16>,
+        /// What the probe's words and picture are drawn from
+        #[arg(long, value_name = "SEED", default_value_t = 0)]
+        probe_seed: u64,
     },
 }
 
+const EXAMPLES: &str = "\
+From a checkpoint to a page:
+  quantize convert --input showo=hub/show-o --input magvit=hub/magvitv2 --tokenizer hub/phi-1_5 \\
+      --name show-o --licence Apache-2.0 --out bundles/show-o
+  quantize verify bundles/show-o --against showo=hub/show-o
+  quantize inspect bundles/show-o
+
+`quantize COMMAND --help` says more, with examples.";
+
+const SYNTH_EXAMPLES: &str = "\
+Examples:
+  quantize synth --config showo-256 --dtype bf16 --out big/showo-256
+  quantize synth --config showo-512 --layers 2 --shard-bytes 1000000000 --out big/two-layers
+  quantize synth --config tiny --with clip --with parm --out tiny";
+
+const VERIFY_EXAMPLES: &str = "\
+Examples:
+  quantize verify www/models/scenes
+  quantize verify bundles/show-o --against showo=hub/show-o --against magvit=hub/magvitv2";
+
 const CONVERT_EXAMPLES: &str = "\
-Example:
+Examples:
+  quantize convert --input showo=hub/show-o --input magvit=hub/magvitv2 --tokenizer hub/phi-1_5 \\
+      --name show-o --licence Apache-2.0 --out bundles/show-o
   quantize convert --input showo=runs/showo.safetensors --input magvit=runs/vq.safetensors \\
       --input reward:parm=runs/parm.safetensors --tokenizer runs/tokenizer.json \\
       --name scenes --licence 'MIT OR Apache-2.0' --world scenes \\
@@ -115,7 +188,8 @@ fn main() -> ExitCode {
         Err(ToolError::Print(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::from(141),
         Err(error) => {
             eprintln!("error: {error}");
-            ExitCode::FAILURE
+            // The code that a shell gives for SIGINT.
+            if matches!(error, ToolError::Interrupted) { ExitCode::from(130) } else { ExitCode::FAILURE }
         }
     }
 }
@@ -127,8 +201,15 @@ fn run(command: Command) -> Result<(), ToolError> {
             let keep = parse_keep(&keep)?;
             convert::run(&Request { inputs, tokenizer, name, licence, world, out, scheme, keep })
         }
+        Command::Synth { config: preset, layers, judges, seed, dtype, shard_bytes, out } => {
+            let layers = layers.map(usize::from);
+            synth::run(&synth::Request { preset, layers, judges, seed, dtype, shard_bytes, out })
+        }
         Command::Inspect { bundle, json } => inspect::run(&bundle, json),
-        Command::Verify { bundle, against } => verify::run(&bundle, &against),
+        Command::Verify { bundle, against, probe_layers, probe_seed } => {
+            let probe = probe::Request { layers: probe_layers.map(usize::from), seed: probe_seed };
+            verify::run(&bundle, &against, probe)
+        }
     }
 }
 

@@ -14,6 +14,13 @@ pub fn bytes_bar(total: u64) -> ProgressBar {
     bar
 }
 
+/// What is under way, where nobody knows how long it takes.
+pub fn spinner() -> ProgressBar {
+    let spinner = ProgressBar::new_spinner();
+    spinner.enable_steady_tick(std::time::Duration::from_millis(120));
+    spinner
+}
+
 /// Bytes for people.
 pub fn human(bytes: u64) -> String {
     indicatif::HumanBytes(bytes).to_string()

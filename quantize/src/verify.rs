@@ -14,17 +14,18 @@ use showo::{
 };
 
 use crate::{
-    checkpoint::Checkpoint,
+    checkpoint::{Checkpoint, Tensor},
     convert::Input,
     encode::{rows_and_inputs, rows_of_a_part},
     error::ToolError,
     inspect::{dtype, kinds},
     measure::Cost,
-    progress::{bytes_bar, human, say},
+    probe::{self, Agreement},
+    progress::{bytes_bar, human, say, spinner},
 };
 
 /// Reads the whole bundle, compares it with the checkpoints, prints what it found.
-pub fn run(folder: &Path, against: &[Input]) -> Result<(), ToolError> {
+pub fn run(folder: &Path, against: &[Input], probe: probe::Request) -> Result<(), ToolError> {
     let bundle = block_on(Bundle::open(FolderReader::new(folder))).map_err(ToolError::bundle(folder))?;
     let manifest = bundle.manifest();
     let mut checkpoints = BTreeMap::new();
@@ -38,7 +39,8 @@ pub fn run(folder: &Path, against: &[Input]) -> Result<(), ToolError> {
         }
     }
     block_on(bundle.tokenizer_json()).map_err(ToolError::bundle(folder))?;
-    let bar = bytes_bar(manifest.shards.iter().map(|shard| shard.bytes).sum());
+    let hashed: u64 = checkpoints.values().map(Checkpoint::data_bytes).sum();
+    let bar = bytes_bar(manifest.shards.iter().map(|shard| shard.bytes).sum::<u64>() + hashed);
     let mut before = 0;
     for kind in kinds(manifest) {
         let checkpoint = checkpoints.get(kind);
@@ -55,27 +57,37 @@ pub fn run(folder: &Path, against: &[Input]) -> Result<(), ToolError> {
         }
         loaded.map_err(ToolError::bundle(folder))?;
         before += manifest.bytes_of(kind);
+        let mut other_source = false;
+        if let (Some(checkpoint), Some(model)) = (checkpoint, manifest.models.get(kind)) {
+            bar.set_message(format!("{kind}: hashing the checkpoint"));
+            other_source = checkpoint.sha256(|bytes| bar.inc(bytes))? != model.source.sha256;
+            before += checkpoint.data_bytes();
+        }
         bar.suspend(|| {
             say!(
                 "{kind}: {} tensors, {}: hashes, shapes and values are sound",
                 manifest.tensors_of(kind).count(),
                 human(manifest.bytes_of(kind))
             )?;
-            match checkpoint {
-                Some(checkpoint) => print_costs(manifest, kind, checkpoint, &sink.costs),
-                None => Ok(()),
+            let Some(checkpoint) = checkpoint else { return Ok::<_, ToolError>(()) };
+            print_costs(manifest, kind, checkpoint, &sink.costs)?;
+            if other_source {
+                let path = checkpoint.path().display();
+                say!("  note: the bundle was made from other files than {path} (their SHA-256 differ)")?;
             }
+            Ok(())
         })?;
-        if let (Some(checkpoint), Some(model)) = (checkpoint, manifest.models.get(kind))
-            && checkpoint.sha256(|_| {})? != model.source.sha256
-        {
-            say!(
-                "  note: the bundle was made from another file than {} (their SHA-256 differ)",
-                checkpoint.path().display()
-            )?;
-        }
     }
     bar.finish_and_clear();
+    if let Some(checkpoint) = checkpoints.get("showo").filter(|_| probe.layers != Some(0)) {
+        let spinner = spinner();
+        let outcome = probe::run(folder, &bundle, checkpoint, probe, &spinner)?;
+        spinner.finish_and_clear();
+        match outcome {
+            Ok(agreement) => print_agreement(agreement)?,
+            Err(reason) => say!("note: the logits were not compared: {reason}")?,
+        }
+    }
     for stranger in strangers(folder, manifest)? {
         say!("note: {stranger} is in the folder, but not in the manifest")?;
     }
@@ -85,7 +97,7 @@ pub fn run(folder: &Path, against: &[Input]) -> Result<(), ToolError> {
 /// The bundle and the checkpoint must hold the same tensors, in the same shapes.
 fn same_tensors(checkpoint: &Checkpoint, manifest: &Manifest, kind: &str) -> Result<(), ToolError> {
     let mut left: BTreeMap<_, _> = manifest.tensors_of(kind).collect();
-    for (name, info) in checkpoint.tensors() {
+    for (name, Tensor { info, .. }) in checkpoint.tensors() {
         match left.remove(name.as_str()) {
             None => return Err(checkpoint.bad(name, "is missing from the bundle")),
             Some(entry) if entry.shape != info.shape => {
@@ -187,6 +199,16 @@ fn print_costs(
     }
     let total = costs.iter().fold(Cost::default(), |total, (_, cost)| total.join(*cost));
     say!("  {:<width$}  {:<5} {:>12.2e}", "all of them", "", total.relative_rms())
+}
+
+fn print_agreement(agreement: Agreement) -> Result<(), ToolError> {
+    let Agreement { positions, layers, mean_kl, worst_kl, same_argmax, relative_rms } = agreement;
+    say!(
+        "showo: logits of a probe sequence through {layers} layers, bundle against checkpoint, {positions} positions:"
+    )?;
+    say!("  relative RMS {relative_rms:.2e}, KL divergence {mean_kl:.2e} nats (worst position {worst_kl:.2e})")?;
+    let share = 100.0 * same_argmax as f64 / positions.max(1) as f64;
+    say!("  the same code is likeliest at {same_argmax} of {positions} positions ({share:.1} %)")
 }
 
 /// Files that nobody will load, but that would be published with the folder.

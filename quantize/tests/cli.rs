@@ -1,108 +1,15 @@
 //! The command as it is run: a checkpoint in, a bundle out, and every refusal with the names in it.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+mod support;
 
-use safetensors::{Dtype, tensor::TensorView};
-use tempfile::TempDir;
+use std::{collections::BTreeMap, fs};
 
-/// A folder with a checkpoint, its configuration and a tokenizer.
-struct Room {
-    folder: TempDir,
-}
+use safetensors::Dtype;
+use support::{Room, f32s, read_all, says, write_safetensors};
 
-type Tensors = BTreeMap<&'static str, (Dtype, Vec<usize>, Vec<u8>)>;
-
-/// Smooth numbers without a pattern that quantization could meet exactly.
-fn values(count: usize) -> Vec<f32> {
-    (0..count).map(|i| ((i as f32 * 0.7).sin() + (i as f32 * 0.013).cos()) * 0.05).collect()
-}
-
-fn f32s(values: &[f32]) -> Vec<u8> {
-    values.iter().flat_map(|value| value.to_le_bytes()).collect()
-}
-
-fn tensors() -> Tensors {
-    let bf16: Vec<u8> =
-        values(64 * 100).into_iter().flat_map(|value| half::bf16::from_f32(value).to_le_bytes()).collect();
-    let f16: Vec<u8> = values(4096).into_iter().flat_map(|value| half::f16::from_f32(value).to_le_bytes()).collect();
-    BTreeMap::from([
-        ("conv.weight", (Dtype::F32, vec![48, 11, 3, 3], f32s(&values(48 * 99)))),
-        ("lm_head.weight", (Dtype::BF16, vec![64, 100], bf16)),
-        ("norm.weight", (Dtype::F32, vec![64], f32s(&values(64)))),
-        ("proj.weight", (Dtype::F16, vec![64, 64], f16)),
-        ("tiny.weight", (Dtype::F32, vec![4, 4], f32s(&values(16)))),
-    ])
-}
-
-impl Room {
-    fn new() -> Self {
-        let room = Self { folder: tempfile::tempdir().unwrap() };
-        room.checkpoint(&tensors());
-        fs::write(room.path("model.json"), r#"{"hidden_size": 64}"#).unwrap();
-        fs::write(room.path("tokenizer.json"), r#"{"model": {"type": "WordLevel"}}"#).unwrap();
-        room
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn checkpoint(&self, tensors: &Tensors) {
-        let views = tensors
-            .iter()
-            .map(|(name, (dtype, shape, bytes))| (*name, TensorView::new(*dtype, shape.clone(), bytes).unwrap()));
-        fs::write(self.path("model.safetensors"), safetensors::serialize(views, None).unwrap()).unwrap();
-    }
-
-    fn run(&self, arguments: &[&str]) -> (bool, String) {
-        let output = Command::new(env!("CARGO_BIN_EXE_quantize"))
-            .args(arguments)
-            .current_dir(self.folder.path())
-            .output()
-            .unwrap();
-        (
-            output.status.success(),
-            String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap(),
-        )
-    }
-
-    fn convert(&self, more: &[&str]) -> (bool, String) {
-        let mut arguments =
-            vec!["convert", "--tokenizer", "tokenizer.json", "--name", "tiny", "--licence", "MIT", "--out", "bundle"];
-        if !more.contains(&"--input") {
-            arguments.extend(["--input", "showo=model.safetensors"]);
-        }
-        arguments.extend(more);
-        self.run(&arguments)
-    }
-
-    /// A refused conversion: its message; and nothing is left behind.
-    fn refused(&self, more: &[&str]) -> String {
-        let (success, text) = self.convert(more);
-        assert!(!success, "accepted: {text}");
-        assert!(!self.path("bundle").exists());
-        let hidden = fs::read_dir(self.folder.path())
-            .unwrap()
-            .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with('.'));
-        assert_eq!(hidden.count(), 0, "an unfinished folder is left");
-        text
-    }
-
-    fn manifest(&self) -> serde_json::Value {
-        serde_json::from_slice(&fs::read(self.path("bundle/manifest.json")).unwrap()).unwrap()
-    }
-}
-
-fn says(text: &str, parts: &[&str]) {
-    for part in parts {
-        assert!(text.contains(part), "{part:?} is not in: {text}");
-    }
-}
+/// The generator's tensors that the tests below look at.
+const PROJECTION: &str = "showo.model.layers.0.self_attn.q_proj.weight";
+const NORM: &str = "showo.model.final_layernorm.weight";
 
 fn dtype<'a>(manifest: &'a serde_json::Value, name: &str) -> &'a str {
     manifest["tensors"][name]["dtype"].as_str().unwrap()
@@ -111,66 +18,59 @@ fn dtype<'a>(manifest: &'a serde_json::Value, name: &str) -> &'a str {
 #[test]
 fn converts_inspects_and_verifies() {
     let room = Room::new();
-    fs::copy(room.path("model.safetensors"), room.path("vq.safetensors")).unwrap();
-    fs::write(room.path("vq-config.json"), "{}").unwrap();
     // The order of the options is not the order of loading.
     let inputs =
-        ["--input", "magvit=vq.safetensors:vq-config.json", "--input", "showo=model.safetensors", "--world", "scenes"];
-    let (success, text) = room.convert(&inputs);
-    assert!(success, "{text}");
+        ["--input", "magvit=magvit", "--input", "reward:parm=parm", "--input", "showo=showo", "--world", "scenes"];
+    let text = room.converted(&inputs);
+    says(&text, &["showo", "magvit", "reward:parm", "relative RMS"]);
     let manifest = room.manifest();
     assert_eq!(manifest["world"], "scenes");
     assert_eq!(manifest["shards"][0]["file"], "showo-000.safetensors");
     assert_eq!(manifest["models"]["showo"]["config"]["hidden_size"], 64);
-    assert_eq!(manifest["models"]["magvit"]["source"]["checkpoint"], "vq.safetensors");
+    assert_eq!(manifest["models"]["magvit"]["source"]["checkpoint"], "magvit");
     for (name, expected) in [
-        ("conv.weight", "q8"),
-        ("lm_head.weight", "q8"),
-        ("proj.weight", "q8"),
-        ("norm.weight", "f32"),
-        ("tiny.weight", "f32"),
+        ("magvit/decoder.up.0.block.0.conv1.weight", "q8"),
+        ("showo/showo.model.embed_tokens.weight", "q8"),
+        ("reward:parm/position", "f32"),
+        ("showo/showo.model.final_layernorm.weight", "f32"),
+        ("magvit/decoder.conv_out.weight", "f32"),
     ] {
-        assert_eq!(dtype(&manifest, &format!("showo/{name}")), expected, "{name}");
+        assert_eq!(dtype(&manifest, name), expected, "{name}");
     }
-    let error = manifest["tensors"]["showo/conv.weight"]["error"]["relative_rms"].as_f64().unwrap();
+    let error = manifest["tensors"][format!("showo/{PROJECTION}")]["error"]["relative_rms"].as_f64().unwrap();
     assert!((0.0005..0.01).contains(&error), "{error}");
 
-    let (success, text) = room.run(&["inspect", "bundle"]);
-    assert!(success, "{text}");
-    says(&text, &["lm_head.weight", "[48, 11, 3, 3]", "q8", "tensors", "parameters"]);
-    let (success, text) = room.run(&["inspect", "--json", "bundle"]);
-    assert!(success, "{text}");
-    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let text = room.ok(&["inspect", "bundle"]);
+    says(&text, &["lm_head.weight", "[375, 64]", "q8", "tensors", "parameters"]);
+    let json: serde_json::Value = serde_json::from_str(&room.ok(&["inspect", "--json", "bundle"])).unwrap();
     assert_eq!(json["totals"]["models"][0]["kind"], "showo");
-    assert_eq!(json["totals"]["models"][0]["parameters"], 48 * 99 + 6400 + 64 + 4096 + 16);
+    let parameters: usize = room.tensors("showo").values().map(|(_, shape, _)| shape.iter().product::<usize>()).sum();
+    assert_eq!(json["totals"]["models"][0]["parameters"], parameters);
     assert_eq!(json["manifest"], manifest);
 
-    let (success, text) = room.run(&["verify", "bundle", "--against", "showo=model.safetensors"]);
-    assert!(success, "{text}");
-    says(&text, &["bundle: sound", "worst block", "row "]);
+    let text = room.ok(&["verify", "bundle", "--against", "showo=showo", "--against", "magvit=magvit"]);
+    says(&text, &["bundle: sound", "worst block", "row ", "2 layers", "16 positions", "KL divergence"]);
 }
 
 #[test]
 fn full_precision_loses_nothing() {
     let room = Room::new();
-    let (success, text) = room.convert(&["--scheme", "f32"]);
-    assert!(success, "{text}");
-    let (success, text) = room.run(&["verify", "bundle", "--against", "showo=model.safetensors"]);
-    assert!(success, "{text}");
+    room.converted(&["--scheme", "f32"]);
+    let text = room.ok(&["verify", "bundle", "--against", "showo=showo"]);
     let line = text.lines().find(|line| line.contains("all of them")).unwrap();
     says(line, &["0.00e0"]);
+    says(&text, &["KL divergence 0.00e0", "16 of 16 positions"]);
 }
 
 #[test]
 fn patterns_keep_tensors() {
     let room = Room::new();
-    let (success, text) = room.convert(&["--keep", "f16", "lm_head.*", "--keep", "f32", "showo/conv*"]);
-    assert!(success, "{text}");
+    room.converted(&["--keep", "f16", "*lm_head.*", "--keep", "f32", "showo/*fc1*"]);
     let manifest = room.manifest();
-    assert_eq!(dtype(&manifest, "showo/lm_head.weight"), "f16");
-    assert_eq!(dtype(&manifest, "showo/conv.weight"), "f32");
-    assert_eq!(dtype(&manifest, "showo/proj.weight"), "q8");
-    assert!(manifest["tensors"]["showo/conv.weight"].get("error").is_none());
+    assert_eq!(dtype(&manifest, "showo/showo.lm_head.weight"), "f16");
+    assert_eq!(dtype(&manifest, "showo/showo.model.layers.0.mlp.fc1.weight"), "f32");
+    assert_eq!(dtype(&manifest, &format!("showo/{PROJECTION}")), "q8");
+    assert!(manifest["tensors"]["showo/showo.model.layers.0.mlp.fc1.weight"].get("error").is_none());
     fs::remove_dir_all(room.path("bundle")).unwrap();
     says(&room.refused(&["--keep", "f16", "lm_haed.*"]), &["lm_haed", "no tensor"]);
     says(&room.refused(&["--keep", "f8", "lm_head.*"]), &["f16 or f32"]);
@@ -178,169 +78,165 @@ fn patterns_keep_tensors() {
 
 #[test]
 fn refuses_values_that_no_weight_has() {
+    let room = Room::new();
+    let whole = room.tensors("showo");
     for value in [f32::NAN, f32::INFINITY] {
-        for (name, shape) in [("conv.weight", vec![48, 11, 3, 3]), ("norm.weight", vec![64])] {
-            let room = Room::new();
-            let mut tensors = tensors();
-            let mut broken = values(shape.iter().product());
-            broken[63] = value;
-            tensors.insert(name, (Dtype::F32, shape, f32s(&broken)));
-            room.checkpoint(&tensors);
+        for name in [PROJECTION, NORM] {
+            let mut tensors = whole.clone();
+            let place = tensors.get_mut(name).unwrap();
+            place.2[63 * 4..64 * 4].copy_from_slice(&value.to_le_bytes());
+            room.set_tensors("showo", &tensors);
             for scheme in ["q8", "f16", "f32"] {
-                says(
-                    &room.refused(&["--scheme", scheme]),
-                    &["model.safetensors", name, "element 63", &value.to_string()],
-                );
+                let text = room.refused(&["--scheme", scheme]);
+                says(&text, &["showo/model.safetensors", name, "element 63", &value.to_string()]);
             }
         }
     }
-    let room = Room::new();
-    let mut tensors = tensors();
-    tensors.insert("proj.weight", (Dtype::F32, vec![64, 64], f32s(&vec![1e9; 4096])));
-    room.checkpoint(&tensors);
-    says(&room.refused(&[]), &["model.safetensors", "proj.weight", "--keep f32"]);
-    says(&room.refused(&["--scheme", "f16"]), &["model.safetensors", "proj.weight", "--keep f32"]);
-    let (success, text) = room.convert(&["--keep", "f32", "proj.weight"]);
-    assert!(success, "{text}");
+    room.set_tensors("showo", &whole);
+    room.set_tensor("showo", PROJECTION, Some((Dtype::F32, vec![64, 64], f32s(&vec![1e9; 4096]))));
+    says(&room.refused(&[]), &["showo/model.safetensors", PROJECTION, "--keep f32"]);
+    says(&room.refused(&["--scheme", "f16"]), &["showo/model.safetensors", PROJECTION, "--keep f32"]);
+    room.converted(&["--keep", "f32", PROJECTION]);
 }
 
 #[test]
-fn refuses_checkpoints_that_are_not_sound() {
+fn refuses_tensors_that_the_model_does_not_have() {
     let room = Room::new();
-    let mut tensors = tensors();
-    tensors.insert("position_ids", (Dtype::I64, vec![2], vec![0; 16]));
-    room.checkpoint(&tensors);
-    says(&room.refused(&[]), &["model.safetensors", "position_ids", "I64"]);
+    let whole = room.tensors("showo");
+    room.set_tensor("showo", NORM, None);
+    says(&room.refused(&[]), &["showo/model.safetensors", NORM, "is missing", "[64]"]);
+    room.set_tensors("showo", &whole);
+    room.set_tensor("showo", "showo.model.layers.2.mlp.fc1.bias", Some((Dtype::F32, vec![2], f32s(&[1.0; 2]))));
+    says(
+        &room.refused(&[]),
+        &["showo/model.safetensors", "showo.model.layers.2.mlp.fc1.bias", "not a part of the model"],
+    );
+    room.set_tensors("showo", &whole);
+    room.set_tensor("showo", PROJECTION, Some((Dtype::F32, vec![32, 128], f32s(&[0.5; 4096]))));
+    says(&room.refused(&[]), &["showo/model.safetensors", PROJECTION, "[32, 128]", "[64, 64]"]);
+    room.set_tensors("showo", &whole);
+    room.set_tensor("showo", "position_ids", Some((Dtype::I64, vec![2], vec![0; 16])));
+    says(&room.refused(&[]), &["showo/model.safetensors", "position_ids", "I64 is not a dtype of weights"]);
+    room.set_tensors("showo", &whole);
+    room.set_tensor("showo", NORM, Some((Dtype::F64, vec![64], vec![0; 512])));
+    says(&room.refused(&[]), &["showo/model.safetensors", NORM, "F64 is not a dtype of weights"]);
+    room.set_tensors("showo", &whole);
+    room.set_tensor("showo", NORM, Some((Dtype::F32, vec![0], vec![])));
+    says(&room.refused(&[]), &["showo/model.safetensors", NORM, "no elements"]);
+}
 
-    // What the network computes for itself is no weight; in another model it is a stranger.
+#[test]
+fn what_the_network_computes_is_left_out() {
     let room = Room::new();
-    let mut tensors = self::tensors();
-    tensors.insert("quantize.power_vals", (Dtype::I64, vec![2], vec![0; 16]));
-    room.checkpoint(&tensors);
-    says(&room.refused(&[]), &["quantize.power_vals", "I64"]);
-    let (success, text) = room.convert(&["--input", "magvit=model.safetensors"]);
-    assert!(success, "{text}");
-    says(&text, &["left out magvit/quantize.power_vals"]);
-    let (success, text) = room.run(&["verify", "bundle", "--against", "magvit=model.safetensors"]);
-    assert!(success, "{text}");
+    let text = room.converted(&["--input", "magvit=magvit"]);
+    says(&text, &["quantize.embedding is left out", "quantize.power_vals is left out"]);
+    assert!(room.manifest()["tensors"].get("magvit/quantize.embedding").is_none());
+    room.ok(&["verify", "bundle", "--against", "magvit=magvit"]);
+    fs::remove_dir_all(room.path("bundle")).unwrap();
+    room.set_tensor("clip", "text_model.embeddings.position_ids", Some((Dtype::I64, vec![1, 2], vec![0; 16])));
+    says(&room.converted(&["--input", "clip=clip"]), &["text_model.embeddings.position_ids is left out"]);
+    // In another model it is a stranger.
+    fs::remove_dir_all(room.path("bundle")).unwrap();
+    room.set_tensor("parm", "quantize.power_vals", Some((Dtype::I64, vec![2], vec![0; 16])));
+    says(&room.refused(&["--input", "reward:parm=parm"]), &["quantize.power_vals", "I64"]);
+}
 
+#[test]
+fn refuses_files_that_are_not_sound() {
     let room = Room::new();
-    let whole = fs::read(room.path("model.safetensors")).unwrap();
+    let file = room.path("showo/model.safetensors");
+    let whole = fs::read(&file).unwrap();
     for length in [whole.len() - 1, whole.len() / 2, 100, 8, 3, 0] {
-        fs::write(room.path("model.safetensors"), &whole[..length]).unwrap();
-        says(&room.refused(&[]), &["model.safetensors", "truncated"]);
+        fs::write(&file, &whole[..length]).unwrap();
+        says(&room.refused(&[]), &["showo/model.safetensors", "truncated"]);
     }
     let mut longer = whole.clone();
     longer.push(0);
-    fs::write(room.path("model.safetensors"), &longer).unwrap();
-    says(&room.refused(&[]), &["model.safetensors", "belong to no tensor"]);
+    fs::write(&file, &longer).unwrap();
+    says(&room.refused(&[]), &["showo/model.safetensors", "belong to no tensor"]);
 
-    // A header that lies about one tensor's place, of the same length.
-    let text = String::from_utf8_lossy(&whole).into_owned();
-    assert!(text.contains("\"shape\":[48,11,3,3]"));
-    let at = whole.windows(9).position(|window| window == b"48,11,3,3").unwrap();
-    let mut lying = whole;
-    lying[at] = b'5';
-    fs::write(room.path("model.safetensors"), lying).unwrap();
-    says(&room.refused(&[]), &["model.safetensors", "conv.weight", "takes"]);
+    // A header that lies about one tensor's shape or place, of the same length.
+    let swap = |from: &str, to: &str| {
+        let at = whole.windows(from.len()).position(|window| window == from.as_bytes()).unwrap();
+        let mut lying = whole.clone();
+        lying[at..at + to.len()].copy_from_slice(to.as_bytes());
+        fs::write(&file, lying).unwrap();
+        room.refused(&[])
+    };
+    says(&swap("[375,64]", "[376,64]"), &["showo/model.safetensors", "takes"]);
+    says(&swap("[0,96000]", "[4,96004]"), &["showo/model.safetensors", "its bytes"]);
+    says(&swap("\"F32\"", "\"F99\""), &["showo/model.safetensors", "F99 is not supported"]);
 
-    room.checkpoint(&BTreeMap::new());
-    says(&room.refused(&[]), &["model.safetensors", "no tensor"]);
-    fs::remove_file(room.path("model.safetensors")).unwrap();
-    says(&room.refused(&[]), &["model.safetensors"]);
+    write_safetensors(&file, &BTreeMap::new());
+    says(&room.refused(&[]), &["showo", "no tensor"]);
+    fs::remove_file(&file).unwrap();
+    says(&room.refused(&[]), &["showo", "holds no .safetensors, .bin"]);
+    says(&room.refused(&["--input", "showo=showo/model.safetensors"]), &["showo/model.safetensors"]);
 }
 
 #[test]
 fn refuses_options_that_make_no_sense() {
     let room = Room::new();
-    says(&room.refused(&["--input", "parm=model.safetensors"]), &["parm", "reward:parm"]);
+    says(&room.refused(&["--input", "parm=parm"]), &["parm", "reward:parm"]);
     says(&room.refused(&["--input", "showo"]), &["KIND=PATH"]);
-    says(
-        &room.refused(&["--input", "showo=model.safetensors", "--input", "showo=model.safetensors"]),
-        &["showo", "twice"],
-    );
-    says(&room.refused(&["--input", "showo=model.safetensors:absent.json"]), &["absent.json"]);
+    says(&room.refused(&["--input", "showo=showo", "--input", "showo=showo"]), &["showo", "twice"]);
+    says(&room.refused(&["--input", "showo=showo:absent.json"]), &["absent.json"]);
     fs::write(room.path("list.json"), "[]").unwrap();
-    says(&room.refused(&["--input", "showo=model.safetensors:list.json"]), &["list.json", "object"]);
-    fs::remove_file(room.path("model.json")).unwrap();
-    says(&room.refused(&[]), &["model.json", "config.json", "name one"]);
-    fs::write(room.path("config.json"), "{}").unwrap();
-    fs::write(room.path("tokenizer.json"), "{}").unwrap();
-    says(&room.refused(&[]), &["tokenizer.json", "model"]);
-    fs::write(room.path("tokenizer.json"), r#"{"model": {}}"#).unwrap();
-    assert!(room.convert(&[]).0, "config.json beside the weights is found");
-    let before = fs::read(room.path("bundle/manifest.json")).unwrap();
-    let (success, text) = room.convert(&[]);
+    says(&room.refused(&["--input", "showo=showo:list.json"]), &["list.json", "object"]);
+    fs::rename(room.path("showo/config.json"), room.path("showo.json")).unwrap();
+    says(&room.refused(&[]), &["showo/config.json", "name one"]);
+    fs::rename(room.path("showo.json"), room.path("showo/model.json")).unwrap();
+    room.converted(&["--input", "showo=showo/model.safetensors"]);
+    let before = read_all(&room.path("bundle"));
+    let (success, text) = room.convert(&["--input", "showo=showo/model.safetensors"]);
     assert!(!success);
     says(&text, &["bundle exists already"]);
-    assert_eq!(fs::read(room.path("bundle/manifest.json")).unwrap(), before);
+    assert_eq!(read_all(&room.path("bundle")), before);
 }
 
 #[test]
 fn verify_names_what_is_wrong() {
     let room = Room::new();
-    assert!(room.convert(&[]).0);
+    room.converted(&[]);
     let shard = room.path("bundle/showo-000.safetensors");
     let whole = fs::read(&shard).unwrap();
-    let refused = |arguments: &[&str]| {
-        let (success, text) = room.run(arguments);
-        assert!(!success, "accepted: {text}");
-        text
-    };
     let mut damaged = whole.clone();
     let last = damaged.len() - 1;
     damaged[last] ^= 4;
     fs::write(&shard, &damaged).unwrap();
-    says(&refused(&["verify", "bundle"]), &["showo-000.safetensors is damaged"]);
+    says(&room.fails(&["verify", "bundle"]), &["showo-000.safetensors is damaged"]);
     fs::write(&shard, &whole[..last]).unwrap();
-    says(&refused(&["verify", "bundle"]), &["showo-000.safetensors", "truncated"]);
+    says(&room.fails(&["verify", "bundle"]), &["showo-000.safetensors", "truncated"]);
     fs::remove_file(&shard).unwrap();
-    says(&refused(&["verify", "bundle"]), &["showo-000.safetensors is not in the bundle"]);
+    says(&room.fails(&["verify", "bundle"]), &["showo-000.safetensors is not in the bundle"]);
     fs::write(&shard, &whole).unwrap();
     fs::write(room.path("bundle/notes.txt"), "").unwrap();
-    let (success, text) = room.run(&["verify", "bundle"]);
-    assert!(success);
-    says(&text, &["notes.txt", "not in the manifest"]);
+    says(&room.ok(&["verify", "bundle"]), &["notes.txt", "not in the manifest"]);
 
-    says(&refused(&["verify", "bundle", "--against", "clip=model.safetensors"]), &["clip", "no such model"]);
-    says(&refused(&["verify", "elsewhere"]), &["elsewhere", "manifest.json is not in the bundle"]);
-    says(&refused(&["inspect", "elsewhere"]), &["elsewhere", "manifest.json is not in the bundle"]);
-    let mut other = tensors();
-    other.remove("tiny.weight");
-    room.checkpoint(&other);
-    says(
-        &refused(&["verify", "bundle", "--against", "showo=model.safetensors"]),
-        &["tiny.weight", "not in the checkpoint"],
-    );
-    other.insert("tiny.weight", (Dtype::F32, vec![16], f32s(&values(16))));
-    room.checkpoint(&other);
-    says(&refused(&["verify", "bundle", "--against", "showo=model.safetensors"]), &["tiny.weight", "[16]", "[4, 4]"]);
-    other.insert("tiny.weight", (Dtype::F32, vec![4, 4], f32s(&[1.0; 16])));
-    other.insert("more.weight", (Dtype::F32, vec![1], f32s(&[1.0])));
-    room.checkpoint(&other);
-    says(
-        &refused(&["verify", "bundle", "--against", "showo=model.safetensors"]),
-        &["more.weight", "missing from the bundle"],
-    );
-    other.remove("more.weight");
-    room.checkpoint(&other);
-    let (success, text) = room.run(&["verify", "bundle", "--against", "showo=model.safetensors"]);
-    assert!(success, "{text}");
-    says(&text, &["was made from another file"]);
+    says(&room.fails(&["verify", "bundle", "--against", "clip=clip"]), &["clip", "no such model"]);
+    says(&room.fails(&["verify", "elsewhere"]), &["elsewhere", "manifest.json is not in the bundle"]);
+    says(&room.fails(&["inspect", "elsewhere"]), &["elsewhere", "manifest.json is not in the bundle"]);
+    let against = ["verify", "bundle", "--against", "showo=showo"];
+    let other = room.tensors("showo");
+    room.set_tensor("showo", NORM, None);
+    says(&room.fails(&against), &[NORM, "not in the checkpoint"]);
+    room.set_tensor("showo", NORM, Some((Dtype::F32, vec![8, 8], f32s(&[1.0; 64]))));
+    says(&room.fails(&against), &[NORM, "[8, 8]", "[64]"]);
+    room.set_tensors("showo", &other);
+    room.set_tensor("showo", "more.weight", Some((Dtype::F32, vec![1], f32s(&[1.0]))));
+    says(&room.fails(&against), &["more.weight", "missing from the bundle"]);
+    room.set_tensors("showo", &other);
+    room.set_tensor("showo", NORM, Some((Dtype::F32, vec![64], f32s(&[1.0; 64]))));
+    says(&room.ok(&against), &["was made from other files"]);
 }
 
 #[test]
 fn a_reader_that_leaves_is_no_panic() {
     let room = Room::new();
-    assert!(room.convert(&[]).0);
+    room.converted(&[]);
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
-    let output = Command::new(env!("CARGO_BIN_EXE_quantize"))
-        .args(["inspect", "bundle"])
-        .current_dir(room.folder.path())
-        .stdout(writer)
-        .output()
-        .unwrap();
+    let output = room.command(&["inspect", "bundle"]).stdout(writer).output().unwrap();
     assert_eq!(output.status.code(), Some(141));
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
 }
@@ -350,11 +246,12 @@ fn the_same_clock_gives_the_same_bytes() {
     let room = Room::new();
     let mut bundles = Vec::new();
     for _ in 0..2 {
-        let output = Command::new(env!("CARGO_BIN_EXE_quantize"))
-            .args(["convert", "--tokenizer", "tokenizer.json", "--name", "tiny", "--licence", "MIT", "--out", "bundle"])
-            .args(["--input", "showo=model.safetensors"])
+        let arguments =
+            ["convert", "--tokenizer", "tokenizer.json", "--name", "tiny", "--licence", "MIT", "--out", "bundle"];
+        let output = room
+            .command(&arguments)
+            .args(["--input", "showo=showo"])
             .env("SOURCE_DATE_EPOCH", "951782400")
-            .current_dir(room.folder.path())
             .output()
             .unwrap();
         assert!(output.status.success());
@@ -363,14 +260,4 @@ fn the_same_clock_gives_the_same_bytes() {
     }
     assert_eq!(bundles[0], bundles[1]);
     says(&String::from_utf8_lossy(&bundles[0]["manifest.json"]), &["2000-02-29T00:00:00Z"]);
-}
-
-fn read_all(folder: &Path) -> BTreeMap<String, Vec<u8>> {
-    fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| {
-            let entry = entry.unwrap();
-            (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap())
-        })
-        .collect()
 }

@@ -12,8 +12,8 @@ use std::{
 
 use super::{BundleError, Reader, validate::is_plain_file_name};
 
-/// Bytes between two reports of progress.
-const CHUNK_BYTES: usize = 1 << 20;
+/// Bytes that are read at once: they stay in the second-level cache while they are hashed and unpacked.
+const PIECE_BYTES: usize = 1 << 18;
 
 /// Reads a bundle from a folder. Nothing waits: its futures are ready when first polled.
 #[derive(Debug, Clone)]
@@ -32,7 +32,7 @@ impl FolderReader {
         &self.folder
     }
 
-    fn read_now(&self, file: &str, on_progress: &mut dyn FnMut(u64)) -> Result<Vec<u8>, BundleError> {
+    fn read_now(&self, file: &str, on_piece: &mut dyn FnMut(&[u8])) -> Result<(), BundleError> {
         let unreadable = |reason: String| BundleError::Read { file: file.into(), reason };
         // The manifest's names have been checked; a caller's own have not.
         if !is_plain_file_name(file) {
@@ -42,27 +42,21 @@ impl FolderReader {
             ErrorKind::NotFound => BundleError::Missing { file: file.into() },
             _ => unreadable(error.to_string()),
         })?;
-        let length = source.metadata().map_err(|error| unreadable(error.to_string()))?.len();
-        let length = usize::try_from(length).map_err(|_| unreadable(format!("{length} bytes do not fit in memory")))?;
-        let mut bytes = Vec::new();
-        bytes.try_reserve_exact(length).map_err(|error| unreadable(error.to_string()))?;
+        let mut piece = vec![0; PIECE_BYTES];
         loop {
-            let read = source
-                .by_ref()
-                .take(CHUNK_BYTES as u64)
-                .read_to_end(&mut bytes)
-                .map_err(|error| unreadable(error.to_string()))?;
-            if read == 0 {
-                return Ok(bytes);
+            match source.read(&mut piece) {
+                Ok(0) => return Ok(()),
+                Ok(read) => on_piece(&piece[..read]),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(unreadable(error.to_string())),
             }
-            on_progress(bytes.len() as u64);
         }
     }
 }
 
 impl Reader for FolderReader {
-    async fn read(&self, file: &str, on_progress: &mut dyn FnMut(u64)) -> Result<Vec<u8>, BundleError> {
-        self.read_now(file, on_progress)
+    async fn read(&self, file: &str, on_piece: &mut dyn FnMut(&[u8])) -> Result<(), BundleError> {
+        self.read_now(file, on_piece)
     }
 }
 

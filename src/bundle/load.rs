@@ -1,4 +1,4 @@
-//! Opening a bundle and streaming its models, one shard in memory at a time.
+//! Opening a bundle and streaming its models: never more than one shard in memory, and of a long one only a part.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,15 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 use super::{
-    BundleError, Manifest, Reader,
+    BundleError, Manifest, PartSink, Reader,
     manifest::{FileEntry, MANIFEST_FILE, ModelEntry, TensorEntry},
+    parts::{Parts, Refused},
     shard,
 };
+
+/// Shards up to this length are held in memory while they are checked; longer ones are read in parts. What the format
+/// allows a shard that is not a single tensor, and a little for the header.
+pub const HELD_BYTES: u64 = (16 << 20) + (64 << 10);
 
 /// Receives a model's tensors; the model's loader implements it and uploads each to the device as it comes.
 ///
@@ -29,6 +34,12 @@ pub trait TensorSink {
     /// # Errors
     /// What is wrong with the tensor, for the model.
     fn q8(&mut self, name: &str, shape: &[usize], q: &[i8], scale: &[f16]) -> Result<(), String>;
+
+    /// The sink again, where it can take the tensors of a long shard in parts; a sink that cannot is given them whole,
+    /// and the shard is held in memory.
+    fn in_parts(&mut self) -> Option<&mut dyn PartSink> {
+        None
+    }
 }
 
 /// How far the load of one model has come.
@@ -50,6 +61,7 @@ pub struct Bundle<R> {
     reader: R,
     manifest: Manifest,
     sha256: String,
+    held_bytes: u64,
 }
 
 impl<R: Reader> Bundle<R> {
@@ -58,9 +70,16 @@ impl<R: Reader> Bundle<R> {
     /// # Errors
     /// A missing, unreadable, unknown or contradictory manifest.
     pub async fn open(reader: R) -> Result<Self, BundleError> {
-        let json = reader.read(MANIFEST_FILE, &mut |_| {}).await?;
+        let mut json = Vec::new();
+        reader.read(MANIFEST_FILE, &mut |piece| json.extend_from_slice(piece)).await?;
         let manifest = Manifest::parse(&json)?;
-        Ok(Self { reader, manifest, sha256: sha256_hex(&json) })
+        Ok(Self { reader, manifest, sha256: hex(&Sha256::digest(&json)), held_bytes: HELD_BYTES })
+    }
+
+    /// Reads shards that are longer than this in parts, instead of those longer than [`HELD_BYTES`].
+    #[must_use]
+    pub fn holding_at_most(self, held_bytes: u64) -> Self {
+        Self { held_bytes, ..self }
     }
 
     /// What the bundle says of itself.
@@ -96,8 +115,8 @@ impl<R: Reader> Bundle<R> {
     }
 
     /// Streams a model: shard after shard is read, checked (length, SHA-256, header, values), handed to the sink
-    /// tensor by tensor and dropped. A shard that is not what the manifest says is read once more, after
-    /// [`Reader::refresh`].
+    /// tensor by tensor and dropped. A shard that is too long to be held goes through [`PartSink`] instead, if the sink
+    /// has one. A shard that is not what the manifest says is read once more, after [`Reader::refresh`].
     ///
     /// # Errors
     /// No such model; a shard that is missing, unreadable, truncated or damaged, by its name; a tensor that is not
@@ -128,8 +147,13 @@ impl<R: Reader> Bundle<R> {
                 on_progress(LoadProgress { kind, file, bytes_done, bytes_total });
             };
             report(0);
-            let bytes = self.read_checked(entry, &mut report).await?;
-            shard::deliver(file, &bytes, expected, sink)?;
+            match sink.in_parts().filter(|_| entry.bytes > self.held_bytes) {
+                Some(parts) => self.read_in_parts(entry, expected, parts, &mut report).await?,
+                None => {
+                    let bytes = self.read_checked(entry, &mut report).await?;
+                    shard::deliver(file, &bytes, expected, sink)?;
+                }
+            }
             before += entry.bytes;
         }
         Ok(())
@@ -156,34 +180,66 @@ impl<R: Reader> Bundle<R> {
     /// Reads a file and compares it with the manifest; once more where they differ, because the copy in a cache or a
     /// proxy may be an old or a broken one.
     async fn read_checked(&self, entry: &FileEntry, on_progress: &mut dyn FnMut(u64)) -> Result<Vec<u8>, BundleError> {
-        let first = self.reader.read(&entry.file, on_progress).await?;
-        if check(entry, &first).is_ok() {
-            return Ok(first);
+        // A length from the manifest is no reason to reserve as much before it has come.
+        let mut bytes = Vec::with_capacity(entry.bytes.min(HELD_BYTES) as usize);
+        for attempt in 0.. {
+            let (mut found, mut hash) = (0, Sha256::new());
+            self.reader
+                .read(&entry.file, &mut |piece| {
+                    found += piece.len() as u64;
+                    // Of a file that is too long the rest is only counted.
+                    if found <= entry.bytes {
+                        hash.update(piece);
+                        bytes.extend_from_slice(piece);
+                    }
+                    on_progress(found);
+                })
+                .await?;
+            match check(entry, found, hash) {
+                Ok(()) => break,
+                Err(error) if attempt > 0 => return Err(error),
+                Err(_) => self.reader.refresh(&entry.file).await,
+            }
+            bytes.clear();
         }
-        // Not two shards in memory at once.
-        drop(first);
-        self.reader.refresh(&entry.file).await;
-        let second = self.reader.read(&entry.file, on_progress).await?;
-        check(entry, &second)?;
-        Ok(second)
+        Ok(bytes)
+    }
+
+    /// The same for a shard of which only a part is held at a time.
+    async fn read_in_parts(
+        &self,
+        entry: &FileEntry,
+        expected: &BTreeMap<&str, &TensorEntry>,
+        sink: &mut dyn PartSink,
+        on_progress: &mut dyn FnMut(u64),
+    ) -> Result<(), BundleError> {
+        for attempt in 0.. {
+            let mut parts = Parts::new(entry, expected, sink);
+            self.reader
+                .read(&entry.file, &mut |piece| {
+                    parts.take(piece);
+                    on_progress(parts.received());
+                })
+                .await?;
+            match parts.finish() {
+                Ok(()) => break,
+                Err(Refused::Damaged(_)) if attempt == 0 => self.reader.refresh(&entry.file).await,
+                Err(Refused::Damaged(error) | Refused::Content(error)) => return Err(error),
+            }
+        }
+        Ok(())
     }
 }
 
-fn check(entry: &FileEntry, bytes: &[u8]) -> Result<(), BundleError> {
-    let found = bytes.len() as u64;
+fn check(entry: &FileEntry, found: u64, hash: Sha256) -> Result<(), BundleError> {
     if found != entry.bytes {
         return Err(BundleError::Length { file: entry.file.clone(), expected: entry.bytes, found });
     }
-    let found = sha256_hex(bytes);
+    let found = hex(&hash.finalize());
     if found != entry.sha256 {
         return Err(BundleError::Hash { file: entry.file.clone(), expected: entry.sha256.clone(), found });
     }
     Ok(())
-}
-
-/// SHA-256 as 64 lowercase hexadecimal digits.
-fn sha256_hex(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
 }
 
 /// Lowercase hexadecimal digits.

@@ -6,7 +6,8 @@
 //!
 //! - [`manifest`]: what the manifest says, and what makes it acceptable;
 //! - [`Reader`]: where the files come from ([`MemoryReader`], [`FolderReader`]; the browser brings its own);
-//! - [`Bundle`]: opens a bundle and streams a model into a [`TensorSink`], one shard in memory at a time;
+//! - [`Bundle`]: opens a bundle and streams a model into a [`TensorSink`], one shard in memory at a time, and a shard
+//!   that is too long for that in parts;
 //! - [`header`]: what a safetensors file says of itself;
 //! - [`BundleWriter`] (native): the only way that a bundle is made.
 
@@ -16,6 +17,9 @@ mod folder;
 pub mod header;
 mod load;
 pub mod manifest;
+#[cfg(not(target_arch = "wasm32"))]
+mod partial;
+mod parts;
 mod reader;
 mod shard;
 mod unique;
@@ -26,8 +30,11 @@ mod writer;
 pub use error::BundleError;
 #[cfg(not(target_arch = "wasm32"))]
 pub use folder::{FolderReader, block_on};
-pub use load::{Bundle, LoadProgress, TensorSink};
+pub use load::{Bundle, HELD_BYTES, LoadProgress, TensorSink};
 pub use manifest::Manifest;
+#[cfg(not(target_arch = "wasm32"))]
+pub use partial::PartialFolder;
+pub use parts::PartSink;
 pub use reader::{MemoryReader, Reader};
 #[cfg(not(target_arch = "wasm32"))]
 pub use writer::{About, BundleWriter, SHARD_BYTES, WriteError};

@@ -4,17 +4,19 @@ use std::collections::BTreeMap;
 
 use super::BundleError;
 
-/// Reads whole files of one bundle by their plain names.
+/// Reads the files of one bundle by their plain names.
 ///
 /// No `Send` bound: in a browser the futures hold JavaScript values and stay on their worker. A reader does not check
 /// what it reads; [`Bundle`](super::Bundle) does.
 #[allow(async_fn_in_trait, reason = "Send is not wanted, see above")]
 pub trait Reader {
-    /// Reads one file. `on_progress` is called with the bytes read so far, at any rate that suits the reader.
+    /// Reads one file from its beginning to its end. `on_piece` is given the bytes in order, in pieces of any size that
+    /// suits the reader; none of them should be larger than a few megabytes, because a file may be longer than the
+    /// memory there is.
     ///
     /// # Errors
     /// [`BundleError::Missing`] where there is no such file, [`BundleError::Read`] where it cannot be read.
-    async fn read(&self, file: &str, on_progress: &mut dyn FnMut(u64)) -> Result<Vec<u8>, BundleError>;
+    async fn read(&self, file: &str, on_piece: &mut dyn FnMut(&[u8])) -> Result<(), BundleError>;
 
     /// Told that a file was not what the manifest says, just before it is read once more: a reader that caches drops
     /// its copy here.
@@ -22,8 +24,8 @@ pub trait Reader {
 }
 
 impl<R: Reader + ?Sized> Reader for &R {
-    async fn read(&self, file: &str, on_progress: &mut dyn FnMut(u64)) -> Result<Vec<u8>, BundleError> {
-        (**self).read(file, on_progress).await
+    async fn read(&self, file: &str, on_piece: &mut dyn FnMut(&[u8])) -> Result<(), BundleError> {
+        (**self).read(file, on_piece).await
     }
 
     async fn refresh(&self, file: &str) {
@@ -39,9 +41,9 @@ pub struct MemoryReader {
 }
 
 impl Reader for MemoryReader {
-    async fn read(&self, file: &str, on_progress: &mut dyn FnMut(u64)) -> Result<Vec<u8>, BundleError> {
+    async fn read(&self, file: &str, on_piece: &mut dyn FnMut(&[u8])) -> Result<(), BundleError> {
         let bytes = self.files.get(file).ok_or_else(|| BundleError::Missing { file: file.into() })?;
-        on_progress(bytes.len() as u64);
-        Ok(bytes.clone())
+        on_piece(bytes);
+        Ok(())
     }
 }

@@ -6,9 +6,21 @@ use half::f16;
 
 use super::{
     BundleError, TensorSink,
-    header::{self, Dtype, TensorInfo},
+    header::{self, Dtype, HeaderError, TensorInfo},
     manifest::{SCALE_SUFFIX, StoredDtype, TensorEntry},
 };
+
+/// A tensor of a shard, and where it lies there.
+pub struct Placed<'a> {
+    /// Its name inside the shard.
+    pub name: &'a str,
+    /// What the manifest says of it.
+    pub entry: &'a TensorEntry,
+    /// Its values.
+    pub data: TensorInfo,
+    /// Its scales, where it is q8.
+    pub scales: Option<TensorInfo>,
+}
 
 /// Hands every tensor of a shard to the sink, in the order of their names.
 ///
@@ -20,10 +32,21 @@ pub fn deliver(
     expected: &BTreeMap<&str, &TensorEntry>,
     sink: &mut dyn TensorSink,
 ) -> Result<(), BundleError> {
-    let mut found = header::parse_file(bytes)
-        .map_err(|error| BundleError::File { file: file.into(), problem: error.to_string() })?;
+    let found = header::parse_file(bytes).map_err(|error| malformed(file, &error))?;
     // All of the header before any of the data, so that a bad shard reaches the sink in no part.
-    let mut parts = Vec::with_capacity(expected.len());
+    for placed in agree(file, found, expected)? {
+        one(file, bytes, &placed, sink)?;
+    }
+    Ok(())
+}
+
+/// The tensors of a shard by the name, where its header and the manifest say the same of them, and of no others.
+pub fn agree<'a>(
+    file: &str,
+    mut found: BTreeMap<String, TensorInfo>,
+    expected: &BTreeMap<&'a str, &'a TensorEntry>,
+) -> Result<Vec<Placed<'a>>, BundleError> {
+    let mut placed = Vec::with_capacity(expected.len());
     for (&name, &entry) in expected {
         let (dtype, scales) = match entry.dtype {
             StoredDtype::F32 => (Dtype::F32, None),
@@ -34,15 +57,17 @@ pub fn deliver(
                 (Dtype::I8, Some(scales))
             }
         };
-        parts.push((name, entry, take(file, &mut found, name, dtype, &entry.shape)?, scales));
+        placed.push(Placed { name, entry, data: take(file, &mut found, name, dtype, &entry.shape)?, scales });
     }
-    if let Some(surplus) = found.keys().next() {
-        return Err(BundleError::tensor(file, surplus, "is in the shard, but not in the manifest"));
+    match found.keys().next() {
+        Some(surplus) => Err(BundleError::tensor(file, surplus, "is in the shard, but not in the manifest")),
+        None => Ok(placed),
     }
-    for (name, entry, data, scales) in parts {
-        one(file, bytes, name, entry, &data, scales.as_ref(), sink)?;
-    }
-    Ok(())
+}
+
+/// A file that is not what its form says.
+pub fn malformed(file: &str, error: &HeaderError) -> BundleError {
+    BundleError::File { file: file.into(), problem: error.to_string() }
 }
 
 /// Removes a tensor from what was found, if it is there and is what the manifest says.
@@ -68,42 +93,44 @@ fn take(
 }
 
 /// Hands one tensor on, after a look at its values: a NaN would spread through the whole picture without a word.
-fn one(
-    file: &str,
-    bytes: &[u8],
-    name: &str,
-    entry: &TensorEntry,
-    data: &TensorInfo,
-    scales: Option<&TensorInfo>,
-    sink: &mut dyn TensorSink,
-) -> Result<(), BundleError> {
+fn one(file: &str, bytes: &[u8], placed: &Placed<'_>, sink: &mut dyn TensorSink) -> Result<(), BundleError> {
+    let Placed { name, entry, data, scales } = placed;
     let bad = |problem: &str| BundleError::tensor(file, name, problem);
     let data = slice(bytes, data).ok_or_else(|| bad("its bytes are outside the file"))?;
     let accepted = match scales {
         Some(scales) => {
             let scales = slice(bytes, scales).ok_or_else(|| bad("its scales are outside the file"))?;
-            let q: &[i8] = bytemuck::cast_slice(data);
-            if q.contains(&i8::MIN) {
-                return Err(bad("holds −128, which q8 does not use"));
-            }
-            let scales = halves(scales);
-            if scales.iter().any(|scale| !scale.is_finite() || *scale < f16::ZERO) {
-                return Err(bad("has a scale that is negative or not finite"));
-            }
+            let q = int8(data).map_err(bad)?;
+            let scales = scales_of(scales).map_err(bad)?;
             sink.q8(name, &entry.shape, q, &scales)
         }
-        None => {
-            let values: Vec<f32> = match entry.dtype {
-                StoredDtype::F16 => halves(data).iter().map(|value| value.to_f32()).collect(),
-                _ => data.as_chunks().0.iter().map(|&value| f32::from_le_bytes(value)).collect(),
-            };
-            if !values.iter().all(|value| value.is_finite()) {
-                return Err(bad("holds NaN or infinity"));
-            }
-            sink.float(name, &entry.shape, values)
-        }
+        None => sink.float(name, &entry.shape, floats(data, entry.dtype).map_err(bad)?),
     };
     accepted.map_err(|problem| bad(&problem))
+}
+
+/// The values of q8 blocks.
+pub fn int8(bytes: &[u8]) -> Result<&[i8], &'static str> {
+    let q: &[i8] = bytemuck::cast_slice(bytes);
+    if q.contains(&i8::MIN) { Err("holds −128, which q8 does not use") } else { Ok(q) }
+}
+
+/// The scales of q8 blocks.
+pub fn scales_of(bytes: &[u8]) -> Result<Cow<'_, [f16]>, &'static str> {
+    let scales = halves(bytes);
+    if scales.iter().any(|scale| !scale.is_finite() || *scale < f16::ZERO) {
+        return Err("has a scale that is negative or not finite");
+    }
+    Ok(scales)
+}
+
+/// Values in half or single precision.
+pub fn floats(bytes: &[u8], dtype: StoredDtype) -> Result<Vec<f32>, &'static str> {
+    let values: Vec<f32> = match dtype {
+        StoredDtype::F16 => halves(bytes).iter().map(|value| value.to_f32()).collect(),
+        _ => bytes.as_chunks().0.iter().map(|&value| f32::from_le_bytes(value)).collect(),
+    };
+    if values.iter().all(|value| value.is_finite()) { Ok(values) } else { Err("holds NaN or infinity") }
 }
 
 fn slice<'a>(bytes: &'a [u8], info: &TensorInfo) -> Option<&'a [u8]> {

@@ -1,11 +1,11 @@
 //! Writing bundles: the other half of the format, beside its reader so that the two cannot drift apart.
 //!
-//! Everything is written into a hidden folder beside the target, which takes the target's name as the last act: an
-//! interrupted conversion leaves nothing that looks finished.
+//! Everything is written into a [`PartialFolder`]: an interrupted conversion leaves nothing that looks finished.
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
-    fs::{self, File},
+    fs::File,
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
@@ -15,7 +15,7 @@ use half::f16;
 use sha2::{Digest, Sha256};
 
 use super::{
-    BundleError, Manifest,
+    BundleError, Manifest, PartialFolder,
     header::Dtype,
     load::hex,
     manifest::{
@@ -58,6 +58,16 @@ pub enum WriteError {
         /// What the system said.
         source: io::Error,
     },
+    /// The disk refused a shard: most likely it is full.
+    #[error("{}: {source}, in the shard of {tensors}", .path.display())]
+    Shard {
+        /// The shard.
+        path: PathBuf,
+        /// Which tensors it was to hold.
+        tensors: String,
+        /// What the system said.
+        source: io::Error,
+    },
     /// A tensor that no bundle may hold.
     #[error("{kind} tensor {tensor}: {problem}")]
     Tensor {
@@ -79,16 +89,50 @@ pub enum WriteError {
 /// One safetensors entry that waits for its shard.
 struct Part {
     name: String,
-    dtype: Dtype,
     shape: Vec<usize>,
-    bytes: Vec<u8>,
+    values: Values,
+}
+
+/// A tensor's values as they were handed over: half a gigabyte is not copied to be written.
+enum Values {
+    I8(Vec<i8>),
+    F16(Vec<f16>),
+    F32(Vec<f32>),
+}
+
+impl Values {
+    fn f16(mut values: Vec<f16>) -> Self {
+        // Nothing on a little-endian machine.
+        values.iter_mut().for_each(|value| *value = f16::from_bits(value.to_bits().to_le()));
+        Self::F16(values)
+    }
+
+    fn f32(mut values: Vec<f32>) -> Self {
+        values.iter_mut().for_each(|value| *value = f32::from_bits(value.to_bits().to_le()));
+        Self::F32(values)
+    }
+
+    fn dtype(&self) -> Dtype {
+        match self {
+            Self::I8(_) => Dtype::I8,
+            Self::F16(_) => Dtype::F16,
+            Self::F32(_) => Dtype::F32,
+        }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::I8(values) => bytemuck::cast_slice(values),
+            Self::F16(values) => bytemuck::cast_slice(values),
+            Self::F32(values) => bytemuck::cast_slice(values),
+        }
+    }
 }
 
 /// Writes one bundle: [`model`](Self::model), its tensors, the next model …, [`finish`](Self::finish). Models are
 /// loaded in the order in which they are written. Dropped before `finish`, it removes what it wrote.
 pub struct BundleWriter {
-    target: PathBuf,
-    partial: PathBuf,
+    folder: PartialFolder,
     manifest: Manifest,
     kind: Option<String>,
     /// The shard in the making.
@@ -103,18 +147,7 @@ impl BundleWriter {
     /// # Errors
     /// Where `target` exists, or no folder can be made beside it.
     pub fn create(target: &Path, about: About) -> Result<Self, WriteError> {
-        let name = target.file_name().ok_or_else(|| WriteError::NoName(target.into()))?;
-        refuse_existing(target)?;
-        let parent = match target.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        fs::create_dir_all(parent).map_err(io_error(parent))?;
-        let mut hidden = std::ffi::OsString::from(".");
-        hidden.push(name);
-        hidden.push(format!(".partial-{}", std::process::id()));
-        let partial = parent.join(hidden);
-        fs::create_dir(&partial).map_err(io_error(&partial))?;
+        let folder = PartialFolder::create(target)?;
         let manifest = Manifest {
             format: FORMAT,
             name: about.name,
@@ -126,7 +159,7 @@ impl BundleWriter {
             tensors: BTreeMap::new(),
             tokenizer: FileEntry { file: TOKENIZER_FILE.into(), bytes: 0, sha256: String::new() },
         };
-        Ok(Self { target: target.into(), partial, manifest, kind: None, pending: Vec::new(), pending_bytes: 0 })
+        Ok(Self { folder, manifest, kind: None, pending: Vec::new(), pending_bytes: 0 })
     }
 
     /// Begins a model; the tensors that follow are its own.
@@ -144,15 +177,16 @@ impl BundleWriter {
     }
 
     /// Adds an int8 tensor of `shape` = `[out, in…]`, `q` row-major in −127…127, `scale` `[out, ceil(inputs / 32)]`.
+    /// What is handed over as a `Vec` is not copied.
     ///
     /// # Errors
     /// Lengths that contradict the shape, a name that is taken, a full disk.
-    pub fn q8(
+    pub fn q8<'v>(
         &mut self,
         name: &str,
         shape: &[usize],
-        q: &[i8],
-        scale: &[f16],
+        q: impl Into<Cow<'v, [i8]>>,
+        scale: impl Into<Cow<'v, [f16]>>,
         error: TensorError,
     ) -> Result<(), WriteError> {
         let entry = self.entry(StoredDtype::Q8, shape, Some(error));
@@ -160,12 +194,11 @@ impl BundleWriter {
             return Err(self.bad(name, "a q8 tensor has at least two sizes"));
         };
         let parts = vec![
-            Part { name: name.into(), dtype: Dtype::I8, shape: shape.into(), bytes: bytemuck::cast_slice(q).into() },
+            Part { name: name.into(), shape: shape.into(), values: Values::I8(q.into().into_owned()) },
             Part {
                 name: format!("{name}{SCALE_SUFFIX}"),
-                dtype: Dtype::F16,
                 shape: scale_shape.into(),
-                bytes: scale.iter().flat_map(|value| value.to_le_bytes()).collect(),
+                values: Values::f16(scale.into().into_owned()),
             },
         ];
         self.add(name, entry, parts)
@@ -175,20 +208,31 @@ impl BundleWriter {
     ///
     /// # Errors
     /// As [`q8`](Self::q8).
-    pub fn f16(&mut self, name: &str, shape: &[usize], values: &[f16], error: TensorError) -> Result<(), WriteError> {
+    pub fn f16<'v>(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+        values: impl Into<Cow<'v, [f16]>>,
+        error: TensorError,
+    ) -> Result<(), WriteError> {
         let entry = self.entry(StoredDtype::F16, shape, Some(error));
-        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        self.add(name, entry, vec![Part { name: name.into(), dtype: Dtype::F16, shape: shape.into(), bytes }])
+        let values = Values::f16(values.into().into_owned());
+        self.add(name, entry, vec![Part { name: name.into(), shape: shape.into(), values }])
     }
 
     /// Adds a tensor in single precision.
     ///
     /// # Errors
     /// As [`q8`](Self::q8).
-    pub fn f32(&mut self, name: &str, shape: &[usize], values: &[f32]) -> Result<(), WriteError> {
+    pub fn f32<'v>(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+        values: impl Into<Cow<'v, [f32]>>,
+    ) -> Result<(), WriteError> {
         let entry = self.entry(StoredDtype::F32, shape, None);
-        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        self.add(name, entry, vec![Part { name: name.into(), dtype: Dtype::F32, shape: shape.into(), bytes }])
+        let values = Values::f32(values.into().into_owned());
+        self.add(name, entry, vec![Part { name: name.into(), shape: shape.into(), values }])
     }
 
     /// Writes the last shard, the tokenizer and the manifest, checks that the whole is readable by its own account,
@@ -203,14 +247,11 @@ impl BundleWriter {
         // that nobody knows, comes to light.
         self.manifest.validate()?;
         let json = serde_json::to_vec_pretty(&self.manifest)
-            .map_err(|error| WriteError::Io { path: self.partial.join(MANIFEST_FILE), source: error.into() })?;
+            .map_err(|error| WriteError::Io { path: self.folder.path().join(MANIFEST_FILE), source: error.into() })?;
         Manifest::parse(&json)?;
         self.write(MANIFEST_FILE, &[&json, b"\n"])?;
-        // Renaming onto an empty folder would succeed on some systems.
-        refuse_existing(&self.target)?;
-        fs::rename(&self.partial, &self.target).map_err(io_error(&self.target))?;
-        self.partial.clear();
-        Ok(self.manifest.clone())
+        self.folder.finish()?;
+        Ok(self.manifest)
     }
 
     fn entry(&self, dtype: StoredDtype, shape: &[usize], error: Option<TensorError>) -> TensorEntry {
@@ -230,20 +271,17 @@ impl BundleWriter {
             return Err(WriteError::Model(String::new()));
         };
         for part in &parts {
-            let expected = part.shape.iter().try_fold(part.dtype.bytes(), |product, &size| product.checked_mul(size));
-            if expected != Some(part.bytes.len()) {
-                let problem = format!(
-                    "{} is {} bytes long, which is not {:?} of {}",
-                    part.name,
-                    part.bytes.len(),
-                    part.shape,
-                    part.dtype.name()
-                );
+            let (dtype, bytes) = (part.values.dtype(), part.values.bytes().len());
+            let expected = part.shape.iter().try_fold(dtype.bytes(), |product, &size| product.checked_mul(size));
+            if expected != Some(bytes) {
+                let problem =
+                    format!("{} is {bytes} bytes long, which is not {:?} of {}", part.name, part.shape, dtype.name());
                 return Err(self.bad(name, problem));
             }
         }
         // What the header says of one entry is shorter than this.
-        let bytes: u64 = parts.iter().map(|part| part.bytes.len() as u64 + 6 * part.name.len() as u64 + 256).sum();
+        let bytes: u64 =
+            parts.iter().map(|part| part.values.bytes().len() as u64 + 6 * part.name.len() as u64 + 256).sum();
         if !self.pending.is_empty() && self.pending_bytes + bytes > SHARD_BYTES {
             self.flush()?;
         }
@@ -255,7 +293,8 @@ impl BundleWriter {
         self.manifest.tensors.insert(key, entry);
         self.pending.extend(parts);
         self.pending_bytes += bytes;
-        Ok(())
+        // A shard that takes no more is not kept in memory beside the next tensor: both may be large.
+        if self.pending_bytes >= SHARD_BYTES { self.flush() } else { Ok(()) }
     }
 
     /// Writes the shard in the making.
@@ -272,18 +311,25 @@ impl BundleWriter {
         let mut parts = std::mem::take(&mut self.pending);
         self.pending_bytes = 0;
         // Wide elements first, so that every tensor lies aligned and can be read in place.
-        parts.sort_by_key(|part| std::cmp::Reverse(part.dtype.bytes()));
+        parts.sort_by_key(|part| std::cmp::Reverse(part.values.dtype().bytes()));
         let header = header(&parts);
         let length = (header.len() as u64).to_le_bytes();
         let mut pieces: Vec<&[u8]> = vec![&length, &header];
-        pieces.extend(parts.iter().map(|part| part.bytes.as_slice()));
-        let entry = self.write(&file, &pieces)?;
+        pieces.extend(parts.iter().map(|part| part.values.bytes()));
+        let entry = self.write(&file, &pieces).map_err(|error| match error {
+            WriteError::Io { path, source } => {
+                let names = || parts.iter().map(|part| part.name.as_str());
+                let (first, last) = (names().min().unwrap_or_default(), names().max().unwrap_or_default());
+                WriteError::Shard { path, tensors: format!("{kind}/{first} to {last}"), source }
+            }
+            other => other,
+        })?;
         self.manifest.shards.push(entry);
         Ok(())
     }
 
     fn write(&self, file: &str, pieces: &[&[u8]]) -> Result<FileEntry, WriteError> {
-        let path = self.partial.join(file);
+        let path = self.folder.path().join(file);
         let mut hash = Sha256::new();
         let mut bytes = 0;
         let mut write = || -> io::Result<()> {
@@ -301,23 +347,13 @@ impl BundleWriter {
     }
 }
 
-impl Drop for BundleWriter {
-    fn drop(&mut self) {
-        if !self.partial.as_os_str().is_empty() {
-            // The error that led here is the one to report; the folder's hidden name says that it is unfinished.
-            let _ = fs::remove_dir_all(&self.partial);
-        }
-    }
-}
-
 /// A safetensors header for parts that follow each other, padded with spaces to a multiple of 8.
 fn header(parts: &[Part]) -> Vec<u8> {
     let mut entries = serde_json::Map::new();
     let mut start = 0u64;
     for part in parts {
-        let end = start + part.bytes.len() as u64;
-        let entry =
-            serde_json::json!({ "dtype": part.dtype.name(), "shape": part.shape, "data_offsets": [start, end] });
+        let end = start + part.values.bytes().len() as u64;
+        let entry = serde_json::json!({ "dtype": part.values.dtype().name(), "shape": part.shape, "data_offsets": [start, end] });
         entries.insert(part.name.clone(), entry);
         start = end;
     }
@@ -326,16 +362,7 @@ fn header(parts: &[Part]) -> Vec<u8> {
     json
 }
 
-fn refuse_existing(target: &Path) -> Result<(), WriteError> {
-    // Not `exists`, which follows links: a dangling link is in the way, too.
-    match target.symlink_metadata() {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(io_error(target)(error)),
-        Ok(_) => Err(WriteError::Exists(target.into())),
-    }
-}
-
-fn io_error(path: &Path) -> impl FnOnce(io::Error) -> WriteError {
+pub(super) fn io_error(path: &Path) -> impl FnOnce(io::Error) -> WriteError {
     let path = path.to_path_buf();
     move |source| WriteError::Io { path, source }
 }

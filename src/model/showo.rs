@@ -52,7 +52,7 @@ struct PhiForCausalLm {
 #[derive(Module, Debug)]
 pub struct Showo {
     showo: PhiForCausalLm,
-    /// The head's rows of the codebook, where they are fixed (int8): cutting them out copies them.
+    /// The codebook's rows of a head that has more and is fixed (int8): cutting them out copies them on a GPU.
     code_head: Option<Linear>,
     #[module(skip)]
     layout: Layout,
@@ -63,8 +63,20 @@ pub struct Showo {
 struct Layout {
     rotary: usize,
     theta: f64,
+    /// The head's row of code 0.
     first_code: usize,
     codes: usize,
+}
+
+/// Name of the head in checkpoints.
+const HEAD: &str = "showo.lm_head";
+
+/// Makes `weights` keep only those rows of the head that drawing needs: the codebook's. To be called before they come.
+pub fn keep_drawing_rows(config: &ShowoConfig, weights: &mut Weights) {
+    let rows = config.first_code()..config.first_code() + config.codebook_size;
+    for part in ["weight", "bias"] {
+        weights.keep_rows(&format!("{HEAD}.{part}"), rows.clone(), config.vocab_size);
+    }
 }
 
 /// Keys and values of the text, one entry a layer, each `[batch, text, heads·head]`.
@@ -114,7 +126,8 @@ impl Attention {
 }
 
 impl Showo {
-    /// Builds the network from named tensors.
+    /// Builds the network from named tensors. After [`keep_drawing_rows`] it can draw, but not compute
+    /// [`Showo::logits`].
     ///
     /// # Errors
     /// A configuration that contradicts itself; missing, surplus or misshapen tensors, by name.
@@ -150,10 +163,13 @@ impl Showo {
                 mlp: Mlp::take(w, &at("mlp"), [d, config.intermediate_size], [std, residual_std])?,
             });
         }
-        let lm_head = Linear::take(w, "showo.lm_head", d, config.vocab_size, true, std)?;
-        let fixed = matches!(lm_head.weight, Matrix::Q8(_));
+        let codes = config.codebook_size;
+        let cut = w.shape(&format!("{HEAD}.weight")).is_some_and(|shape| shape.first() == Some(&codes));
+        let (first_code, outputs) = if cut { (0, codes) } else { (config.first_code(), config.vocab_size) };
+        let lm_head = Linear::take(w, HEAD, d, outputs, true, std)?;
+        let fixed = matches!(lm_head.weight, Matrix::Q8(_)) && !cut;
         let network = Self {
-            code_head: fixed.then(|| lm_head.outputs(config.first_code(), config.codebook_size)),
+            code_head: fixed.then(|| lm_head.outputs(first_code, codes)),
             showo: PhiForCausalLm {
                 model: Phi {
                     embed_tokens: Embedding::take(w, "showo.model.embed_tokens", config.vocab_size, d, std)?,
@@ -162,12 +178,7 @@ impl Showo {
                 },
                 lm_head,
             },
-            layout: Layout {
-                rotary: config.rotary_len(),
-                theta: config.rope_theta,
-                first_code: config.first_code(),
-                codes: config.codebook_size,
-            },
+            layout: Layout { rotary: config.rotary_len(), theta: config.rope_theta, first_code, codes },
         };
         // Buffers of older checkpoints.
         weights.finish(&["rotary_emb.inv_freq"])?;
@@ -249,17 +260,23 @@ impl Showo {
     }
 
     /// Logits over the whole vocabulary, `[rows, d]` → `[rows, vocab]`.
+    ///
+    /// # Panics
+    /// After [`keep_drawing_rows`].
     #[must_use]
     pub fn logits(&self, hidden: Tensor<2>) -> Tensor<2> {
+        assert!(self.layout.first_code > 0, "logits: of the head only the codebook's rows were loaded");
         self.showo.lm_head.forward(hidden)
     }
 
     /// Logits over the codebook's columns only, `[rows, d]` → `[rows, codebook]`.
     #[must_use]
     pub fn code_logits(&self, hidden: Tensor<2>) -> Tensor<2> {
+        let Layout { first_code, codes, .. } = self.layout;
         match &self.code_head {
             Some(head) => head.forward(hidden),
-            None => self.showo.lm_head.outputs(self.layout.first_code, self.layout.codes).forward(hidden),
+            None if first_code == 0 => self.showo.lm_head.forward(hidden),
+            None => self.showo.lm_head.outputs(first_code, codes).forward(hidden),
         }
     }
 }

@@ -4,12 +4,13 @@
 //! is refused with its name before anything is computed.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Device, Tensor, TensorData};
 use half::f16;
 
-use crate::quant::{Q8Tensor, QuantError};
+use crate::quant::{PART_BYTES, Q8Builder, Q8Tensor, QuantError, block};
 
 /// Why a network could not be built.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +48,26 @@ pub enum ModelError {
     /// A safetensors file could not be read.
     #[error("cannot read the weights: {0}")]
     File(String),
+    /// A tensor that the device cannot hold.
+    #[error(
+        "the tensor `{name}` needs a buffer of {needed} bytes, but this device gives {most} at most; convert the checkpoint to int8 with `--scheme q8`, or use another device"
+    )]
+    TooLarge {
+        /// Its name.
+        name: String,
+        /// Bytes that it takes.
+        needed: u64,
+        /// Bytes of the device's largest buffer.
+        most: u64,
+    },
+    /// Parts of a tensor that contradict each other.
+    #[error("the tensor `{name}` came in parts that do not fit together: {why}")]
+    Parts {
+        /// Its name.
+        name: String,
+        /// What does not fit.
+        why: String,
+    },
 }
 
 fn plural(count: usize) -> String {
@@ -56,6 +77,24 @@ fn plural(count: usize) -> String {
 enum Stored {
     Float { shape: Vec<usize>, values: Tensor<1> },
     Q8 { shape: Vec<usize>, tensor: Q8Tensor },
+}
+
+/// A tensor of which some has come.
+struct Partial {
+    /// Of what is kept.
+    shape: Vec<usize>,
+    /// Elements of a row.
+    width: usize,
+    /// The rows that are kept, of all that come.
+    kept: Range<usize>,
+    form: PartialForm,
+}
+
+enum PartialForm {
+    /// Elements that have come, and those of them that are on the device.
+    Float { seen: usize, parts: Vec<Tensor<1>> },
+    /// Rows of values and of scales that have come.
+    Q8 { seen: [usize; 2], builder: Q8Builder },
 }
 
 /// How a parameter starts when there is no checkpoint.
@@ -73,6 +112,12 @@ pub enum Init {
 pub struct Weights {
     device: Device,
     stored: HashMap<String, Stored>,
+    /// Tensors that come in parts, until they are whole.
+    partial: HashMap<String, Partial>,
+    /// Rows to keep of some tensors, and how many those have; of all others, all are kept.
+    kept: HashMap<String, (Range<usize>, usize)>,
+    /// Bytes of the device's largest buffer.
+    largest_buffer: u64,
     /// When set, a tensor that is not stored is drawn from this seed instead of refused.
     seed: Option<u64>,
 }
@@ -81,13 +126,50 @@ impl Weights {
     /// An empty set for `device`, to be filled from a checkpoint or a bundle.
     #[must_use]
     pub fn new(device: &Device) -> Self {
-        Self { device: device.clone(), stored: HashMap::new(), seed: None }
+        Self {
+            device: device.clone(),
+            stored: HashMap::new(),
+            partial: HashMap::new(),
+            kept: HashMap::new(),
+            largest_buffer: u64::MAX,
+            seed: None,
+        }
+    }
+
+    /// For a device whose largest buffer has this many bytes.
+    #[must_use]
+    pub fn with_largest_buffer(self, bytes: u64) -> Self {
+        Self { largest_buffer: bytes, ..self }
+    }
+
+    /// Keeps only these rows of the tensor `name`, which must come with `all` of them and is then as if it had no
+    /// others; to be said before it comes.
+    pub fn keep_rows(&mut self, name: &str, rows: Range<usize>, all: usize) {
+        self.kept.insert(name.to_owned(), (rows, all));
+    }
+
+    /// The shape of a tensor that is there to be taken.
+    #[must_use]
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.stored.get(name).map(|stored| match stored {
+            Stored::Float { shape, .. } | Stored::Q8 { shape, .. } => shape.as_slice(),
+        })
+    }
+
+    /// Bytes that the stored tensors take on the device.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        let bytes = |stored: &Stored| match stored {
+            Stored::Float { values, .. } => 4 * values.dims()[0],
+            Stored::Q8 { tensor, .. } => tensor.bytes(),
+        };
+        self.stored.values().map(|stored| bytes(stored) as u64).sum()
     }
 
     /// Fresh parameters for training, a function of `seed` and each parameter's name alone.
     #[must_use]
     pub fn random(device: &Device, seed: u64) -> Self {
-        Self { device: device.clone(), stored: HashMap::new(), seed: Some(seed) }
+        Self { seed: Some(seed), ..Self::new(device) }
     }
 
     /// Reads every floating-point tensor of a safetensors file held in memory.
@@ -108,28 +190,143 @@ impl Weights {
                 Dtype::I64 => continue,
                 other => return Err(ModelError::File(format!("`{name}` has the unsupported dtype {other:?}"))),
             };
-            weights.insert_float(&name, view.shape(), values);
+            weights.insert_float(&name, view.shape(), values)?;
         }
         Ok(weights)
     }
 
     /// Stores a floating-point tensor: uploaded at once, so that the caller may drop its own copy.
-    pub fn insert_float(&mut self, name: &str, shape: &[usize], values: Vec<f32>) {
-        let count = values.len();
-        let values = Tensor::<1>::from_data(TensorData::new(values, [count]), &self.device);
-        self.stored.insert(name.to_owned(), Stored::Float { shape: shape.to_vec(), values });
+    ///
+    /// # Errors
+    /// [`ModelError::TooLarge`]; [`ModelError::Parts`] when the values are not as many as the shape says.
+    pub fn insert_float(&mut self, name: &str, shape: &[usize], values: Vec<f32>) -> Result<(), ModelError> {
+        self.float_part(name, shape, values)?;
+        self.whole(name)
     }
 
     /// Stores an int8 tensor of shape `[out, in…]` with its scales, uploaded at once.
     ///
     /// # Errors
-    /// [`ModelError::Quant`] when the lengths contradict the shape.
+    /// [`ModelError::Quant`] when the lengths contradict the shape, or the device cannot hold a row.
     pub fn insert_q8(&mut self, name: &str, shape: &[usize], q: &[i8], scale: &[f16]) -> Result<(), ModelError> {
         let out = shape.first().copied().unwrap_or(0);
-        let inputs = shape.iter().skip(1).product();
-        let tensor = Q8Tensor::new(q, scale, out, inputs, &self.device)?;
-        self.stored.insert(name.to_owned(), Stored::Q8 { shape: shape.to_vec(), tensor });
+        block::check(q, scale, out, shape.iter().skip(1).product())?;
+        self.q8_rows(name, shape, q)?;
+        self.scale_rows(name, shape, scale)?;
+        self.whole(name)
+    }
+
+    /// Takes the next values of a floating-point tensor of `shape`.
+    ///
+    /// # Errors
+    /// [`ModelError::TooLarge`]; another shape than before.
+    pub fn float_part(&mut self, name: &str, shape: &[usize], values: Vec<f32>) -> Result<(), ModelError> {
+        let device = self.device.clone();
+        let partial = self.partial(name, shape, |weights, shape, _| {
+            let needed = shape.iter().fold(4u64, |bytes, &size| bytes.saturating_mul(size as u64));
+            if needed > weights.largest_buffer {
+                return Err(ModelError::TooLarge { name: name.to_owned(), needed, most: weights.largest_buffer });
+            }
+            Ok(PartialForm::Float { seen: 0, parts: Vec::new() })
+        })?;
+        let PartialForm::Float { seen, parts } = &mut partial.form else { return Err(two_dtypes(name)) };
+        let here = partial.kept.start * partial.width..partial.kept.end * partial.width;
+        let wanted = within(&here, *seen, values.len());
+        *seen += values.len();
+        if !wanted.is_empty() {
+            let values = if wanted.len() == values.len() { values } else { values[wanted].to_vec() };
+            let count = values.len();
+            parts.push(Tensor::from_data(TensorData::new(values, [count]), &device));
+        }
         Ok(())
+    }
+
+    /// Takes the next whole rows of an int8 tensor's values; see [`Weights::insert_q8`].
+    ///
+    /// # Errors
+    /// A device that cannot hold a row; another shape than before.
+    pub fn q8_rows(&mut self, name: &str, shape: &[usize], q: &[i8]) -> Result<(), ModelError> {
+        let partial = self.partial(name, shape, Self::new_q8)?;
+        let PartialForm::Q8 { seen: [seen, _], builder } = &mut partial.form else { return Err(two_dtypes(name)) };
+        let rows = q.len() / partial.width.max(1);
+        let wanted = within(&partial.kept, *seen, rows);
+        *seen += rows;
+        builder.values(&q[wanted.start * partial.width..wanted.end * partial.width]);
+        Ok(())
+    }
+
+    /// Takes the next whole rows of its scales.
+    ///
+    /// # Errors
+    /// As [`Weights::q8_rows`].
+    pub fn scale_rows(&mut self, name: &str, shape: &[usize], scale: &[f16]) -> Result<(), ModelError> {
+        let partial = self.partial(name, shape, Self::new_q8)?;
+        let PartialForm::Q8 { seen: [_, seen], builder } = &mut partial.form else { return Err(two_dtypes(name)) };
+        let width = block::blocks(partial.width);
+        let rows = scale.len() / width.max(1);
+        let wanted = within(&partial.kept, *seen, rows);
+        *seen += rows;
+        builder.scales(&scale[wanted.start * width..wanted.end * width]);
+        Ok(())
+    }
+
+    fn new_q8(&self, shape: &[usize], width: usize) -> Result<PartialForm, ModelError> {
+        let out = shape.first().copied().unwrap_or(0);
+        let builder = Q8Builder::new(out, width, PART_BYTES.min(self.largest_buffer), &self.device)?;
+        Ok(PartialForm::Q8 { seen: [0; 2], builder })
+    }
+
+    /// What has come of a tensor; `form` begins it, from the shape that is kept and the elements of a row.
+    fn partial(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+        form: impl FnOnce(&Self, &[usize], usize) -> Result<PartialForm, ModelError>,
+    ) -> Result<&mut Partial, ModelError> {
+        if !self.partial.contains_key(name) {
+            let rows = shape.first().copied().unwrap_or(1);
+            let (kept, all) = self.kept.get(name).cloned().unwrap_or((0..rows, rows));
+            let mut wanted = shape.to_vec();
+            wanted.iter_mut().take(1).for_each(|rows| *rows = all);
+            check_shape(name, shape, &wanted)?;
+            let width = shape.iter().skip(1).product();
+            let mut shape = wanted;
+            shape.iter_mut().take(1).for_each(|rows| *rows = kept.len());
+            let form = form(self, &shape, width)?;
+            self.partial.insert(name.to_owned(), Partial { shape, width, kept, form });
+        }
+        self.partial.get_mut(name).ok_or_else(|| ModelError::Missing(name.to_owned()))
+    }
+
+    /// Everything of a tensor has come: it can be taken.
+    ///
+    /// # Errors
+    /// When it has not.
+    pub fn whole(&mut self, name: &str) -> Result<(), ModelError> {
+        let partial = self.partial.remove(name).ok_or_else(|| ModelError::Missing(name.to_owned()))?;
+        let Partial { shape, form, .. } = partial;
+        let stored = match form {
+            PartialForm::Float { parts, .. } => {
+                let (count, found) =
+                    (shape.iter().product::<usize>(), parts.iter().map(|part| part.dims()[0]).sum::<usize>());
+                if found != count {
+                    let why = format!("{found} values came, but its shape {shape:?} has {count}");
+                    return Err(ModelError::Parts { name: name.to_owned(), why });
+                }
+                let mut parts = parts;
+                let values = if parts.len() == 1 { parts.swap_remove(0) } else { Tensor::cat(parts, 0) };
+                Stored::Float { shape, values }
+            }
+            PartialForm::Q8 { builder, .. } => Stored::Q8 { shape, tensor: builder.finish()? },
+        };
+        self.stored.insert(name.to_owned(), stored);
+        Ok(())
+    }
+
+    /// Drops what has come of a tensor.
+    pub fn forget(&mut self, name: &str) {
+        self.partial.remove(name);
+        self.stored.remove(name);
     }
 
     /// The tensors whose names begin with `prefix`, without it; fresh ones keep their own streams.
@@ -140,7 +337,7 @@ impl Weights {
             .into_iter()
             .filter_map(|(name, tensor)| Some((name.strip_prefix(prefix)?.to_owned(), tensor)))
             .collect();
-        Self { device: self.device, stored, seed: self.seed }
+        Self { stored, ..self }
     }
 
     /// The device on which the tensors lie.
@@ -233,6 +430,16 @@ impl Weights {
         surplus.sort();
         Err(ModelError::Surplus(surplus))
     }
+}
+
+/// Of `count` rows that come after `seen` others, those in `kept`.
+fn within(kept: &Range<usize>, seen: usize, count: usize) -> Range<usize> {
+    let at = |row: usize| row.saturating_sub(seen).min(count);
+    at(kept.start)..at(kept.end)
+}
+
+fn two_dtypes(name: &str) -> ModelError {
+    ModelError::Parts { name: name.to_owned(), why: "some are int8 and some are not".into() }
 }
 
 fn check_shape(name: &str, found: &[usize], wanted: &[usize]) -> Result<(), ModelError> {

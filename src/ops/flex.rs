@@ -5,7 +5,10 @@ use burn::backend::flex::FlexTensor;
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::tensor::TensorData;
 
-use super::{Attention, Norm, Ops, Rotate, Unroll, cpu, linear::Spec};
+use super::{
+    Attention, Norm, Ops, Rotate, Unroll, cpu,
+    linear::{Rows, Spec},
+};
 
 impl Ops for Flex {
     fn linear_q8_op(
@@ -40,15 +43,17 @@ impl Ops for Flex {
     }
 
     fn gather_q8_op(
+        into: FloatTensor<Self>,
         ids: IntTensor<Self>,
         packed: IntTensor<Self>,
         scale: IntTensor<Self>,
-        inputs: usize,
+        spec: Rows,
     ) -> FloatTensor<Self> {
-        let (ids, packed, scale) = (ids.to_contiguous(), packed.to_contiguous(), scale.to_contiguous());
-        let weight = cpu::Blocks::new(slice(&packed), slice(&scale), inputs);
-        let ids: &[i32] = slice(&ids);
-        tensor(cpu::gather(ids, &weight), vec![ids.len(), inputs])
+        let [into, ids, packed, scale] = [into, ids, packed, scale].map(|tensor| tensor.to_contiguous());
+        let weight = cpu::Blocks::new(slice(&packed), slice(&scale), spec.inputs);
+        let mut rows = slice(&into).to_vec();
+        cpu::gather(slice(&ids), &weight, &spec, &mut rows);
+        tensor(rows, shape(&into))
     }
 
     fn unroll_op(x: FloatTensor<Self>, unroll: Unroll) -> FloatTensor<Self> {

@@ -8,6 +8,7 @@ use burn::tensor::{DType, Int, IntDType, Tensor};
 
 use super::{Ops, or_else};
 use crate::quant::Q8Tensor;
+use crate::quant::tensor::Q8Part;
 
 /// A weight `[out, inputs]`.
 #[derive(Debug, Clone)]
@@ -73,6 +74,17 @@ pub struct Spec {
     pub(crate) plane: Option<usize>,
 }
 
+/// Which rows of a weight [`gather`] looks for, and where.
+#[derive(Debug, Clone, Copy)]
+pub struct Rows {
+    /// Width of a row.
+    pub(crate) inputs: usize,
+    /// Rows of the whole weight.
+    pub(crate) out: usize,
+    /// First row of the part that is looked into.
+    pub(crate) start: usize,
+}
+
 /// `activation(x · wᵀ + bias) + residual`: `x` is `[rows, inputs]` in f32, `w` `[out, inputs]`; the result is
 /// `[rows, out]` in f32, or `[rows / pixels, out, pixels]` as [`After::plane`] says (returned as `[rows, out]`).
 ///
@@ -100,33 +112,74 @@ pub fn linear(x: Tensor<2>, w: Weight<'_>, after: After) -> Tensor<2> {
     if rows == 0 {
         return Tensor::zeros([0, out], &x.device());
     }
-    let spec = Spec {
+    match w {
+        Weight::Q8(w) => match w.parts() {
+            [part] => q8(x, part, inputs, after),
+            parts => in_parts(x, parts, inputs, after),
+        },
+        Weight::Float(w) => {
+            let spec = spec(out, inputs, &after);
+            let x = x.into_dispatch();
+            let (bias, residual) = (or_else(after.bias, &x), or_else(after.residual, &x));
+            Tensor::from_dispatch(Dispatch::linear_f32_op(x, w.into_dispatch(), bias, residual, spec))
+        }
+    }
+}
+
+fn spec(out: usize, inputs: usize, after: &After) -> Spec {
+    Spec {
         inputs,
         out,
         bias: after.bias.is_some(),
         residual: after.residual.is_some(),
         activation: after.activation,
         plane: after.plane,
-    };
+    }
+}
+
+/// [`linear`] with the rows of one part.
+fn q8(x: Tensor<2>, part: &Q8Part, inputs: usize, after: After) -> Tensor<2> {
+    let spec = spec(part.rows(), inputs, &after);
     let x = x.into_dispatch();
     let (bias, residual) = (or_else(after.bias, &x), or_else(after.residual, &x));
-    Tensor::from_dispatch(match w {
-        Weight::Q8(w) => {
-            let (packed, scale) = w.parts();
-            Dispatch::linear_q8_op(x, packed.into_dispatch(), scale.into_dispatch(), bias, residual, spec)
-        }
-        Weight::Float(w) => Dispatch::linear_f32_op(x, w.into_dispatch(), bias, residual, spec),
-    })
+    let (packed, scale) = (part.packed.clone().into_dispatch(), part.scale.clone().into_dispatch());
+    Tensor::from_dispatch(Dispatch::linear_q8_op(x, packed, scale, bias, residual, spec))
+}
+
+/// [`linear`] with a weight in several parts: each gives some columns of the result.
+fn in_parts(x: Tensor<2>, parts: &[Q8Part], inputs: usize, after: After) -> Tensor<2> {
+    let rows = x.dims()[0];
+    let out = parts.iter().map(Q8Part::rows).sum::<usize>();
+    // With and without `plane` the result is `[pictures, out, pixels]`; without, every row is a picture of one pixel.
+    let pixels = after.plane.unwrap_or(1);
+    let columns = |tensor: &Tensor<2>, part: &Q8Part| {
+        let pictures = tensor.clone().reshape([rows / pixels, out, pixels]);
+        pictures.narrow(1, part.start, part.rows()).reshape([rows, part.rows()])
+    };
+    let results = parts.iter().map(|part| {
+        let after = After {
+            bias: after.bias.as_ref().map(|bias| bias.clone().narrow(0, part.start, part.rows())),
+            residual: after.residual.as_ref().map(|residual| columns(residual, part)),
+            ..after
+        };
+        q8(x.clone(), part, inputs, after).reshape([rows / pixels, part.rows(), pixels])
+    });
+    Tensor::cat(results.collect(), 1).reshape([rows, out])
 }
 
 /// The rows `ids` (`[n]`) of `w` in f32: `[n, inputs]`.
 #[must_use]
 pub fn gather(ids: Tensor<1, Int>, w: &Q8Tensor) -> Tensor<2> {
-    let (packed, scale) = w.parts();
-    if ids.dims()[0] == 0 {
-        return Tensor::zeros([0, w.inputs()], &w.device());
+    let (out, inputs) = (w.out(), w.inputs());
+    let shape = [ids.dims()[0], inputs];
+    if shape[0] == 0 {
+        return Tensor::zeros(shape, &w.device());
     }
     let ids = ids.cast(IntDType::I32).into_dispatch();
-    let (packed, scale) = (packed.into_dispatch(), scale.into_dispatch());
-    Tensor::from_dispatch(Dispatch::gather_q8_op(ids, packed, scale, w.inputs()))
+    // Each part writes the rows that it has; together they have all.
+    w.parts().iter().fold(Tensor::empty(shape, &w.device()), |into, part| {
+        let spec = Rows { inputs, out, start: part.start };
+        let (packed, scale) = (part.packed.clone().into_dispatch(), part.scale.clone().into_dispatch());
+        Tensor::from_dispatch(Dispatch::gather_q8_op(into.into_dispatch(), ids.clone(), packed, scale, spec))
+    })
 }

@@ -51,12 +51,13 @@ pub trait Ops: Backend {
         spec: linear::Spec,
     ) -> FloatTensor<Self>;
 
-    /// The rows `ids [n]` (i32) of int8 blocks: `[n, inputs]`.
+    /// Writes the rows `ids [n]` (i32) of a weight into `into [n, inputs]`, as far as they lie in this part of it.
     fn gather_q8_op(
+        into: FloatTensor<Self>,
         ids: IntTensor<Self>,
         packed: IntTensor<Self>,
         scale: IntTensor<Self>,
-        inputs: usize,
+        spec: linear::Rows,
     ) -> FloatTensor<Self>;
 
     /// Windows of a picture `x [batch, channels, height, width]` as rows, `[count, channels · kh · kw]`; zeros where

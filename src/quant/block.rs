@@ -36,6 +36,14 @@ pub enum QuantError {
         /// Inputs a row.
         inputs: usize,
     },
+    /// A row that is larger than what the device can hold in one piece.
+    #[error("one row takes {bytes} bytes, but this device holds at most {most} in one buffer")]
+    Row {
+        /// Bytes of a row.
+        bytes: usize,
+        /// Bytes of a buffer.
+        most: u64,
+    },
     /// NaN or an infinity in the weight.
     #[error("row {row}, column {column} is {value}: only finite weights can be quantized")]
     NotFinite {
@@ -207,6 +215,11 @@ pub fn check(q: &[i8], scale: &[f16], out: usize, inputs: usize) -> Result<(), Q
     Ok(())
 }
 
+/// Refuses a shape with no elements or too many to address.
+pub(crate) fn check_shape(out: usize, inputs: usize) -> Result<(), QuantError> {
+    elements(out, inputs).map(|_| ())
+}
+
 fn elements(out: usize, inputs: usize) -> Result<usize, QuantError> {
     // Rows padded to whole blocks must be addressable too: the device's copy is padded.
     let padded = blocks(inputs).checked_mul(BLOCK).and_then(|padded| padded.checked_mul(out));
@@ -216,7 +229,13 @@ fn elements(out: usize, inputs: usize) -> Result<usize, QuantError> {
     }
 }
 
-fn check_length(what: &'static str, got: usize, expected: usize, out: usize, inputs: usize) -> Result<(), QuantError> {
+pub(crate) fn check_length(
+    what: &'static str,
+    got: usize,
+    expected: usize,
+    out: usize,
+    inputs: usize,
+) -> Result<(), QuantError> {
     if got == expected { Ok(()) } else { Err(QuantError::Length { what, out, inputs, expected, got }) }
 }
 

@@ -10,4 +10,4 @@ pub mod tensor;
 
 pub use block::{BLOCK, QuantError, Quantized, dequantize, quantize};
 pub use self_test::{SelfTestRow, self_test};
-pub use tensor::Q8Tensor;
+pub use tensor::{PART_BYTES, Q8Builder, Q8Tensor};

@@ -6,13 +6,13 @@ use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use serde::Serialize;
 
 use super::block::{blocks, dequantize, quantize};
-use super::tensor::Q8Tensor;
+use super::tensor::{Q8Builder, Q8Tensor};
 use crate::ops::{After, Weight, Windows, conv2d, linear};
 
 /// One check.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SelfTestRow {
-    /// `linear`, `gather`, `slice` or `conv` over int8 blocks; `after`, `attention`, `norm`, `rotate` or `sample`.
+    /// `linear`, `gather`, `slice`, `parts` or `conv` over int8 blocks; `after`, `attention`, `norm`, `rotate` or `sample`.
     pub what: &'static str,
     /// Rows of the activation (windows, for a convolution; ids, for a look-up).
     pub rows: usize,
@@ -65,6 +65,7 @@ pub async fn self_test(device: &Device) -> Result<Vec<SelfTestRow>, String> {
     }
     table.push(gather_row(device).await?);
     table.push(slice_row(device).await?);
+    table.extend(parts_rows(device).await?);
     for windows in [
         Windows::same(3),
         Windows::same(1),
@@ -151,6 +152,47 @@ async fn slice_row(device: &Device) -> Result<SelfTestRow, String> {
     let got = read(product_of(input, &upload(&weight, device)?.slice_rows(part.clone()))).await?;
     let expected = product(&x, &dequantize(&weight)[part.start * inputs..part.end * inputs], inputs);
     row("slice", [rows, inputs, part.len()], &got, &expected)
+}
+
+/// A weight in several parts, one of them smaller: look-up, product, and product with all that can follow it.
+async fn parts_rows(device: &Device) -> Result<[SelfTestRow; 3], String> {
+    let (rows, inputs, out, pixels) = (12, 70, 40, 4);
+    let weight = weight(out, inputs, 29);
+    let row_bytes = (blocks(inputs) * super::BLOCK) as u64;
+    let mut builder = Q8Builder::new(out, inputs, 9 * row_bytes, device).map_err(|e| e.to_string())?;
+    builder.values(&weight.q);
+    builder.scales(&weight.scale);
+    let w = builder.finish().map_err(|e| e.to_string())?;
+    let table = dequantize(&weight);
+
+    let ids = [39i32, 0, 8, 9, 9, 17, 18, 35, 36, 1];
+    let on_device = Tensor::<1, Int>::from_data(TensorData::new(ids.to_vec(), [ids.len()]), (device, DType::I32));
+    let got = read(w.gather_rows(on_device)).await?;
+    let expected: Vec<f64> =
+        ids.iter().flat_map(|&id| table[id as usize * inputs..][..inputs].iter().map(|&v| f64::from(v))).collect();
+    let gathered = row("parts", [ids.len(), inputs, out], &got, &expected)?;
+
+    let x = noise(rows * inputs, 31);
+    let input = Tensor::<2>::from_data(TensorData::new(x.clone(), [rows, inputs]), device);
+    let expected = product(&x, &table, inputs);
+    let got = read(product_of(input.clone(), &w)).await?;
+    let multiplied = row("parts", [rows, inputs, out], &got, &expected)?;
+
+    let (bias, residual) = (noise(out, 37), noise(rows * out, 41));
+    let after = After {
+        bias: Some(Tensor::from_data(TensorData::new(bias.clone(), [out]), device)),
+        residual: Some(Tensor::from_data(TensorData::new(residual.clone(), [rows, out]), device)),
+        plane: Some(pixels),
+        ..After::default()
+    };
+    let got = read(linear(input, Weight::Q8(&w), after)).await?;
+    let planes: Vec<f64> = grid([rows / pixels, out, pixels, 1])
+        .map(|(picture, o, pixel, _)| {
+            let sum = expected[(picture * pixels + pixel) * out + o] + f64::from(bias[o]);
+            sum + f64::from(residual[(picture * out + o) * pixels + pixel])
+        })
+        .collect();
+    Ok([gathered, multiplied, row("parts", [rows, inputs, out], &got, &planes)?])
 }
 
 async fn conv_row(windows: Windows, device: &Device) -> Result<SelfTestRow, String> {

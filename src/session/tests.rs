@@ -1,13 +1,11 @@
 //! Sessions over tiny random models on the CPU.
 
-use burn::tensor::Device;
-
 use super::tiny::{GRID, models, write_bundle};
 use super::{NativeHost, Outcome, Session, SessionError};
 use crate::bundle::manifest::World;
 use crate::bundle::{Bundle, BundleError, FolderReader, block_on};
 use crate::config::RewardLabel::{self, Outcome as Finished, Potential, Preview};
-use crate::models::{LoadError, Models};
+use crate::models::{LoadError, Models, Place};
 use crate::reflect::patch_of;
 use crate::settings::{AcceptRule, ReflectionSettings, Settings, VerifierMode};
 use crate::trace::{Event, MASK, ReflectionStop, Totals};
@@ -375,11 +373,10 @@ fn a_bundle_draws_what_its_models_drew_and_draws_before_its_judges_arrive() {
     let target = folder.path().join("tiny");
     let original = models(1, &ALL, true);
     write_bundle(&original, &target);
-    let device = Device::flex();
     block_on(async {
         let bundle = Bundle::open(FolderReader::new(&target)).await.expect("opens");
         let mut kinds = Vec::new();
-        let mut loaded = Models::load(&bundle, &device, "CPU", &mut |progress| {
+        let mut loaded = Models::load(&bundle, &Place::cpu("CPU"), &mut |progress| {
             if kinds.last().is_none_or(|kind| kind != progress.kind) {
                 kinds.push(progress.kind.to_owned());
             }
@@ -400,7 +397,7 @@ fn a_bundle_draws_what_its_models_drew_and_draws_before_its_judges_arrive() {
     std::fs::remove_file(target.join("tokenizer.json")).expect("removed");
     let error = block_on(async {
         let bundle = Bundle::open(FolderReader::new(&target)).await?;
-        Models::load(&bundle, &device, "CPU", &mut |_| {}).await.map(|_| ())
+        Models::load(&bundle, &Place::cpu("CPU"), &mut |_| {}).await.map(|_| ())
     });
     let missing = |error: &BundleError| matches!(error, BundleError::Missing { file } if file == "tokenizer.json");
     assert!(matches!(&error, Err(LoadError::Bundle(error)) if missing(error)), "{error:?}");

@@ -13,14 +13,14 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
 use super::javascript::{field, object, text};
+use crate::models::Place;
 
-/// A device, its name in words, and what becomes of it.
+/// A device with its name and limits, and what becomes of it.
 #[derive(Clone)]
 pub struct WebDevice {
-    pub device: Device,
+    pub place: Place,
     /// `webgpu` or `cpu`.
     pub kind: &'static str,
-    pub words: String,
     pub health: Health,
 }
 
@@ -92,7 +92,11 @@ pub async fn open(asked: &str) -> WebDevice {
             let health = Health::default();
             let lost = health.clone();
             setup.device.set_device_lost_callback(move |_, _| lost.lose());
-            let opened = WebDevice { device, kind: "webgpu", words: format!("WebGPU: {name}"), health };
+            // The device was asked for with the adapter's own limits: there are no higher ones to be had.
+            let limits = setup.device.limits();
+            let largest_buffer = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
+            let place = Place { device, words: format!("WebGPU: {name}"), largest_buffer };
+            let opened = WebDevice { place, kind: "webgpu", health };
             WEBGPU.set(Some(opened.clone()));
             opened
         }
@@ -101,7 +105,7 @@ pub async fn open(asked: &str) -> WebDevice {
 }
 
 fn cpu(why: &str) -> WebDevice {
-    WebDevice { device: Device::flex(), kind: "cpu", words: format!("CPU, slower: {why}"), health: Health::default() }
+    WebDevice { place: Place::cpu(format!("CPU, slower: {why}")), kind: "cpu", health: Health::default() }
 }
 
 /// What the browser calls its best adapter; `None` where it has none.

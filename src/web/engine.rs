@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use js_sys::{Array, Function};
+use js_sys::{Array, Float32Array, Function};
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
@@ -11,7 +11,9 @@ use super::host::{WorkerHost, to_javascript};
 use super::problem::Problem;
 use super::reader::FetchReader;
 use crate::bundle::{Bundle, LoadProgress};
+use crate::decode::sampling::read_floats;
 use crate::models::{JUDGES, LoadError, Models};
+use crate::probe::Probe;
 use crate::session::{CancelFlag, Drawing, Outcome, Session, SessionError};
 use crate::settings::{Settings, VerifierMode};
 
@@ -72,6 +74,12 @@ struct Model {
 }
 
 #[derive(Serialize)]
+struct Memory {
+    heap_bytes: u64,
+    device_bytes: u64,
+}
+
+#[derive(Serialize)]
 struct Progress<'a> {
     phase: &'static str,
     kind: &'a str,
@@ -118,7 +126,7 @@ impl Engine {
         let device = self.device.borrow();
         let config = &models.generator.config;
         to_javascript(&Ready {
-            device: DeviceWords { kind: device.kind, words: device.words.clone() },
+            device: DeviceWords { kind: device.kind, words: device.place.words.clone() },
             model: Model {
                 grid: config.grid(),
                 image_side_px: models.tokenizer.config.resolution,
@@ -159,6 +167,25 @@ impl Engine {
     /// As [`Engine::draw`].
     pub async fn resume(&self, on_event: Function) -> Result<(), JsValue> {
         self.run(None, on_event).await
+    }
+
+    /// The guided logits of one forward, a row of the codebook's columns for each image position: the same numbers as
+    /// the native `showo probe` gives, up to rounding.
+    ///
+    /// # Errors
+    /// `{ code, message }`: the prompt cannot be read, the device failed.
+    pub async fn probe(&self, prompt: String) -> Result<Float32Array, JsValue> {
+        let models = self.models.borrow().clone();
+        let probe = Probe::new(&models, &prompt).map_err(|error| Problem::from(SessionError::from(error)))?;
+        let logits = read_floats(probe.logits()).await.map_err(|error| Problem::new("device", error))?;
+        Ok(Float32Array::from(logits.as_slice()))
+    }
+
+    /// Bytes of the engine's own memory, which never shrinks, and of the weights on the device.
+    pub fn memory(&self) -> JsValue {
+        const PAGE_BYTES: usize = 1 << 16;
+        let heap_bytes = (std::arch::wasm32::memory_size(0) * PAGE_BYTES) as u64;
+        to_javascript(&Memory { heap_bytes, device_bytes: self.models.borrow().device_bytes() })
     }
 
     /// Asks the running drawing to stop before its next step.
@@ -254,7 +281,7 @@ async fn load_models(
     device: &WebDevice,
     on_progress: &Function,
 ) -> Result<Models, LoadError> {
-    Models::load(bundle, &device.device, &device.words, &mut |progress| tell(on_progress, bundle, progress)).await
+    Models::load(bundle, &device.place, &mut |progress| tell(on_progress, bundle, progress)).await
 }
 
 fn tell(on_progress: &Function, bundle: &Bundle<FetchReader>, progress: LoadProgress<'_>) {
@@ -280,6 +307,6 @@ fn report(on_progress: &Function, progress: &Progress<'_>) {
 #[wasm_bindgen]
 pub async fn self_test() -> Result<JsValue, JsValue> {
     let opened = device::open("auto").await;
-    let rows = crate::quant::self_test(&opened.device).await.map_err(|why| Problem::new("self_test", why))?;
+    let rows = crate::quant::self_test(&opened.place.device).await.map_err(|why| Problem::new("self_test", why))?;
     Ok(to_javascript(&rows))
 }

@@ -7,9 +7,8 @@ use wasm_bindgen_futures::JsFuture;
 // As it stands beside the engine's own file: one copy is served, for the worker and for this.
 #[wasm_bindgen(raw_module = "./fetch_cached.js")]
 extern "C" {
-    /// `{ bytes, source }` of one shard, from the cache or the network.
-    #[wasm_bindgen(catch)]
-    pub fn fetch_shard(url: &str, expected_bytes: f64, on_progress: &Function) -> Result<Promise, JsValue>;
+    /// Begins to fetch a shard; the pieces come in order.
+    pub fn shard_pieces(url: &str, expected_bytes: f64) -> Pieces;
 
     /// Drops what is kept of a shard.
     #[wasm_bindgen(catch)]
@@ -18,6 +17,13 @@ extern "C" {
 
 #[wasm_bindgen]
 extern "C" {
+    /// A shard on its way: an asynchronous generator.
+    pub type Pieces;
+
+    /// Promises `{ done, value: { bytes, source } }`.
+    #[wasm_bindgen(method, catch)]
+    pub fn next(this: &Pieces) -> Result<Promise, JsValue>;
+
     #[wasm_bindgen(js_name = fetch, catch)]
     pub fn fetch(url: &str, options: &JsValue) -> Result<Promise, JsValue>;
 

@@ -2,19 +2,18 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::future::{Future, poll_fn};
-use std::pin::pin;
-use std::rc::Rc;
-use std::task::{Poll, Waker};
 
-use js_sys::{Promise, Uint8Array};
+use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::Response;
 
-use super::javascript::{fetch, fetch_shard, field, forget_shard, message, object, text};
+use super::javascript::{fetch, field, forget_shard, message, object, shard_pieces, text};
 use crate::bundle::manifest::MANIFEST_FILE;
 use crate::bundle::{BundleError, Reader};
+
+/// Bytes of a piece that are in the engine's memory at once.
+const HELD_BYTES: usize = 1 << 20;
 
 /// Reads the files of the bundle at an address.
 pub struct FetchReader {
@@ -51,7 +50,7 @@ impl FetchReader {
         *self.shards.borrow_mut() = lengths.collect();
     }
 
-    async fn read_small(&self, file: &str) -> Result<Vec<u8>, BundleError> {
+    async fn read_small(&self, file: &str, on_piece: &mut dyn FnMut(&[u8])) -> Result<(), BundleError> {
         let unreadable = |reason: String| BundleError::Read { file: file.to_owned(), reason };
         let failed = |error: JsValue| unreadable(message(&error));
         // Never an old manifest beside new shards.
@@ -65,47 +64,44 @@ impl FetchReader {
         }
         let bytes = JsFuture::from(response.array_buffer().map_err(failed)?).await.map_err(failed)?;
         self.cached.set(false);
-        Ok(Uint8Array::new(&bytes).to_vec())
+        let bytes = Uint8Array::new(&bytes).to_vec();
+        if file == MANIFEST_FILE {
+            self.remember(&bytes);
+        }
+        on_piece(&bytes);
+        Ok(())
     }
 
-    async fn read_shard(
-        &self,
-        file: &str,
-        bytes: u64,
-        on_progress: &mut dyn FnMut(u64),
-    ) -> Result<Vec<u8>, BundleError> {
+    async fn read_shard(&self, file: &str, bytes: u64, on_piece: &mut dyn FnMut(&[u8])) -> Result<(), BundleError> {
         let failed = |error: JsValue| refused(file, &error);
-        let news = Rc::new(News::default());
-        let hear = {
-            let news = news.clone();
-            Closure::<dyn FnMut(JsValue)>::new(move |progress: JsValue| news.hear(&progress))
-        };
-        let url = self.address(file);
-        let promise = fetch_shard(&url, bytes as f64, hear.as_ref().unchecked_ref()).map_err(failed)?;
-        let shard = news
-            .tell(promise, |bytes, cached| {
-                self.cached.set(cached);
-                on_progress(bytes);
-            })
-            .await
-            .map_err(failed)?;
-        let shard: Uint8Array = field(&shard, "bytes").dyn_into().map_err(failed)?;
-        Ok(shard.to_vec())
+        let pieces = shard_pieces(&self.address(file), bytes as f64);
+        let mut held = vec![0; HELD_BYTES];
+        loop {
+            let next = JsFuture::from(pieces.next().map_err(failed)?).await.map_err(failed)?;
+            if field(&next, "done").is_truthy() {
+                return Ok(());
+            }
+            let piece = field(&next, "value");
+            self.cached.set(text(&piece, "source").as_deref() == Some("cache"));
+            let piece: Uint8Array = field(&piece, "bytes").dyn_into().map_err(failed)?;
+            // A piece can be larger than what should ever be in this memory at once.
+            for start in (0..piece.length()).step_by(HELD_BYTES) {
+                let end = piece.length().min(start + HELD_BYTES as u32);
+                let here = &mut held[..(end - start) as usize];
+                piece.subarray(start, end).copy_to(here);
+                on_piece(here);
+            }
+        }
     }
 }
 
 impl Reader for FetchReader {
-    async fn read(&self, file: &str, on_progress: &mut dyn FnMut(u64)) -> Result<Vec<u8>, BundleError> {
+    async fn read(&self, file: &str, on_piece: &mut dyn FnMut(&[u8])) -> Result<(), BundleError> {
         let shard = self.shards.borrow().get(file).copied();
-        if let Some(bytes) = shard {
-            return self.read_shard(file, bytes, on_progress).await;
+        match shard {
+            Some(bytes) => self.read_shard(file, bytes, on_piece).await,
+            None => self.read_small(file, on_piece).await,
         }
-        let bytes = self.read_small(file).await?;
-        if file == MANIFEST_FILE {
-            self.remember(&bytes);
-        }
-        on_progress(bytes.len() as u64);
-        Ok(bytes)
     }
 
     async fn refresh(&self, file: &str) {
@@ -113,40 +109,6 @@ impl Reader for FetchReader {
         if let Ok(promise) = forget_shard(&self.address(file)) {
             let _ = JsFuture::from(promise).await;
         }
-    }
-}
-
-/// What the download says while somebody waits for its end.
-#[derive(Default)]
-struct News {
-    latest: Cell<Option<(u64, bool)>>,
-    waker: RefCell<Option<Waker>>,
-}
-
-impl News {
-    fn hear(&self, progress: &JsValue) {
-        let bytes = field(progress, "bytes_done").as_f64().unwrap_or(0.0);
-        self.latest.set(Some((bytes as u64, text(progress, "source").as_deref() == Some("cache"))));
-        let waker = self.waker.borrow_mut().take();
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-    }
-
-    /// Waits for the promise; what is heard meanwhile is told on.
-    async fn tell(&self, promise: Promise, mut on_news: impl FnMut(u64, bool)) -> Result<JsValue, JsValue> {
-        let mut end = pin!(JsFuture::from(promise));
-        poll_fn(|context| {
-            *self.waker.borrow_mut() = Some(context.waker().clone());
-            if let Some((bytes, cached)) = self.latest.take() {
-                on_news(bytes, cached);
-            }
-            match end.as_mut().poll(context) {
-                Poll::Ready(result) => Poll::Ready(result),
-                Poll::Pending => Poll::Pending,
-            }
-        })
-        .await
     }
 }
 

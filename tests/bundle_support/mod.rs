@@ -2,12 +2,12 @@
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
-use std::{collections::BTreeMap, fs, path::Path, sync::LazyLock};
+use std::{cell::RefCell, collections::BTreeMap, fs, path::Path, sync::LazyLock};
 
 use half::f16;
 use sha2::{Digest, Sha256};
 use showo::bundle::{
-    About, Bundle, BundleError, BundleWriter, MemoryReader, TensorSink, block_on,
+    About, Bundle, BundleError, BundleWriter, MemoryReader, Reader, TensorSink, block_on,
     manifest::{Source, TensorError, World},
 };
 
@@ -152,4 +152,31 @@ pub fn load_all(reader: &MemoryReader) -> Result<(), BundleError> {
     }
     block_on(bundle.tokenizer_json())?;
     Ok(())
+}
+
+/// A cache with a bad copy: the right bytes come only after a refresh, if ever.
+pub struct Stale {
+    bad: MemoryReader,
+    good: Option<MemoryReader>,
+    pub reads: RefCell<Vec<String>>,
+    pub refreshed: RefCell<Vec<String>>,
+}
+
+impl Stale {
+    pub fn new(bad: MemoryReader, good: Option<MemoryReader>) -> Self {
+        Self { bad, good, reads: RefCell::default(), refreshed: RefCell::default() }
+    }
+}
+
+impl Reader for Stale {
+    async fn read(&self, file: &str, on_piece: &mut dyn FnMut(&[u8])) -> Result<(), BundleError> {
+        self.reads.borrow_mut().push(file.into());
+        let fresh = self.refreshed.borrow().iter().any(|refreshed| refreshed == file);
+        let from = self.good.as_ref().filter(|_| fresh).unwrap_or(&self.bad);
+        from.read(file, on_piece).await
+    }
+
+    async fn refresh(&self, file: &str) {
+        self.refreshed.borrow_mut().push(file.into());
+    }
 }

@@ -13,11 +13,12 @@ const NO_WEBGPU = ["--disable-gpu", "--disable-features=WebGPU,Vulkan", "--disab
 
 /**
  * @param {"webgpu" | "cpu"} kind
+ * @param {string[]} [more] arguments besides
  * @returns {Promise<import("playwright-core").Browser>}
  */
-export function launch(kind) {
+export function launch(kind, more = []) {
   return playwright.chromium.launch({
     executablePath: CHROMIUM,
-    args: [...QUIET, ...(kind === "webgpu" ? SWIFTSHADER : NO_WEBGPU)],
+    args: [...QUIET, ...(kind === "webgpu" ? SWIFTSHADER : NO_WEBGPU), ...more],
   });
 }

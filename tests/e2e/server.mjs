@@ -10,10 +10,12 @@ import { DIST, XTASK } from "./places.mjs";
  * Serves a folder as `cargo xtask demo` does.
  *
  * @param {string} [folder]
+ * @param {string} [bundle] another folder, to be served as /bundle/
  * @returns {Promise<{ address: string, close: () => void }>}
  */
-export async function serve(folder = DIST) {
-  const child = spawn(XTASK, ["serve", folder, "--port", "0"], { stdio: ["ignore", "pipe", "inherit"] });
+export async function serve(folder = DIST, bundle = undefined) {
+  const beside = bundle === undefined ? [] : ["--bundle", bundle];
+  const child = spawn(XTASK, ["serve", folder, "--port", "0", ...beside], { stdio: ["ignore", "pipe", "inherit"] });
   for await (const line of createInterface(child.stdout)) return { address: line.trim(), close: () => void child.kill() };
   throw new Error(`xtask serve ${folder} ended without an address`);
 }

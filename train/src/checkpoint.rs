@@ -13,13 +13,15 @@ use showo::model::Weights;
 pub use showo::model::weights::Named;
 
 /// Parameters on a device, for a network to be built from.
-#[must_use]
-pub fn weights_of(named: &Named, device: &Device) -> Weights {
+///
+/// # Errors
+/// Values that are not as many as their shape says.
+pub fn weights_of(named: &Named, device: &Device) -> Result<Weights> {
     let mut weights = Weights::new(device);
     for (name, (shape, values)) in named {
-        weights.insert_float(name, shape, values.clone());
+        weights.insert_float(name, shape, values.clone())?;
     }
-    weights
+    Ok(weights)
 }
 
 /// Where a training run stands.

@@ -157,7 +157,7 @@ pub fn fit<T: Task>(task: &T, config: &FitConfig, folder: &Path, start: &Start, 
             model = match &start.init {
                 Some(path) if path.is_dir() => {
                     let named = task.import(source::parameters(path, task.kind())?)?;
-                    task.build(checkpoint::weights_of(&named, &device))?
+                    task.build(checkpoint::weights_of(&named, &device)?)?
                 }
                 Some(path) => {
                     let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;

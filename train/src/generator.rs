@@ -185,7 +185,7 @@ impl Task for GeneratorTask {
     fn sample(&self, model: &Tied, path: &Path) -> Result<()> {
         let device = Device::flex();
         let exported = export(&self.network, self.bits, showo::model::weights::named_parameters(model)?)?;
-        let network = Showo::new(&self.network, weights_of(&exported, &device))?;
+        let network = Showo::new(&self.network, weights_of(&exported, &device)?)?;
         let prompts = scenes::evaluation_prompts(4, scenes::Split::Train, 9);
         let mut grids = Vec::new();
         for (index, (_, spec)) in prompts.iter().enumerate() {

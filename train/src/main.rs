@@ -187,7 +187,7 @@ fn train_vq(args: &TrainArgs, context: &Context) -> Result<()> {
     let named = fit::fit(&vq::VqTask { config }, &fit_config, &folder, &args.start, context.device.clone())?;
     checkpoint::write_named(&folder.join("magvit.safetensors"), &named)?;
     std::fs::write(folder.join("magvit.json"), serde_json::to_vec_pretty(&model)?)?;
-    let trained = Magvit::new(&model, checkpoint::weights_of(&named, &Device::flex()), true)?;
+    let trained = Magvit::new(&model, checkpoint::weights_of(&named, &Device::flex())?, true)?;
     println!("{}", vq::report(&trained, 1000)?);
     Ok(())
 }
@@ -220,7 +220,7 @@ fn train_clip(args: &TrainArgs, context: &Context) -> Result<()> {
     let named = fit::fit(&task, &fit_config, &folder, &args.start, context.device.clone())?;
     checkpoint::write_named(&folder.join("clip.safetensors"), &named)?;
     std::fs::write(folder.join("clip.json"), serde_json::to_vec_pretty(&network)?)?;
-    let trained = Clip::new(&network, checkpoint::weights_of(&named, &Device::flex()))?;
+    let trained = Clip::new(&network, checkpoint::weights_of(&named, &Device::flex())?)?;
     println!("{}", clip::report(&trained, 1000)?);
     Ok(())
 }

@@ -145,8 +145,7 @@ struct Upload(Weights);
 
 impl TensorSink for Upload {
     fn float(&mut self, name: &str, shape: &[usize], values: Vec<f32>) -> Result<(), String> {
-        self.0.insert_float(name, shape, values);
-        Ok(())
+        self.0.insert_float(name, shape, values).map_err(|error| error.to_string())
     }
 
     fn q8(&mut self, name: &str, shape: &[usize], q: &[i8], scale: &[f16]) -> Result<(), String> {

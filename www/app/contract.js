@@ -63,11 +63,13 @@ export const TRACE_VERSION = 1;
  *   | { type: "draw", settings: Settings }
  *   | { type: "stop" }
  *   | { type: "resume" }
- *   | { type: "self_test" }} Request
+ *   | { type: "self_test" }
+ *   | { type: "probe", prompt: string }} Request
  */
 
 /**
- * From the worker to the page. `verifiers` are the modes that can be used now: `ready` may list only `none`, and
+ * From the worker to the page. After a `fault` the worker is good for nothing any more. `probe` is for measurements: the
+ * logits of one forward, and what the engine then holds. `verifiers` are the modes that can be used now: `ready` may list only `none`, and
  * `verifier_ready` is the last word. `done` follows every draw and resume, after an error or a lost device too.
  *
  * @typedef {"engine" | "manifest" | "generator" | "tokenizer" | "verifier" | "compile" | "ready"} Phase
@@ -81,6 +83,8 @@ export const TRACE_VERSION = 1;
  *   | { type: "event", event: Event }
  *   | { type: "done" }
  *   | { type: "error", error: Problem }
+ *   | { type: "fault", message: string }
+ *   | { type: "probe", logits: Float32Array, memory: { heap_bytes: number, device_bytes: number } }
  *   | { type: "device_lost", next_step: number }
  *   | { type: "self_test", rows: Record<string, unknown>[] }} Reply
  */

@@ -5,7 +5,7 @@ import { byId, setText } from "./dom.js";
 import { EMPTY_DRAWING, withEvent } from "./drawing.js";
 import { fileOf } from "./picture.js";
 import { checked, fromHash, toHash, typedFrom } from "./settings.js";
-import { drawingBegun, drawingResumed, INITIAL_STATE, readiness, received } from "./state.js";
+import { drawingBegun, drawingResumed, INITIAL_STATE, readiness, received, stopped } from "./state.js";
 import { fromFile, toFile } from "./trace_file.js";
 import { announcementsView } from "./views/announcements.js";
 import { choiceView } from "./views/choice.js";
@@ -58,24 +58,16 @@ function send(request) {
 function startWorker() {
   const started = new Worker(new URL("../worker.js", import.meta.url), { type: "module" });
   started.addEventListener("message", ({ data }) => {
+    // What a worker that was given up still had to say is about an engine that is gone.
+    if (started !== worker) return;
+    if (data.type === "fault") return restart(data.message);
     change(received(state, data));
     drawIfReady();
     if (data.type === "verifier_ready") keepForOffline();
   });
   started.addEventListener("error", (event) => {
     event.preventDefault();
-    worker = null;
-    started.terminate();
-    change({
-      ...received(state, { type: "error", error: {
-        code: "worker_stopped",
-        message: event.message ? `The drawing engine stopped: ${event.message}` : "The drawing engine could not be started",
-        remedy: "Try again; if it stays, reload the page or use another browser.",
-      } }),
-      engine: "failed",
-      run: "idle",
-      verifiersSettled: false,
-    });
+    if (started === worker) restart(event.message || "it could not be started");
   });
   return started;
 }
@@ -85,6 +77,14 @@ function keepForOffline() {
   if (embedded || !navigator.serviceWorker) return;
   // A browser that refuses (a private window) has a page that works with a network, as before.
   navigator.serviceWorker.register(new URL("../sw.js", import.meta.url)).catch(() => {});
+}
+
+/** After a fault nothing in the worker can be trusted, and what waits there may wait for ever. @param {string} why */
+function restart(why) {
+  worker?.terminate();
+  worker = null;
+  change(stopped(state, why));
+  if (state.engine === "loading") send({ type: "load", bundle: BUNDLE, device });
 }
 
 function load() {

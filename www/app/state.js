@@ -80,6 +80,32 @@ export function received(state, reply) {
   }
 }
 
+/**
+ * The engine stopped by a fault of its own. What is on the page stays; an engine that had been ready is loading anew,
+ * one that had not is not tried again without being asked.
+ *
+ * @param {State} state
+ * @param {string} why
+ * @returns {State}
+ */
+export function stopped(state, why) {
+  const restarts = state.engine === "ready";
+  const message = `The drawing engine stopped by a fault of its own (${why})`;
+  return {
+    ...state,
+    engine: restarts ? "loading" : "failed",
+    run: "idle",
+    progress: null,
+    waiting: null,
+    resumable: null,
+    verifiers: [],
+    verifiersSettled: false,
+    problem: restarts
+      ? { code: "engine_restarted", message: `${message} and is starting again`, remedy: "What was drawn is still here; draw again when it is ready, or reload the page." }
+      : { code: "engine_fault", message, remedy: "Try again; if it stays, reload the page or use another browser." },
+  };
+}
+
 /** A new drawing begins. @param {State} state @returns {State} */
 export function drawingBegun(state) {
   return {

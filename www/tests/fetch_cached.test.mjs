@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { after, before, beforeEach, test } from "node:test";
 
-import { fetch_shard, forget_shard } from "../fetch_cached.js";
+import { forget_shard, shard_pieces } from "../fetch_cached.js";
 
 const BODY = new Uint8Array(5 * 1024 * 1024 + 17).map((_, index) => (index * 31) % 251);
 
@@ -18,13 +18,13 @@ before(async () => {
   server = createServer((request, response) => {
     requests.push({ url: request.url, range: request.headers.range, if_range: request.headers["if-range"] });
     if (behaviour.status) return response.writeHead(behaviour.status).end();
-    const tag = behaviour.tag ?? '"one"';
+    const tag = behaviour.tags?.shift() ?? (behaviour.tag === undefined ? '"one"' : behaviour.tag);
     const asked = /^bytes=(\d+)-$/.exec(request.headers.range ?? "");
     const still_same = !request.headers["if-range"] || request.headers["if-range"] === tag;
     const start = asked && behaviour.ranges !== false && still_same ? Number(asked[1]) : 0;
     const body = behaviour.body ?? BODY;
     response.writeHead(start ? 206 : 200, {
-      ETag: tag,
+      ...(tag ? { ETag: tag } : {}),
       "Content-Length": body.length - start,
       ...(start ? { "Content-Range": `bytes ${start}-${body.length - 1}/${body.length}` } : {}),
     });
@@ -48,80 +48,124 @@ beforeEach(() => {
       delete: async (request) => stored.delete(request.url ?? request),
       keys: async () => [...stored.keys()].map((url) => ({ url })),
     }),
+    keys: async () => ["showo-shards-2"],
   };
 });
 
+/** The whole shard, where its pieces came from, and the longest of them. */
+async function fetch_shard(url, expected_bytes) {
+  const pieces = [];
+  const sources = new Set();
+  for await (const { bytes, source } of shard_pieces(url, expected_bytes)) {
+    pieces.push(Buffer.from(bytes));
+    sources.add(source);
+  }
+  return { bytes: Buffer.concat(pieces), sources: [...sources], longest: Math.max(...pieces.map((piece) => piece.length)) };
+}
+
 const same = (bytes) => assert.ok(Buffer.from(bytes).equals(Buffer.from(BODY)), "the bytes are the shard's");
 
-test("the first fetch comes from the network, the second from the cache", async () => {
-  const seen = [];
-  const first = await fetch_shard(`${base}/a.safetensors`, BODY.length, (progress) => seen.push(progress));
+test("the first fetch comes from the network, the second from the cache, neither of them whole", async () => {
+  const first = await fetch_shard(`${base}/a.safetensors`, BODY.length);
   same(first.bytes);
-  assert.equal(first.source, "network");
-  assert.deepEqual(seen.at(-1), { bytes_done: BODY.length, bytes_total: BODY.length, source: "network" });
-  assert.deepEqual([...stored.keys()], [`${base}/a.safetensors`], "no pieces are left over");
-  const second = await fetch_shard(`${base}/a.safetensors`, BODY.length, () => {});
+  assert.deepEqual(first.sources, ["network"]);
+  const second = await fetch_shard(`${base}/a.safetensors`, BODY.length);
   same(second.bytes);
-  assert.equal(second.source, "cache");
+  assert.deepEqual(second.sources, ["cache"]);
   assert.equal(requests.length, 1);
+  for (const { longest } of [first, second]) assert.ok(longest <= 2 * 1024 * 1024, `a piece has ${longest} bytes`);
+  assert.equal(stored.size, 3, "three pieces are kept");
 });
 
 test("a broken download goes on where it stopped", async () => {
   behaviour.cuts = [3_000_000, 4_000_000];
-  same((await fetch_shard(`${base}/a.safetensors`, BODY.length, () => {})).bytes);
+  same((await fetch_shard(`${base}/a.safetensors`, BODY.length)).bytes);
   assert.equal(requests.length, 3);
   assert.ok(requests[1].range && requests[1].if_range === '"one"', "the second request asks for the rest");
 });
 
 test("a download that an earlier visit left half done goes on from its last whole piece", async () => {
   behaviour.cuts = [3_000_000, 3_000_000, 3_000_000, 3_000_000];
-  await assert.rejects(fetch_shard(`${base}/a.safetensors`, BODY.length, () => {}), { code: "shard_truncated", file: "a.safetensors" });
+  await assert.rejects(fetch_shard(`${base}/a.safetensors`, BODY.length), { code: "shard_truncated", file: "a.safetensors" });
   behaviour.cuts = [];
   requests = [];
-  same((await fetch_shard(`${base}/a.safetensors`, BODY.length, () => {})).bytes);
+  same((await fetch_shard(`${base}/a.safetensors`, BODY.length)).bytes);
   assert.equal(requests[0].range, `bytes=${2 * 1024 * 1024}-`);
+  behaviour.status = 500;
+  assert.deepEqual((await fetch_shard(`${base}/a.safetensors`, BODY.length)).sources, ["cache"], "what was taken up is kept whole");
+});
+
+test("a shard from a server without validators is kept, too, but only whole", async () => {
+  behaviour = { tag: null, cuts: [3_000_000, 3_000_000, 3_000_000, 3_000_000] };
+  await assert.rejects(fetch_shard(`${base}/a.safetensors`, BODY.length), { code: "shard_truncated" });
+  behaviour = { tag: null };
+  requests = [];
+  assert.deepEqual((await fetch_shard(`${base}/a.safetensors`, BODY.length)).sources, ["network"]);
+  assert.equal(requests[0].range, undefined, "nothing says that the halves belong together");
+  assert.deepEqual((await fetch_shard(`${base}/a.safetensors`, BODY.length)).sources, ["cache"]);
+});
+
+test("a shard replaced during the download is said to be", async () => {
+  behaviour = { cuts: [3_000_000], tags: ['"one"', '"two"'] };
+  await assert.rejects(fetch_shard(`${base}/a.safetensors`, BODY.length), { code: "shard_replaced", file: "a.safetensors" });
+});
+
+test("a caller that wants no more ends the download", async () => {
+  for await (const { bytes } of shard_pieces(`${base}/a.safetensors`, BODY.length)) {
+    assert.ok(bytes.length > 0);
+    break;
+  }
+  same((await fetch_shard(`${base}/a.safetensors`, BODY.length)).bytes);
+});
+
+test("caches of earlier forms are removed", async () => {
+  const removed = [];
+  globalThis.caches.keys = async () => ["showo-shards-1", "showo-shards-2", "another"];
+  globalThis.caches.delete = async (name) => void removed.push(name);
+  await fetch_shard(`${base}/a.safetensors`, BODY.length);
+  assert.ok(removed.length > 0 && removed.every((name) => name === "showo-shards-1"), removed.join());
 });
 
 test("a server without ranges sends the whole again", async () => {
   behaviour = { cuts: [3_000_000], ranges: false };
-  same((await fetch_shard(`${base}/a.safetensors`, BODY.length, () => {})).bytes);
+  same((await fetch_shard(`${base}/a.safetensors`, BODY.length)).bytes);
 });
 
 test("a shard replaced between the halves is not glued to the old one", async () => {
   behaviour.cuts = [3_000_000, 3_000_000, 3_000_000, 3_000_000];
   behaviour.body = BODY.map((byte) => byte ^ 1);
-  await assert.rejects(fetch_shard(`${base}/a.safetensors`, BODY.length, () => {}));
+  await assert.rejects(fetch_shard(`${base}/a.safetensors`, BODY.length));
   behaviour = { tag: '"two"' };
-  same((await fetch_shard(`${base}/a.safetensors`, BODY.length, () => {})).bytes);
+  same((await fetch_shard(`${base}/a.safetensors`, BODY.length)).bytes);
 });
 
 test("a forgotten shard is fetched again", async () => {
-  await fetch_shard(`${base}/a.safetensors`, BODY.length, () => {});
+  await fetch_shard(`${base}/a.safetensors`, BODY.length);
   await forget_shard(`${base}/a.safetensors`);
   assert.equal(stored.size, 0);
-  assert.equal((await fetch_shard(`${base}/a.safetensors`, BODY.length, () => {})).source, "network");
+  assert.deepEqual((await fetch_shard(`${base}/a.safetensors`, BODY.length)).sources, ["network"]);
 });
 
 test("a kept shard of another size belongs to an older bundle", async () => {
-  stored.set(`${base}/a.safetensors`, new Response(new Uint8Array(3)));
-  same((await fetch_shard(`${base}/a.safetensors`, BODY.length, () => {})).bytes);
+  const headers = { "Content-Length": "3", ETag: '"one"' };
+  stored.set(`${base}/a.safetensors?showo-piece=0`, new Response(new Uint8Array(3), { headers }));
+  same((await fetch_shard(`${base}/a.safetensors`, BODY.length)).bytes);
 });
 
 test("missing, refused, too long and truncated shards are named", async () => {
   behaviour.status = 404;
-  await assert.rejects(fetch_shard(`${base}/gone.safetensors`, 10, () => {}), { code: "shard_missing", file: "gone.safetensors" });
+  await assert.rejects(fetch_shard(`${base}/gone.safetensors`, 10), { code: "shard_missing", file: "gone.safetensors" });
   behaviour.status = 403;
-  await assert.rejects(fetch_shard(`${base}/a.safetensors`, 10, () => {}), { code: "shard_refused" });
+  await assert.rejects(fetch_shard(`${base}/a.safetensors`, 10), { code: "shard_refused" });
   behaviour = {};
-  await assert.rejects(fetch_shard(`${base}/a.safetensors`, 10, () => {}), { code: "shard_too_long" });
+  await assert.rejects(fetch_shard(`${base}/a.safetensors`, 10), { code: "shard_too_long" });
   behaviour.body = BODY.subarray(0, 100);
-  await assert.rejects(fetch_shard(`${base}/a.safetensors`, 200, () => {}), { code: "shard_truncated" });
-  await assert.rejects(fetch_shard(`${base}/a.safetensors`, 2 ** 52, () => {}), { code: "shard_too_large" });
+  await assert.rejects(fetch_shard(`${base}/a.safetensors`, 200), { code: "shard_truncated" });
 });
 
 test("without Cache Storage, and with a full one, the shard still arrives", async () => {
   delete globalThis.caches;
-  same((await fetch_shard(`${base}/a.safetensors`, BODY.length, () => {})).bytes);
+  same((await fetch_shard(`${base}/a.safetensors`, BODY.length)).bytes);
   await forget_shard(`${base}/a.safetensors`);
   globalThis.caches = {
     open: async () => ({
@@ -130,6 +174,7 @@ test("without Cache Storage, and with a full one, the shard still arrives", asyn
       delete: async () => false,
       keys: async () => [],
     }),
+    keys: async () => [],
   };
-  same((await fetch_shard(`${base}/a.safetensors`, BODY.length, () => {})).bytes);
+  same((await fetch_shard(`${base}/a.safetensors`, BODY.length)).bytes);
 });

@@ -4,7 +4,7 @@ import { test } from "node:test";
 
 import { EMPTY_DRAWING, focusOf, statesAt, withEvent } from "../app/drawing.js";
 import { checked, DEFAULTS, fromHash, toHash, typedFrom } from "../app/settings.js";
-import { drawingResumed, INITIAL_STATE, momentIndex, readiness, received } from "../app/state.js";
+import { drawingResumed, INITIAL_STATE, momentIndex, readiness, received, stopped } from "../app/state.js";
 import { fromFile } from "../app/trace_file.js";
 import { reflectionEndWords, sentence } from "../app/words.js";
 
@@ -96,6 +96,16 @@ test("an error during loading is a failed load; during a drawing the engine stay
   assert.equal(lost.resumable, 4);
   assert.equal(lost.run, "drawing", "a drawing is over when it is done, whatever went wrong meanwhile");
   assert.equal(received(lost, { type: "done" }).run, "idle");
+});
+
+test("after a fault an engine that was ready starts again, one that was not waits to be asked; the drawing stays", () => {
+  const drawing = fold(started(), step(0));
+  const ready = stopped({ ...INITIAL_STATE, engine: "ready", run: "drawing", resumable: 1, verifiers: ["none"], verifiersSettled: true, drawing }, "unreachable");
+  assert.deepEqual([ready.engine, ready.run, ready.resumable, ready.verifiersSettled], ["loading", "idle", null, false]);
+  assert.match(ready.problem.message, /unreachable/);
+  assert.equal(ready.drawing, drawing);
+  assert.equal(readiness(ready, SETTINGS), "later");
+  assert.equal(stopped({ ...INITIAL_STATE, engine: "loading" }, "unreachable").engine, "failed");
 });
 
 test("a trace file is read back, and a damaged one is refused with the place", () => {

@@ -1,5 +1,7 @@
 //! `bench`: figures that README and MEASURED name, each by a command.
 
+mod full_size;
+
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
@@ -23,15 +25,17 @@ enum What {
         #[arg(long)]
         cpu: bool,
     },
+    FullSize(full_size::Options),
 }
 
 /// The subcommand.
 pub fn run(places: &Places, options: &Options) -> Result<()> {
     setup::ensure(places, Scope::Test)?;
-    match options.what {
+    match &options.what {
         What::Kernels { cpu } => {
             let script = browser::scripts(places).join("bench_kernels.mjs");
-            command::run(browser::node(places)?.arg(script).arg(if cpu { "cpu" } else { "webgpu" }))
+            command::run(browser::node(places)?.arg(script).arg(if *cpu { "cpu" } else { "webgpu" }))
         }
+        What::FullSize(options) => full_size::run(places, options),
     }
 }

@@ -36,11 +36,11 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     let codes: Vec<i32> =
         serde_json::from_slice(&json).map_err(|error| bad(format!("is no JSON array of codes: {error}")))?;
 
-    let (device, _) = options.device.open()?;
+    let place = options.device.open()?;
     let mut bar = LoadBar::new();
     let tokenizer = block_on(async {
         let bundle = Bundle::open(FolderReader::new(&options.bundle)).await.map_err(LoadError::from)?;
-        load_tokenizer(&bundle, &device, &mut |progress| bar.report(progress)).await
+        load_tokenizer(&bundle, &place, &mut |progress| bar.report(progress)).await
     })?;
     bar.finish();
 

@@ -1,7 +1,7 @@
 //! Which device computes.
 
-use burn::tensor::Device;
 use clap::ValueEnum;
+use showo::models::Place;
 
 use crate::failure::Failure;
 
@@ -15,25 +15,30 @@ pub enum DeviceName {
 }
 
 impl DeviceName {
-    /// The device, and its name in words.
-    pub fn open(self) -> Result<(Device, String), Failure> {
+    /// The device, with its name and limits.
+    pub fn open(self) -> Result<Place, Failure> {
         match self {
-            Self::Cpu => Ok((Device::flex(), "CPU".to_owned())),
+            Self::Cpu => Ok(Place::cpu("CPU")),
             Self::Webgpu => webgpu(),
         }
     }
 }
 
 #[cfg(feature = "webgpu")]
-fn webgpu() -> Result<(Device, String), Failure> {
-    let (device, setup) = Device::wgpu_options()
+fn webgpu() -> Result<Place, Failure> {
+    let (device, setup) = burn::tensor::Device::wgpu_options()
         .init_with_setup()
         .map_err(|error| Failure::Device(format!("no graphics device can be used: {error}; try --device cpu")))?;
-    Ok((device, format!("WebGPU: {}", setup.adapter.get_info().name)))
+    let limits = setup.device.limits();
+    Ok(Place {
+        device,
+        words: format!("WebGPU: {}", setup.adapter.get_info().name),
+        largest_buffer: limits.max_storage_buffer_binding_size.min(limits.max_buffer_size),
+    })
 }
 
 #[cfg(not(feature = "webgpu"))]
-fn webgpu() -> Result<(Device, String), Failure> {
+fn webgpu() -> Result<Place, Failure> {
     let message =
         "this build has no WebGPU; build it with `cargo build --release --features webgpu`, or use --device cpu";
     Err(Failure::Device(message.to_owned()))

@@ -84,11 +84,11 @@ impl DrawingOptions {
 
     /// The bundle's models on the device, with a bar while they load; and the bundle's name and hash.
     pub fn load(&self) -> Result<(Models, BundleName), Failure> {
-        let (device, words) = self.device.open()?;
+        let place = self.device.open()?;
         let mut bar = LoadBar::new();
         let loaded = block_on(async {
             let bundle = Bundle::open(FolderReader::new(&self.bundle)).await.map_err(LoadError::from)?;
-            let mut models = Models::load(&bundle, &device, &words, &mut |progress| bar.report(progress)).await?;
+            let mut models = Models::load(&bundle, &place, &mut |progress| bar.report(progress)).await?;
             models.load_judges(&bundle, &mut |progress| bar.report(progress)).await?;
             let name = BundleName { name: bundle.manifest().name.clone(), sha256: bundle.sha256().to_owned() };
             Ok::<_, LoadError>((models, name))

@@ -1,6 +1,7 @@
 //! `generate`: a prompt becomes a PNG, and a trace of how.
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use clap::Args;
 use showo::bundle::block_on;
@@ -29,10 +30,16 @@ pub struct Options {
     /// Where the recording goes
     #[arg(long, value_name = "JSON")]
     trace: Option<PathBuf>,
+    /// Say at the end how long loading and each step took
+    #[arg(long)]
+    timings: bool,
 }
 
 pub fn run(options: &Options) -> Result<(), Failure> {
+    let begin = Instant::now();
     let (models, _) = options.drawing.load()?;
+    let load = begin.elapsed().as_secs_f64();
+    let weights = models.device_bytes();
     let settings = Settings { previews: options.previews, ..options.drawing.settings(&models, &options.prompt) };
     let paths = if settings.verifier.draws_paths() { settings.candidates } else { 1 };
     let bar = steps(u64::from(settings.steps) * u64::from(paths));
@@ -72,6 +79,14 @@ pub fn run(options: &Options) -> Result<(), Failure> {
             totals.reward_forwards,
             totals.decoded_pictures
         );
+    }
+    if options.timings {
+        println!("load: {load:.1} s, {:.0} MB of weights", weights as f64 / 1e6);
+        for event in &events {
+            if let Event::Step { step, milliseconds, .. } = event {
+                println!("step {}: {:.1} s", step + 1, milliseconds / 1e3);
+            }
+        }
     }
     Ok(())
 }

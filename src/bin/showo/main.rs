@@ -16,6 +16,8 @@ mod generate;
 #[cfg(not(target_arch = "wasm32"))]
 mod geneval;
 #[cfg(not(target_arch = "wasm32"))]
+mod probe;
+#[cfg(not(target_arch = "wasm32"))]
 mod progress;
 #[cfg(not(target_arch = "wasm32"))]
 mod replay;
@@ -36,6 +38,8 @@ fn main() -> std::process::ExitCode {
         Decode(decode::Options),
         /// Write the pictures of a recorded drawing
         Replay(replay::Options),
+        /// Write the logits of one forward, to compare devices and builds by
+        Probe(probe::Options),
     }
 
     let done = match Command::parse() {
@@ -43,6 +47,7 @@ fn main() -> std::process::ExitCode {
         Command::Geneval(options) => geneval::run(&options),
         Command::Decode(options) => decode::run(&options),
         Command::Replay(options) => replay::run(&options),
+        Command::Probe(options) => probe::run(&options),
     };
     match done {
         Ok(()) => std::process::ExitCode::SUCCESS,

@@ -8,6 +8,7 @@
 use half::f16;
 
 use super::{each_chunk, threads_for};
+use crate::ops::linear::Rows;
 use crate::quant::block::{BLOCK, blocks};
 use crate::quant::tensor::BLOCK_WORDS;
 
@@ -73,24 +74,23 @@ pub fn linear_f32(x: &[f32], weight: &[f32], inputs: usize) -> Vec<f32> {
     many_rows(x, x.len() / inputs, &Floats { weight, inputs })
 }
 
-/// The rows `ids` of `w`, `[n, inputs]`.
+/// Writes the rows `ids` of a weight to `rows`, `[n, inputs]`, as far as they lie in its part `w`.
 ///
 /// # Panics
-/// When an id is not in `0..out`.
-pub fn gather(ids: &[i32], w: &Blocks) -> Vec<f32> {
-    let mut rows = Vec::with_capacity(ids.len() * w.inputs);
-    for &id in ids {
-        let out = usize::try_from(id).ok().filter(|&id| id < w.out);
-        let out = out.unwrap_or_else(|| panic!("row {id} of a weight with {} rows", w.out));
-        let end = rows.len() + w.inputs;
-        for (block, words) in w.row(out).iter().enumerate() {
-            let s = w.scale(out, block);
+/// When an id is not in the weight at all.
+pub fn gather(ids: &[i32], w: &Blocks, spec: &Rows, rows: &mut [f32]) {
+    for (&id, line) in ids.iter().zip(rows.chunks_exact_mut(w.inputs)) {
+        let row = usize::try_from(id).ok().filter(|&row| row < spec.out);
+        let row = row.unwrap_or_else(|| panic!("row {id} of a weight with {} rows", spec.out));
+        let Some(row) = row.checked_sub(spec.start).filter(|&row| row < w.out) else { continue };
+        for (block, (words, line)) in w.row(row).iter().zip(line.chunks_mut(BLOCK)).enumerate() {
+            let s = w.scale(row, block);
             let q: [i8; BLOCK] = bytemuck::cast(*words);
-            let keep = BLOCK.min(end - rows.len());
-            rows.extend(q[..keep].iter().map(|&q| f32::from(q) * s));
+            for (to, q) in line.iter_mut().zip(q) {
+                *to = f32::from(q) * s;
+            }
         }
     }
-    rows
 }
 
 fn many_rows(x: &[f32], rows: usize, w: &impl Panels) -> Vec<f32> {

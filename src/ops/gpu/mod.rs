@@ -21,7 +21,7 @@ use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 
 use self::shader::{Shader, spread};
-use super::linear::Spec;
+use super::linear::{Rows, Spec};
 use super::{Attention, Norm, Ops, Rotate, Unroll};
 use crate::quant::block::blocks;
 use crate::quant::tensor::BLOCK_WORDS;
@@ -51,19 +51,20 @@ impl Ops for Cube {
     }
 
     fn gather_q8_op(
+        into: FloatTensor<Self>,
         ids: IntTensor<Self>,
         packed: IntTensor<Self>,
         scale: IntTensor<Self>,
-        inputs: usize,
+        spec: Rows,
     ) -> FloatTensor<Self> {
-        let [count, out] = [ids.meta.shape()[0], packed.meta.shape()[0]];
-        let (packed, scale) = (into_contiguous(packed), into_contiguous(scale));
+        let Rows { inputs, out, start } = spec;
+        let [count, rows] = [ids.meta.shape()[0], packed.meta.shape()[0]];
+        let [ids, packed, scale] = [ids, packed, scale].map(into_contiguous);
         let blocks = blocks(inputs);
-        let y = empty_like(&ids, &[count, inputs]);
-        let sizes = [count, out, inputs, blocks * BLOCK_WORDS, blocks.div_ceil(2)];
+        let sizes = [count, out, inputs, blocks * BLOCK_WORDS, blocks.div_ceil(2), start, rows];
         let groups = spread(count * inputs.div_ceil(4));
-        launch(plain::gather(), groups, &[&into_contiguous(ids), &packed, &scale, &y], &sizes);
-        y
+        launch(plain::gather(), groups, &[&ids, &packed, &scale, &into], &sizes);
+        into
     }
 
     fn unroll_op(x: FloatTensor<Self>, unroll: Unroll) -> FloatTensor<Self> {

@@ -3,7 +3,7 @@
 use super::linear::UNPACK;
 use super::shader::{Shader, bindings};
 
-/// Row look-up: a thread decodes one word, four values.
+/// Row look-up in a part of a weight: a thread decodes one word, four values.
 pub fn gather() -> Shader {
     Shader::plain("q8_gather", |_| {
         let bindings = bindings(&[("ids", "i32"), ("packed", "u32"), ("scale", "u32")]);
@@ -47,7 +47,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     let n = thread / words;
     if (n >= count) { return; }
     let word = thread % words;
-    let row = u32(clamp(ids[n], 0, i32(out) - 1));
+    // The part begins at row sizes[5]; what lies before it wraps to something no weight is as large as.
+    let row = u32(clamp(ids[n], 0, i32(out) - 1)) - sizes[5];
+    if (row >= sizes[6]) { return; }
     let block = word / 8u;
     let pair = unpack2x16float(scale[row * scale_words + block / 2u]);
     let s = select(pair.x, pair.y, (block & 1u) == 1u);

@@ -4,18 +4,20 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Take};
 use std::path::Path;
 
+use super::Folders;
 use super::connection::{Answer, Body, Request};
 use super::range::Range;
 use super::resource::{Refusal, Resource};
 
-/// Answers `request` with a file in `folder`, a part of it, or a refusal.
-pub fn answer(folder: &Path, request: &Request) -> Answer {
+/// Answers `request` with a file in one of `folders`, a part of it, or a refusal.
+pub fn answer(folders: &Folders, request: &Request) -> Answer {
     if !matches!(request.method.as_str(), "GET" | "HEAD") {
         let mut refusal = Answer::refusal("405 Method Not Allowed", "only GET and HEAD");
         refusal.headers.push(("Allow", "GET, HEAD".into()));
         return refusal;
     }
-    let resource = match Resource::find(folder, &request.target) {
+    let (folder, url) = folders.of(&request.target);
+    let resource = match Resource::find(folder, url) {
         Ok(resource) => resource,
         Err(refusal @ Refusal::BadPath) => return Answer::refusal("400 Bad Request", &refusal.to_string()),
         Err(refusal @ Refusal::Missing) => return Answer::refusal("404 Not Found", &refusal.to_string()),

@@ -129,3 +129,24 @@ fn a_connection_serves_several_requests() {
         assert_eq!(text.matches("HTTP/1.1 404").count(), 1, "{text}");
     });
 }
+
+#[test]
+fn a_bundle_lies_beside_the_page_and_leads_nowhere_else() {
+    let place = tempfile::tempdir().unwrap();
+    let (page, bundle) = (place.path().join("page"), place.path().join("big"));
+    for folder in [&page, &bundle] {
+        fs::create_dir(folder).unwrap();
+    }
+    fs::write(page.join("index.html"), "page").unwrap();
+    fs::write(page.join("bundle.html"), "page's own").unwrap();
+    fs::write(bundle.join("manifest.json"), "{}").unwrap();
+    let mut site = Site::open(&page, 0).unwrap();
+    assert!(site.add_bundle(Path::new("/nowhere")).unwrap_err().to_string().contains("/nowhere"));
+    site.add_bundle(&bundle).unwrap();
+    let address = site.address;
+    thread::spawn(move || site.serve());
+    assert_eq!(ask(address, "GET /bundle/manifest.json", "").1, b"{}");
+    assert_eq!(ask(address, "GET /bundle.html", "").1, b"page's own");
+    assert!(ask(address, "GET /bundle/../page/index.html", "").0.starts_with("http/1.1 400"));
+    assert!(ask(address, "GET /manifest.json", "").0.starts_with("http/1.1 404"));
+}

@@ -1,0 +1,75 @@
+//! What the public checkpoints are, and what their `config.json` leaves unsaid.
+//!
+//! Sources: `models/modeling_showo.py`, `models/phi.py` and `models/modeling_magvitv2.py` of showlab/Show-o, and the
+//! configurations of microsoft/phi-1_5 and openai/clip-vit-base-patch32.
+
+use showo::config::{MagvitConfig, ShowoConfig, SpecialTokens};
+
+/// The tokens that UniversalPrompting adds to the language model's vocabulary, in the order in which they get their
+/// ids (`training/prompting_utils.py`: the padding token first, then `special_tokens`).
+pub const ADDED_TOKENS: [&str; 10] =
+    ["[PAD]", "<|soi|>", "<|eoi|>", "<|sov|>", "<|eov|>", "<|t2i|>", "<|mmu|>", "<|t2v|>", "<|v2v|>", "<|lvg|>"];
+
+/// Show-o over Phi-1.5 with another vocabulary, codebook or picture.
+///
+/// The public configuration names Phi-1.5 and gives only the sizes that are this function's parameters. `phi.py` sets
+/// `qk_layernorm` whatever Phi's own configuration says; 128 is `max_seq_length` of the public demo configurations.
+pub fn phi_1_5(llm_vocab_size: usize, codebook_size: usize, num_vq_tokens: usize) -> ShowoConfig {
+    let added = |index: usize| id(llm_vocab_size.saturating_add(index));
+    let vocab_size = llm_vocab_size.saturating_add(ADDED_TOKENS.len()).saturating_add(codebook_size).saturating_add(1);
+    ShowoConfig {
+        hidden_size: 2_048,
+        num_hidden_layers: 24,
+        num_attention_heads: 32,
+        intermediate_size: 8_192,
+        partial_rotary_factor: 0.5,
+        rope_theta: 10_000.0,
+        layer_norm_eps: 1e-5,
+        qk_layernorm: true,
+        vocab_size,
+        llm_vocab_size,
+        num_new_special_tokens: ADDED_TOKENS.len(),
+        codebook_size,
+        num_vq_tokens,
+        max_text_len: 128,
+        special_tokens: SpecialTokens { pad: added(0), soi: added(1), eoi: added(2), t2i: added(5) },
+        bos: 50_256,
+        eos: 50_256,
+        mask_token_id: id(vocab_size - 1),
+    }
+}
+
+/// An id; one that does not fit contradicts the vocabulary, which the configuration's own check says.
+fn id(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX)
+}
+
+/// MAGVIT-v2 for pictures of this side. Its public configuration is empty: everything is in the code's defaults.
+pub fn magvit_v2(resolution: usize) -> MagvitConfig {
+    MagvitConfig {
+        ch: 128,
+        z_channels: 13,
+        resolution,
+        encoder_ch_mult: vec![1, 2, 2, 4, 4],
+        decoder_ch_mult: vec![1, 1, 2, 2, 4],
+        encoder_num_res_blocks: vec![4, 3, 4, 3, 4],
+        decoder_num_res_blocks: vec![4, 4, 3, 4, 3],
+        // Picture sides, of which none is 5: the public network attends in its middle only.
+        attn_resolutions: vec![5],
+        group_norm_groups: 32,
+        group_norm_eps: 1e-6,
+    }
+}
+
+/// Why a tensor of a public checkpoint stays out of the bundle, if it does: what the network computes from its
+/// configuration, and what does not take part in drawing.
+pub fn left_out(kind: &str, name: &str) -> Option<&'static str> {
+    match kind {
+        "showo" if name.ends_with(".rotary_emb.inv_freq") => Some("the network computes it"),
+        // Of the variants that read pictures with CLIP (`w_clip_vit`).
+        "showo" if name.starts_with("mm_projector.") => Some("it serves understanding pictures, not drawing"),
+        "magvit" if matches!(name, "quantize.embedding" | "quantize.power_vals") => Some("the network computes it"),
+        "clip" if name.ends_with(".embeddings.position_ids") => Some("the network computes it"),
+        _ => None,
+    }
+}

@@ -1,0 +1,53 @@
+//! `probe`: the guided logits of one forward, as numbers to compare other devices and builds with.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::Args;
+use showo::bundle::{Bundle, FolderReader, block_on};
+use showo::decode::sampling::read_floats;
+use showo::models::{LoadError, Models};
+use showo::probe::Probe;
+use showo::session::SessionError;
+
+use crate::device::DeviceName;
+use crate::failure::Failure;
+use crate::generate::write;
+use crate::progress::LoadBar;
+
+/// What `probe` asks for.
+#[derive(Args)]
+pub struct Options {
+    /// The bundle's folder
+    #[arg(long, value_name = "DIR")]
+    bundle: PathBuf,
+    /// What would be drawn
+    #[arg(long)]
+    prompt: String,
+    /// Where the logits go: f32, little-endian, a row of the codebook's columns for each image position
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Who computes
+    #[arg(long, value_enum, default_value = "cpu")]
+    device: DeviceName,
+}
+
+pub fn run(options: &Options) -> Result<(), Failure> {
+    let place = options.device.open()?;
+    let mut bar = LoadBar::new();
+    let begin = Instant::now();
+    let models = block_on(async {
+        let bundle = Bundle::open(FolderReader::new(&options.bundle)).await.map_err(LoadError::from)?;
+        Models::load(&bundle, &place, &mut |progress| bar.report(progress)).await
+    })?;
+    bar.finish();
+    println!("load: {:.1} s, {:.0} MB of weights", begin.elapsed().as_secs_f64(), models.device_bytes() as f64 / 1e6);
+
+    let begin = Instant::now();
+    let probe = Probe::new(&models, &options.prompt).map_err(SessionError::from)?;
+    println!("prompt: {:.1} s", begin.elapsed().as_secs_f64());
+    let begin = Instant::now();
+    let logits = block_on(read_floats(probe.logits())).map_err(|error| Failure::Device(error.to_string()))?;
+    println!("forward: {:.1} s", begin.elapsed().as_secs_f64());
+    write(&options.out, &logits.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<_>>())
+}

@@ -1,0 +1,136 @@
+// `cargo xtask bench full-size`: a bundle streams into the page's worker, one guided forward is computed there, and its
+// logits are compared with the native ones.
+//
+// node bench_full_size.mjs BUNDLE PROMPT NATIVE_LOGITS
+
+import { readFile } from "node:fs/promises";
+
+import { launch } from "./browser.mjs";
+import { serve } from "./server.mjs";
+import { DIST } from "./places.mjs";
+
+/** The engine's memory at its highest: 192 MB. */
+const MOST_HEAP_BYTES = 192e6;
+/** ‖browser − native‖₂ / ‖native‖₂ over all logits. */
+const FARTHEST = 2e-2;
+/** Between two words about the progress. */
+const PAUSE_MS = 15_000;
+
+const [bundle, prompt, native_file] = process.argv.slice(2);
+const native = floats(await readFile(native_file));
+const site = await serve(DIST, bundle);
+// A product of full size keeps a software device busy for longer than the browser's patience with a graphics process.
+const browser = await launch("webgpu", ["--disable-gpu-watchdog"]);
+try {
+  const page = await browser.newPage();
+  page.on("pageerror", (error) => console.error(`page: ${error.message}`));
+  page.on("console", (message) => message.type() === "error" && console.error(`page: ${message.text()}`));
+  // The small layout loads nothing by itself.
+  await page.goto(`${site.address}?embed`);
+
+  await page.evaluate(() => {
+    const worker = new Worker("worker.js", { type: "module" });
+    /** @type {any} */
+    const bench = { worker, progress: null, waiting: null };
+    /** @type {any} */ (window).bench = bench;
+    worker.addEventListener("message", ({ data }) => {
+      if (data.type === "progress") bench.progress = data;
+      if (data.type === "error" || data.type === "fault") bench.waiting?.reject(new Error(data.error?.message ?? data.message));
+      if (data.type === bench.waiting?.type) bench.waiting.resolve(data);
+    });
+    worker.addEventListener("error", (event) => bench.waiting?.reject(new Error(event.message)));
+    bench.ask = (/** @type {any} */ request, /** @type {string} */ type) => new Promise((resolve, reject) => {
+      bench.waiting = { type, resolve, reject };
+      worker.postMessage(request);
+    });
+  });
+  const worker = page.workers()[0] ?? (await page.waitForEvent("worker"));
+  // What the device has been given, and what it has done of that.
+  await worker.evaluate(() => {
+    const scope = /** @type {any} */ (self);
+    scope.submitted = { given: 0, done: 0 };
+    const { prototype } = scope.GPUQueue;
+    const submit = prototype.submit;
+    prototype.submit = function (/** @type {any} */ buffers) {
+      submit.call(this, buffers);
+      scope.submitted.given += 1;
+      this.onSubmittedWorkDone().then(() => { scope.submitted.done += 1; });
+    };
+  });
+
+  const loading = say(async () => {
+    const progress = await page.evaluate(() => /** @type {any} */ (window).bench.progress);
+    if (!progress) return "starting";
+    return `${progress.phase}: ${megabytes(progress.bytes_done)} of ${megabytes(progress.bytes_total)} from the ${progress.source}`;
+  });
+  const begin = performance.now();
+  const ready = await page.evaluate(() => /** @type {any} */ (window).bench.ask({ type: "load", bundle: "bundle/", device: "auto" }, "ready"));
+  const load_seconds = (performance.now() - begin) / 1000;
+  loading();
+  console.log(`${ready.device.words}: loaded in ${load_seconds.toFixed(1)} s`);
+  if (ready.device.kind !== "webgpu") throw new Error("the browser offers no WebGPU");
+
+  const computing = say(async () => {
+    const { given, done } = await worker.evaluate(() => /** @type {any} */ (self).submitted);
+    return `forward: ${done} of ${given} submissions`;
+  });
+  const before = performance.now();
+  const { logits, memory } = await page.evaluate(async (prompt) => {
+    const { logits, memory } = await /** @type {any} */ (window).bench.ask({ type: "probe", prompt }, "probe");
+    const reader = new FileReader();
+    const read = new Promise((resolve) => reader.addEventListener("load", resolve));
+    reader.readAsDataURL(new Blob([logits]));
+    await read;
+    return { logits: /** @type {string} */ (reader.result).split(",")[1], memory };
+  }, prompt);
+  const forward_seconds = (performance.now() - before) / 1000;
+  computing();
+
+  const { distance, largest } = compare(floats(Buffer.from(logits, "base64")), native);
+  const goals = [
+    ["peak of the engine’s memory", megabytes(memory.heap_bytes), megabytes(MOST_HEAP_BYTES), memory.heap_bytes <= MOST_HEAP_BYTES],
+    ["logits’ relative distance from native", distance.toExponential(2), FARTHEST.toExponential(0), distance <= FARTHEST],
+  ];
+  console.table([
+    { what: "bundle", value: megabytes(ready.model.shards_bytes) },
+    { what: "load", value: `${load_seconds.toFixed(1)} s` },
+    { what: "weights on the device", value: megabytes(memory.device_bytes) },
+    { what: "one guided forward, prompt included", value: `${forward_seconds.toFixed(1)} s` },
+    { what: "largest difference of a logit", value: largest.toExponential(2) },
+    ...goals.map(([what, value, most, met]) => ({ what, value, goal: `at most ${most}`, met })),
+  ]);
+  if (goals.some(([, , , met]) => !met)) process.exitCode = 1;
+} finally {
+  await browser.close();
+  site.close();
+}
+
+/** Says how far it is, now and then; the answer ends it. @param {() => Promise<string>} words */
+function say(words) {
+  const timer = setInterval(() => words().then(console.log, () => {}), PAUSE_MS);
+  return () => clearInterval(timer);
+}
+
+/** @param {Buffer} bytes */
+function floats(bytes) {
+  return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
+}
+
+/** @param {Float32Array} got @param {Float32Array} wanted */
+function compare(got, wanted) {
+  if (got.length !== wanted.length) throw new Error(`the browser gives ${got.length} logits, the native engine ${wanted.length}`);
+  let [off, norm, largest] = [0, 0, 0];
+  for (let index = 0; index < got.length; index += 1) {
+    const difference = got[index] - wanted[index];
+    off += difference ** 2;
+    norm += wanted[index] ** 2;
+    largest = Math.max(largest, Math.abs(difference));
+  }
+  // A NaN anywhere makes the distance NaN, which is within no limit.
+  return { distance: Math.sqrt(off / norm), largest };
+}
+
+/** @param {number} bytes */
+function megabytes(bytes) {
+  return `${(bytes / 1e6).toFixed(0)} MB`;
+}
