@@ -183,7 +183,7 @@ async function kept_of(store, address, expected_bytes) {
 async function* kept_pieces(store, address, end, download) {
   while (download.received < end) {
     const response = await store?.match(piece_address(address, download.received));
-    const bytes = new Uint8Array((await response?.arrayBuffer()) ?? 0);
+    const bytes = new Uint8Array((await response?.arrayBuffer()) ?? new ArrayBuffer(0));
     if (bytes.length !== Math.min(PIECE_BYTES, end - download.received)) {
       // The browser has made room in the meantime.
       await forget_shard(address);

@@ -10,6 +10,7 @@ use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Device, Tensor, TensorData};
 use half::f16;
 
+use crate::ops;
 use crate::quant::{PART_BYTES, Q8Builder, Q8Tensor, QuantError, block};
 
 /// Why a network could not be built.
@@ -237,6 +238,7 @@ impl Weights {
             let values = if wanted.len() == values.len() { values } else { values[wanted].to_vec() };
             let count = values.len();
             parts.push(Tensor::from_data(TensorData::new(values, [count]), &device));
+            ops::uploaded(&device, 4 * count);
         }
         Ok(())
     }

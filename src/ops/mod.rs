@@ -102,6 +102,18 @@ pub fn available(device: &Device) -> bool {
     !device.is_autodiff()
 }
 
+/// Uploads of at least this many bytes go to the device at once.
+const LARGE_UPLOAD: usize = 256 << 10;
+
+/// To be called after an upload. A GPU's queue keeps what is to be written in this program's memory until dozens of
+/// writes have come together; of large ones that would be hundreds of megabytes.
+pub(crate) fn uploaded(device: &Device, bytes: usize) {
+    if bytes >= LARGE_UPLOAD {
+        // A device that fails here fails again where its results are read, and that is where it is said.
+        let _ = device.flush();
+    }
+}
+
 /// The dispatched form of a tensor that may be absent.
 fn or_else<const D: usize>(
     tensor: Option<burn::tensor::Tensor<D>>,

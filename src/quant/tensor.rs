@@ -251,8 +251,10 @@ impl Rows {
             return;
         }
         let words = std::mem::take(&mut self.words);
+        let bytes = 4 * words.len();
         let data = TensorData::new(words, [std::mem::take(&mut self.filled), self.to / 4]);
         // The dtype is named because the CPU backend's own integer is 64 bits wide.
         self.parts.push(Tensor::from_data(data, (device, DType::I32)));
+        ops::uploaded(device, bytes);
     }
 }

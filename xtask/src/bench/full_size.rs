@@ -36,8 +36,9 @@ pub struct Options {
 /// # Errors
 /// A step that fails, or a goal that is missed.
 pub fn run(places: &Places, options: &Options) -> Result<()> {
-    // As the tests build them, so that burn is compiled once.
-    command::run(cargo(places).args(["build", "--quiet", "--workspace", "--release", "--bins"]))
+    // With the whole workspace's features, as the tests build them, so that burn is compiled once.
+    let native = ["--bin", "showo", "--bin", "quantize"];
+    command::run(cargo(places).args(["build", "--quiet", "--workspace", "--release"]).args(native))
         .context("the native commands that the browser is compared with")?;
     let bundle = match &options.bundle {
         Some(bundle) => bundle.clone(),
