@@ -3,7 +3,7 @@
 //! The tile's loops are written out here rather than in WGSL: a shader compiler that does not unroll them would move the
 //! sums from registers to memory.
 
-use super::shader::{MAX_GROUPS, Shader, activate, bindings, line};
+use super::shader::{ACTIVATE, MAX_GROUPS, Shader, bindings, line};
 use crate::ops::linear::Spec;
 
 /// What the weight is made of.
@@ -51,12 +51,17 @@ pub fn linear(rows: usize, kind: Kind, spec: &Spec) -> (Tile, Shader) {
         2 => Tile { rows: 2, outs: 4, group: [64, 1] },
         3..=4 => Tile { rows: 4, outs: 4, group: [64, 1] },
         5..=8 => Tile { rows: 8, outs: 8, group: [64, 1] },
-        9..=32 => Tile { rows: 8, outs: 8, group: [16, 4] },
-        _ => Tile { rows: 8, outs: 8, group: [8, 8] },
+        _ => Tile { rows: 8, outs: 8, group: [16, 4] },
     };
-    let flags = u32::from(spec.bias) | u32::from(spec.residual) << 1 | u32::from(spec.plane.is_some()) << 2;
-    let variant = [tile.rows as u32, tile.outs as u32, kind as u32, flags | spec.activation.number() << 3];
+    let variant = [tile.rows as u32, tile.outs as u32, kind as u32, 0];
     (tile, Shader { name: "linear", variant, group: tile.group, write: source })
+}
+
+/// What follows the product, as the shader reads it: whether there is a bias, a residual, and the activation's number.
+///
+/// Not a part of the text: each text costs a software adapter half a second and more before the first step.
+pub fn flags(spec: &Spec) -> usize {
+    usize::from(spec.bias) | usize::from(spec.residual) << 1 | (spec.activation.number() as usize) << 2
 }
 
 /// Four int8 of a word, the first in the lowest byte.
@@ -67,21 +72,15 @@ fn unpack(word: u32) -> vec4<f32> {
 }
 ";
 
-fn source([tile_rows, tile_outs, kind, flags]: [u32; 4]) -> String {
+fn source([tile_rows, tile_outs, kind, _]: [u32; 4]) -> String {
     let kind = [Kind::Q8, Kind::F32x4, Kind::F32][kind as usize];
-    let (bias, residual, plane) = (flags & 1 != 0, flags & 2 != 0, flags & 4 != 0);
     let mut read = match kind {
         Kind::Q8 => vec![("x", "vec4<f32>"), ("packed", "vec4<u32>"), ("scale", "u32")],
         Kind::F32x4 => vec![("x", "vec4<f32>"), ("w", "vec4<f32>")],
         Kind::F32 => vec![("x", "f32"), ("w", "f32")],
     };
-    if bias {
-        read.push(("bias", "f32"));
-    }
-    if residual {
-        read.push(("residual", "f32"));
-    }
-    let mut s = format!("{UNPACK}{}{}", activate(flags >> 3), bindings(&read));
+    read.extend([("bias", "f32"), ("residual", "f32")]);
+    let mut s = format!("{UNPACK}{ACTIVATE}{}", bindings(&read));
     s.push_str(&format!(
         "
 @compute @workgroup_size(GROUP)
@@ -112,23 +111,32 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {{
         Kind::Q8 => sum_q8(&mut s, tile_rows, tile_outs),
         Kind::F32x4 | Kind::F32 => sum_f32(&mut s, tile_rows, tile_outs, kind == Kind::F32x4),
     }
-    for r in 0..tile_rows {
-        line(&mut s, format_args!("    if (row + {r}u < rows) {{"));
-        if plane {
-            line(&mut s, format_args!("        let pixel = (row + {r}u) % sizes[6];"));
-            line(&mut s, format_args!("        let at = (row + {r}u - pixel) * out + col * sizes[6] + pixel;"));
-        } else {
-            line(&mut s, format_args!("        let at = (row + {r}u) * out + col;"));
-        }
-        for o in 0..tile_outs {
-            let at = if plane { format!("at + {o}u * sizes[6]") } else { format!("at + {o}u") };
-            let biased = if bias { format!("a{r}_{o} + bias[col + {o}u]") } else { format!("a{r}_{o}") };
-            let added = if residual { format!(" + residual[{at}]") } else { String::new() };
-            line(&mut s, format_args!("        if (col + {o}u < out) {{ y[{at}] = activate({biased}){added}; }}"));
-        }
-        line(&mut s, format_args!("    }}"));
-    }
-    line(&mut s, format_args!("}}"));
+    let sums: Vec<String> = (0..tile_rows).flat_map(|r| (0..tile_outs).map(move |o| format!("a{r}_{o}"))).collect();
+    // In loops, and with one formula for both layouts (a plane of one pixel is a row): written out, this part would be
+    // most of the text.
+    s.push_str(&format!(
+        "
+    var sums = array<f32, {count}>({sums});
+    let pixels = sizes[6];
+    let flags = sizes[7];
+    for (var r = 0u; r < {tile_rows}u; r++) {{
+        if (row + r >= rows) {{ break; }}
+        let pixel = (row + r) % pixels;
+        for (var o = 0u; o < {tile_outs}u; o++) {{
+            if (col + o >= out) {{ break; }}
+            let at = (row + r - pixel) * out + (col + o) * pixels + pixel;
+            var value = sums[r * {tile_outs}u + o];
+            if ((flags & 1u) != 0u) {{ value += bias[col + o]; }}
+            value = activate(value, flags >> 2u);
+            if ((flags & 2u) != 0u) {{ value += residual[at]; }}
+            y[at] = value;
+        }}
+    }}
+}}
+",
+        count = sums.len(),
+        sums = sums.join(", "),
+    ));
     s
 }
 

@@ -130,8 +130,8 @@ impl Ops for Cube {
         let Norm { length, inner, channels, epsilon, activation } = spec;
         let y = empty_like(&x, x.meta.shape());
         let runs = y.meta.shape().num_elements() / length;
-        let (shader, groups) = norm::norm(length, runs, activation);
-        let sizes = [runs, length, inner, channels, epsilon.to_bits() as usize];
+        let (shader, groups) = norm::norm(length, runs);
+        let sizes = [runs, length, inner, channels, epsilon.to_bits() as usize, activation.number() as usize];
         let [x, weight, bias] = [x, weight, bias].map(into_contiguous);
         launch(shader, groups, &[&x, &weight, &bias, &y], &sizes);
         y
@@ -169,7 +169,8 @@ impl Ops for Cube {
     }
 }
 
-/// `x` and the weight's tensors are bound first, then bias and residual where there are any, then the result.
+/// `x` and the weight's tensors are bound first, then bias and residual, then the result. A bias or a residual that is
+/// absent is some other tensor, as in [`Ops`], and not read.
 fn launch_linear(
     x: CubeTensor,
     kind: linear::Kind,
@@ -190,11 +191,12 @@ fn launch_linear(
         blocks.div_ceil(2),
         spec.inputs,
         spec.plane.unwrap_or(1),
+        linear::flags(spec),
     ];
     let x = into_contiguous(x);
-    let (bias, residual) = (spec.bias.then(|| into_contiguous(bias)), spec.residual.then(|| into_contiguous(residual)));
-    let tensors: Vec<&CubeTensor> =
-        [&x].into_iter().chain(&weight).chain(bias.as_ref()).chain(residual.as_ref()).chain([&y]).collect();
+    let bias = if spec.bias { into_contiguous(bias) } else { x.clone() };
+    let residual = if spec.residual { into_contiguous(residual) } else { x.clone() };
+    let tensors: Vec<&CubeTensor> = [&x].into_iter().chain(&weight).chain([&bias, &residual, &y]).collect();
     launch(shader, tile.groups(rows, spec.out), &tensors, &sizes);
     y
 }

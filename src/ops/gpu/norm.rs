@@ -1,29 +1,28 @@
 //! Normalization: a thread a run where runs are short, a group a run where they are long.
 
-use super::shader::{Shader, activate, bindings, rows, spread};
-use crate::ops::Activation;
+use super::shader::{ACTIVATE, Shader, bindings, rows, spread};
 
 /// Runs up to this long are one thread's: the sums of a group cost more than they save.
 const SHORT: usize = 512;
 
 /// The shader for runs of `length` values, and its groups.
-pub fn norm(length: usize, runs: usize, activation: Activation) -> (Shader, [u32; 2]) {
+pub fn norm(length: usize, runs: usize) -> (Shader, [u32; 2]) {
     let long = length > SHORT;
-    let variant = [u32::from(long), activation.number(), 0, 0];
+    let variant = [u32::from(long), 0, 0, 0];
     let groups = if long { rows(runs) } else { spread(runs) };
     (Shader { variant, ..Shader::plain("norm", source) }, groups)
 }
 
-fn source([long, activation, ..]: [u32; 4]) -> String {
+fn source([long, ..]: [u32; 4]) -> String {
     let bindings = bindings(&[("x", "f32"), ("weight", "f32"), ("bias", "f32")]);
     let body = if long == 0 { SHORT_RUNS } else { LONG_RUNS };
-    format!("{bindings}{}{WRITE}{body}", activate(activation))
+    format!("{bindings}{ACTIVATE}{WRITE}{body}")
 }
 
 const WRITE: &str = "
 fn write(at: u32, mean: f32, scale: f32) {
     let channel = at / sizes[2] % sizes[3];
-    y[at] = activate((x[at] - mean) * scale * weight[channel] + bias[channel]);
+    y[at] = activate((x[at] - mean) * scale * weight[channel] + bias[channel], sizes[5]);
 }
 ";
 

@@ -67,7 +67,7 @@ pub fn line(s: &mut String, text: std::fmt::Arguments) {
 }
 
 impl Activation {
-    /// A number that names it in a variant.
+    /// A number that names it in shaders.
     pub fn number(self) -> u32 {
         match self {
             Self::None => 0,
@@ -78,12 +78,14 @@ impl Activation {
     }
 }
 
-/// The function `activate` for an activation's number.
-pub fn activate(number: u32) -> &'static str {
-    match number {
-        1 => "fn activate(x: f32) -> f32 { return x / (1.0 + exp(-1.5957691 * (x + 0.044715 * x * x * x))); }\n",
-        2 => "fn activate(x: f32) -> f32 { return x / (1.0 + exp(-1.702 * x)); }\n",
-        3 => "fn activate(x: f32) -> f32 { return x / (1.0 + exp(-x)); }\n",
-        _ => "fn activate(x: f32) -> f32 { return x; }\n",
+/// The function `activate`, which takes an activation's number.
+pub const ACTIVATE: &str = "
+fn activate(x: f32, number: u32) -> f32 {
+    switch number {
+        case 1u: { return x / (1.0 + exp(-1.5957691 * (x + 0.044715 * x * x * x))); }
+        case 2u: { return x / (1.0 + exp(-1.702 * x)); }
+        case 3u: { return x / (1.0 + exp(-x)); }
+        default: { return x; }
     }
 }
+";
