@@ -26,7 +26,7 @@ function casesOf(folder) {
 /** Runs in the page. @param {{ path: string, name: string, device: string }} asked */
 async function checkInPage({ path, name, device }) {
   const engine = /** @type {any} */ (await import(/** @type {any} */ ("./showo.js")));
-  await engine.default();
+  await engine.default({ module_or_path: fetch("./showo_bg.wasm") });
   const bytes = async (/** @type {string} */ suffix) => {
     const answer = await fetch(`${path}${name}${suffix}`);
     if (!answer.ok && suffix === ".weights.safetensors") return new Uint8Array();
