@@ -304,6 +304,28 @@ fn pickles_with_anything_but_tensors_are_refused_and_not_run() {
     ] {
         says(&refused(broken), &["pickle"]);
     }
+    let mut pickle = support::Pickle::new();
+    pickle.raw(b"}(");
+    for _ in 0..2 {
+        pickle.text("w");
+        pickle.tensor("FloatStorage", 0, 4, 0, &[4]);
+    }
+    pickle.raw(b"u.");
+    says(&refused(&pickle.bytes), &["w is there twice"]);
+    // Short programs that name long things again and again: what is copied is short.
+    let mut pickle = support::Pickle::new();
+    pickle.strided("FloatStorage", 0, 4, 0, &[1; 9], &[1; 9]);
+    pickle.raw(b".");
+    says(&refused(&pickle.bytes), &["more than 8 dimensions"]);
+    let mut pickle = support::Pickle::new();
+    pickle.raw(b"(");
+    pickle.text("storage");
+    pickle.global("torch", "FloatStorage");
+    pickle.text(&"k".repeat(1 << 20));
+    pickle.text("cpu");
+    pickle.int(4);
+    pickle.raw(b"tQ.");
+    says(&refused(&pickle.bytes), &["a storage is not named as PyTorch names it"]);
     // Nested a million times: no recursion to overflow.
     let mut deep = vec![0x80, 2, b')'];
     deep.resize(1_000_000, 0x85);

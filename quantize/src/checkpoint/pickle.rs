@@ -5,12 +5,16 @@
 //! asks for is refused by its name. Format: `pickletools.py` of CPython; layout of tensors: `torch/_utils.py` and
 //! `torch/serialization.py` of PyTorch.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use showo::bundle::header::Dtype;
 
 /// Longest pickle that is read, in bytes; a state dict of a thousand tensors takes a hundred thousand.
 pub const MAX_BYTES: u64 = 16 << 20;
+
+/// More dimensions than any weight has. A pickle can name one list of sizes again and again: what is copied for each
+/// tensor must be short.
+const MAX_DIMENSIONS: usize = 8;
 
 /// A pickle that is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -103,16 +107,31 @@ struct Machine {
     tuples: Vec<Vec<Value>>,
     lists: Vec<Vec<Value>>,
     dicts: Vec<Vec<(Value, Value)>>,
-    storages: Vec<(String, Dtype, u64)>,
-    tensors: Vec<Tensor>,
+    storages: Vec<Storage>,
+    tensors: Vec<View>,
 }
 
-/// The tensors of a state dict by name, in the file's order; also where the dictionary lies under `state_dict` or
-/// `model` in another one.
+/// A storage, its name an index into the texts.
+#[derive(Debug, Clone, Copy)]
+struct Storage {
+    key: usize,
+    dtype: Dtype,
+    elements: u64,
+}
+
+/// A tensor over one of the storages.
+struct View {
+    storage: usize,
+    offset: u64,
+    shape: Vec<usize>,
+    strides: Vec<usize>,
+}
+
+/// The tensors of a state dict by name; also where the dictionary lies under `state_dict` or `model` in another one.
 ///
 /// # Errors
 /// A [`PickleError`]; whatever is named by it was not run.
-pub fn state_dict(bytes: &[u8]) -> Result<Vec<(String, Tensor)>, PickleError> {
+pub fn state_dict(bytes: &[u8]) -> Result<BTreeMap<String, Tensor>, PickleError> {
     let mut machine = Machine::default();
     let top = machine.run(bytes)?;
     let Value::Dict(mut dict) = top else {
@@ -125,16 +144,17 @@ pub fn state_dict(bytes: &[u8]) -> Result<Vec<(String, Tensor)>, PickleError> {
             break;
         }
     }
-    machine.dicts[dict]
-        .iter()
-        .map(|&(key, value)| {
-            let name = machine.text(key).ok_or_else(|| malformed("a key is not a text"))?;
-            match value {
-                Value::Tensor(index) => Ok((name.to_string(), machine.tensors[index].clone())),
-                _ => Err(malformed(format!("{name} is not a tensor"))),
-            }
-        })
-        .collect()
+    let mut tensors = BTreeMap::new();
+    for &(key, value) in &machine.dicts[dict] {
+        let name = machine.text(key).ok_or_else(|| malformed("a key is not a text"))?;
+        let Value::Tensor(tensor) = value else {
+            return Err(malformed(format!("{name} is not a tensor")));
+        };
+        if tensors.insert(name.to_string(), machine.tensor(tensor)).is_some() {
+            return Err(malformed(format!("{name} is there twice")));
+        }
+    }
+    Ok(tensors)
 }
 
 fn malformed(problem: impl Into<String>) -> PickleError {
@@ -357,14 +377,19 @@ impl Machine {
     fn storage(&mut self) -> Result<(), PickleError> {
         let wrong = || malformed("a storage is not named as PyTorch names it");
         let Value::Tuple(id) = self.pop()? else { return Err(wrong()) };
-        let [kind, Value::Global(Global::Storage(dtype)), key, _, Value::Int(elements)] = self.tuples[id][..] else {
-            return Err(wrong());
-        };
-        let (Some("storage"), Some(key), Ok(elements)) = (self.text(kind), self.text(key), u64::try_from(elements))
+        let [kind, Value::Global(Global::Storage(dtype)), Value::Text(key), _, Value::Int(elements)] =
+            self.tuples[id][..]
         else {
             return Err(wrong());
         };
-        self.storages.push((key.to_string(), dtype, elements));
+        let (Some("storage"), Ok(elements)) = (self.text(kind), u64::try_from(elements)) else {
+            return Err(wrong());
+        };
+        // PyTorch numbers its storages. A long name would be copied for each of its tensors.
+        if self.texts[key].len() > 64 {
+            return Err(wrong());
+        }
+        self.storages.push(Storage { key, dtype, elements });
         self.stack.push(Value::Storage(self.storages.len() - 1));
         Ok(())
     }
@@ -374,15 +399,13 @@ impl Machine {
         let (Value::Global(function), Value::Tuple(arguments)) = (function, arguments) else {
             return Err(malformed("something that is no function is called"));
         };
-        let arguments = self.tuples[arguments].clone();
-        match (function, &arguments[..]) {
+        match (function, &self.tuples[arguments][..]) {
             (Global::OrderedDict, []) => self.dict(),
             // (storage, offset, sizes, strides, requires_grad, hooks, …)
             (Global::RebuildTensor, &[Value::Storage(storage), Value::Int(offset), sizes, strides, ..]) => {
-                let (key, dtype, storage) = self.storages[storage].clone();
                 let offset = u64::try_from(offset).map_err(|_| malformed("a tensor begins before its storage"))?;
                 let (shape, strides) = (self.sizes(sizes)?, self.sizes(strides)?);
-                self.tensors.push(Tensor { key, dtype, storage, offset, shape, strides });
+                self.tensors.push(View { storage, offset, shape, strides });
                 self.stack.push(Value::Tensor(self.tensors.len() - 1));
             }
             // (tensor, requires_grad, hooks)
@@ -392,9 +415,25 @@ impl Machine {
         Ok(())
     }
 
+    fn tensor(&self, index: usize) -> Tensor {
+        let View { storage, offset, shape, strides } = &self.tensors[index];
+        let Storage { key, dtype, elements } = self.storages[*storage];
+        Tensor {
+            key: self.texts[key].clone(),
+            dtype,
+            storage: elements,
+            offset: *offset,
+            shape: shape.clone(),
+            strides: strides.clone(),
+        }
+    }
+
     fn sizes(&self, value: Value) -> Result<Vec<usize>, PickleError> {
         let wrong = || malformed("a tensor's sizes are not numbers");
         let Value::Tuple(tuple) = value else { return Err(wrong()) };
+        if self.tuples[tuple].len() > MAX_DIMENSIONS {
+            return Err(malformed(format!("a tensor has more than {MAX_DIMENSIONS} dimensions")));
+        }
         self.tuples[tuple]
             .iter()
             .map(|&size| match size {
