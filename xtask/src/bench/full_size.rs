@@ -37,8 +37,8 @@ pub struct Options {
 /// A step that fails, or a goal that is missed.
 pub fn run(places: &Places, options: &Options) -> Result<()> {
     // With the whole workspace's features, as the tests build them, so that burn is compiled once.
-    let native = ["--bin", "showo", "--bin", "quantize"];
-    command::run(cargo(places).args(["build", "--quiet", "--workspace", "--release"]).args(native))
+    let commands = ["--bin", "showo", "--bin", "quantize"];
+    command::run(cargo(places).args(["build", "--quiet", "--workspace", "--release"]).args(commands))
         .context("the native commands that the browser is compared with")?;
     let bundle = match &options.bundle {
         Some(bundle) => bundle.clone(),
