@@ -32,6 +32,6 @@ pub async fn parity(
     let tolerance = if opened.kind == "webgpu" { Tolerance::WEBGPU } else { Tolerance::CPU };
     let refused = |error: parity::ParityError| Problem::new("parity", error);
     let case = Case::new(&name, &config, &golden, weights).map_err(refused)?;
-    let findings = parity::check(&case, &opened.device, tolerance).await.map_err(refused)?;
+    let findings = parity::check(&case, &opened.place.device, tolerance).await.map_err(refused)?;
     Ok(to_javascript(&Checked { device: opened.kind, rows: findings.rows(), troubles: findings.troubles() }))
 }

@@ -44,7 +44,7 @@ impl Tile {
 ///
 /// Measured on SwiftShader at 512 × 2048: 8 × 8 sums a thread are the fastest from 8 rows on (4 × 4 does a third); below,
 /// smaller tiles, because sums of rows that do not exist cost as much as real ones.
-pub fn linear(rows: usize, kind: Kind, spec: &Spec) -> (Tile, Shader) {
+pub fn linear(rows: usize, kind: Kind) -> (Tile, Shader) {
     // Few rows get groups that are wide along the outputs, so that no thread of a group is without work.
     let tile = match rows {
         1 => Tile { rows: 1, outs: 1, group: [64, 1] },

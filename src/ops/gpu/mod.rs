@@ -181,7 +181,7 @@ fn launch_linear(
 ) -> CubeTensor {
     let rows = x.meta.shape()[0];
     let y = empty_like(&x, &[rows, spec.out]);
-    let (tile, shader) = linear::linear(rows, kind, spec);
+    let (tile, shader) = linear::linear(rows, kind);
     let blocks = blocks(spec.inputs);
     let sizes = [
         rows,
