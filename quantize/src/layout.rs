@@ -233,6 +233,8 @@ pub const LOGIT_SCALE: &str = "logit_scale";
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use burn::tensor::Device;
     use showo::model::{ModelError, Weights, clip::Clip, magvit::Magvit, reward::Reward, showo::Showo};
 
@@ -272,6 +274,29 @@ mod tests {
     fn each_list_is_what_its_network_takes() {
         for model in Preset::Tiny.models(None, &[Judge::Clip, Judge::Parm]) {
             holds(&model.config);
+        }
+    }
+
+    /// What `train` writes and the page loads is what `convert` accepts.
+    #[test]
+    fn the_shipped_bundle_is_what_the_lists_say() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../www/models/scenes/manifest.json");
+        let manifest = showo::bundle::Manifest::parse(&std::fs::read(path).unwrap()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        for (kind, model) in &manifest.models {
+            let file = folder.path().join("config.json");
+            std::fs::write(&file, model.config.to_string()).unwrap();
+            let config = crate::configuration::read(kind, &file, None).unwrap().config;
+            assert_eq!(config.to_json().unwrap(), model.config, "{kind}");
+            let listed: BTreeMap<_, _> =
+                config.tensors().into_iter().map(|tensor| (tensor.name, tensor.shape)).collect();
+            let mut shipped: BTreeMap<_, _> =
+                manifest.tensors_of(kind).map(|(name, entry)| (name.to_string(), entry.shape.clone())).collect();
+            // A scalar may be stored as one element.
+            if let Some(shape) = shipped.get_mut(LOGIT_SCALE) {
+                shape.clear();
+            }
+            assert_eq!(listed, shipped, "{kind}");
         }
     }
 
