@@ -63,7 +63,7 @@ enum Command {
         inputs: Vec<Input>,
         /// The generator's tokenizer, a Hugging Face tokenizer.json or a folder with one
         ///
-        /// Show-o's own tokens ([PAD], <|soi|>, ...) are added where the file is the language model's.
+        /// Show-o's own tokens (PAD, soi and the rest) are added where the file is the language model's.
         #[arg(verbatim_doc_comment, long, value_name = "FILE")]
         tokenizer: PathBuf,
         /// The bundle's name, for people
