@@ -274,6 +274,28 @@ pub enum RewardLabel {
     Outcome,
 }
 
+impl RewardLabel {
+    /// As it is written in configurations, commands and the names of runs.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Potential => "potential",
+            Self::Preview => "preview",
+            Self::Outcome => "outcome",
+        }
+    }
+
+    /// What a bundle calls the network that was trained on it.
+    #[must_use]
+    pub const fn kind(self) -> &'static str {
+        match self {
+            Self::Potential => "reward:parm",
+            Self::Preview => "reward:prm",
+            Self::Outcome => "reward:orm",
+        }
+    }
+}
+
 /// The reward network: an encoder over prompt and image tokens.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RewardConfig {

@@ -320,9 +320,9 @@ impl Models {
             return Ok(Some(Judge::Clip(ClipModel { clip, config })));
         }
         let config: RewardConfig = bundle.config(kind)?;
-        if kind != kind_of(config.label) {
+        if kind != config.label.kind() {
             let problem =
-                format!("{kind} was trained on the label {:?}, which is {}'s", config.label, kind_of(config.label));
+                format!("{kind} was trained on the label {:?}, which is {}'s", config.label, config.label.kind());
             return Err(LoadError::Mismatch(problem));
         }
         let weights = self.filled(bundle, kind, on_progress).await?;
@@ -371,7 +371,7 @@ impl Models {
                 self.clip = Some(Rc::new(model));
             }
             Judge::Reward(model) => {
-                let kind = kind_of(model.config.label);
+                let kind = model.config.label.kind();
                 same("tokens a picture", "showo", g.num_vq_tokens, kind, model.config.num_vq_tokens)?;
                 same("codes", "showo", g.codebook_size, kind, model.config.codebook_size)?;
                 at_least(kind, model.config.text_vocab_size, g.llm_vocab_size.max(model.config.pad as usize + 1))?;
@@ -403,7 +403,7 @@ impl Models {
     pub fn has_judge(&self, kind: &str) -> bool {
         match kind {
             "clip" => self.clip.is_some(),
-            _ => self.rewards.keys().any(|&label| kind_of(label) == kind),
+            _ => self.rewards.keys().any(|&label| label.kind() == kind),
         }
     }
 
@@ -420,14 +420,6 @@ pub enum Judge {
     Clip(ClipModel),
     /// PARM, PRM or ORM, by its label.
     Reward(RewardModel),
-}
-
-const fn kind_of(label: RewardLabel) -> &'static str {
-    match label {
-        RewardLabel::Potential => "reward:parm",
-        RewardLabel::Preview => "reward:prm",
-        RewardLabel::Outcome => "reward:orm",
-    }
 }
 
 fn same(what: &str, one: &str, a: usize, other: &str, b: usize) -> Result<(), LoadError> {

@@ -1,4 +1,4 @@
-//! The generator bound to one prompt: guided logits for a partly revealed image.
+//! The generator bound to prompts: guided logits for partly revealed images.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
@@ -6,13 +6,13 @@ use crate::config::ShowoConfig;
 use crate::model::showo::{FORBIDDEN, Prefix, Showo};
 use crate::prompt::{attention_allowed, image_segment, text_segment};
 
-/// A prompt whose keys and values are computed: the conditional row, and the unconditional one when guided.
+/// Prompts whose keys and values are computed: the conditional rows, and then the unconditional ones when guided.
 pub struct Prompted {
     config: ShowoConfig,
     prefix: Prefix,
     /// `[rows, 1, N + 2, text + N + 2]`.
     bias: Tensor<4>,
-    rows: usize,
+    prompts: usize,
     guidance_scale: f32,
 }
 
@@ -47,10 +47,22 @@ impl Prompted {
     /// Computes the text's keys and values; the unconditional row only where `guidance_scale` is above 0.
     #[must_use]
     pub fn new(showo: &Showo, config: &ShowoConfig, prompt_ids: &[u32], guidance_scale: f32, device: &Device) -> Self {
+        Self::several(showo, config, &[prompt_ids], guidance_scale, device)
+    }
+
+    /// As [`Prompted::new`], for prompts that are drawn side by side.
+    #[must_use]
+    pub fn several(
+        showo: &Showo,
+        config: &ShowoConfig,
+        prompts: &[&[u32]],
+        guidance_scale: f32,
+        device: &Device,
+    ) -> Self {
         let image = image_segment(config, &vec![-1; config.num_vq_tokens]);
-        let mut texts = vec![text_segment(config, prompt_ids)];
+        let mut texts: Vec<Vec<u32>> = prompts.iter().map(|ids| text_segment(config, ids)).collect();
         if guidance_scale > 0.0 {
-            texts.push(text_segment(config, &[]));
+            texts.extend(vec![text_segment(config, &[]); prompts.len()]);
         }
         let sequences: Vec<Vec<u32>> = texts.iter().map(|text| text.iter().chain(&image).copied().collect()).collect();
         let text = config.prefix_len();
@@ -59,26 +71,39 @@ impl Prompted {
         Self {
             prefix: showo.prefix(ids_tensor(&texts, device), text_bias),
             bias: attention_bias(config, &sequences, text..length, 0..length, device),
-            rows: texts.len(),
+            prompts: prompts.len(),
             guidance_scale,
             config: config.clone(),
         }
     }
 
-    /// Guided logits `[N, codebook]` for the image `tokens` (negative where masked): `(1+g)·cond − g·uncond`.
+    /// Guided logits `[N, codebook]` of the only prompt, for the image `tokens` (negative where masked):
+    /// `(1+g)·cond − g·uncond`.
     #[must_use]
     pub fn logits(&self, showo: &Showo, tokens: &[i32]) -> Tensor<2> {
+        self.logits_of(showo, &[tokens])
+    }
+
+    /// Guided logits `[prompts · N, codebook]`, one image a prompt.
+    ///
+    /// # Panics
+    /// Not as many images as prompts.
+    #[must_use]
+    pub fn logits_of(&self, showo: &Showo, images: &[&[i32]]) -> Tensor<2> {
+        assert_eq!(images.len(), self.prompts, "one image a prompt");
         let device = self.bias.device();
-        let ids = ids_tensor(&vec![image_segment(&self.config, tokens); self.rows], &device);
-        let hidden = showo.forward_image(&self.prefix, ids, self.bias.clone());
-        let [rows, segment, d] = hidden.dims();
+        let rows = self.bias.dims()[0];
+        let segments = images.iter().map(|tokens| image_segment(&self.config, tokens));
+        let segments: Vec<Vec<u32>> = segments.cycle().take(rows).collect();
+        let hidden = showo.forward_image(&self.prefix, ids_tensor(&segments, &device), self.bias.clone());
+        let [_, segment, d] = hidden.dims();
         let n = segment - 2;
         // Only image positions, and only codebook columns.
         let logits = showo.code_logits(hidden.narrow(1, 1, n).reshape([rows * n, d]));
-        if rows == 1 {
+        if rows == self.prompts {
             return logits;
         }
-        let g = self.guidance_scale;
-        logits.clone().narrow(0, 0, n) * (1.0 + g) - logits.narrow(0, n, n) * g
+        let (half, g) = (self.prompts * n, self.guidance_scale);
+        logits.clone().narrow(0, 0, half) * (1.0 + g) - logits.narrow(0, half, half) * g
     }
 }

@@ -1,25 +1,11 @@
-//! What [`ops`](crate::ops) computes, from burn's own operations: with gradients, for training.
+//! What [`ops`](crate::ops) computes, with gradients, for training: on the processor from [`gradient`], on a graphics card
+//! from burn's own operations.
 
 use burn::tensor::Tensor;
-use burn::tensor::activation::{sigmoid, silu, softmax};
-use burn::tensor::module::{conv2d, layer_norm, linear};
+use burn::tensor::module::{conv2d, linear};
 use burn::tensor::ops::ConvOptions;
 
-use crate::ops::{Activation, Windows};
-
-/// As [`Activation`] says.
-pub fn activate<const D: usize>(x: Tensor<D>, activation: Activation) -> Tensor<D> {
-    const TWO_ROOT_TWO_OVER_PI: f64 = 1.595_769_121_605_731;
-    match activation {
-        Activation::None => x,
-        Activation::GeluNew => {
-            let cubic = (x.clone() * x.clone() * 0.044_715 + 1.0) * x.clone() * TWO_ROOT_TWO_OVER_PI;
-            x * sigmoid(cubic)
-        }
-        Activation::QuickGelu => x.clone() * sigmoid(x * 1.702),
-        Activation::Swish => silu(x),
-    }
-}
+use crate::ops::{Activation, Windows, gradient};
 
 /// `activation(x · wᵀ + bias) + residual`, each row as [`crate::ops::linear()`].
 pub fn project(
@@ -29,7 +15,7 @@ pub fn project(
     activation: Activation,
     residual: Option<Tensor<2>>,
 ) -> Tensor<2> {
-    let y = activate(linear(x, weight.transpose(), bias), activation);
+    let y = gradient::activate(linear(x, weight.transpose(), bias), activation);
     match residual {
         Some(residual) => residual + y,
         None => y,
@@ -83,17 +69,10 @@ pub fn attend(
         let tokens = x.dims()[1];
         x.reshape([batch, tokens, heads, head]).swap_dims(1, 2)
     };
-    let scores = (split(q) * (head as f64).powf(-0.5)).matmul(split(k).swap_dims(2, 3));
-    let scores = match bias {
-        Some(bias) => scores + bias,
-        None => scores,
-    };
-    softmax(scores, 3).matmul(split(v)).swap_dims(1, 2).reshape([batch, rows, width])
-}
-
-/// Layer normalization over the last dimension.
-pub fn normalize_rows<const D: usize>(x: Tensor<D>, weight: Tensor<1>, bias: Tensor<1>, epsilon: f64) -> Tensor<D> {
-    layer_norm(x, weight, Some(bias), epsilon)
+    let scale = (head as f64).powf(-0.5);
+    let scores = split(q).matmul(split(k).swap_dims(2, 3));
+    let shares = gradient::softmax(scores, bias, scale);
+    shares.matmul(split(v)).swap_dims(1, 2).reshape([batch, rows, width])
 }
 
 /// Group normalization of `[batch, channels, height, width]`, then the activation.
@@ -112,7 +91,7 @@ pub fn normalize_groups(
     let normal = centred / (variance + epsilon).sqrt();
     let scaled = normal.reshape([batch, channels, height, width]) * weight.reshape([1, channels, 1, 1])
         + bias.reshape([1, channels, 1, 1]);
-    activate(scaled, activation)
+    gradient::activate(scaled, activation)
 }
 
 /// As [`crate::ops::rotate()`].
@@ -123,19 +102,12 @@ pub fn rotate(
     normalize: Option<(Tensor<1>, Tensor<1>, f64)>,
 ) -> Tensor<3> {
     let [batch, tokens, width] = x.dims();
-    let (head, rotary) = (width / heads, table.dims()[1]);
-    let half = rotary / 2;
-    let x = x.reshape([batch, tokens, heads, head]);
     let x = match normalize {
-        Some((weight, bias, epsilon)) => normalize_rows(x, weight, bias, epsilon),
+        Some((weight, bias, epsilon)) => {
+            let each = x.reshape([batch, tokens, heads, width / heads]);
+            gradient::normalize(each, weight, bias, epsilon).reshape([batch, tokens, width])
+        }
         None => x,
     };
-    let angles = |from: usize| table.clone().narrow(1, from, half).reshape([1, tokens, 1, half]);
-    let (cos, sin) = (angles(0), angles(half));
-    let (left, right) = (x.clone().narrow(3, 0, half), x.clone().narrow(3, half, half));
-    let mut parts = vec![left.clone() * cos.clone() - right.clone() * sin.clone(), right * cos + left * sin];
-    if rotary < head {
-        parts.push(x.narrow(3, rotary, head - rotary));
-    }
-    Tensor::cat(parts, 3).reshape([batch, tokens, width])
+    gradient::turn(x, table, heads)
 }

@@ -214,7 +214,7 @@ impl LayerNorm {
         let (weight, bias) = (self.weight.val(), self.bias.val());
         #[cfg(not(target_arch = "wasm32"))]
         if !ops::available(&x.device()) {
-            return differentiable::normalize_rows(x, weight, bias, self.epsilon);
+            return ops::gradient::normalize(x, weight, bias, self.epsilon);
         }
         ops::norm(x, weight, bias, Norm::layer(self.weight.dims()[0], self.epsilon))
     }

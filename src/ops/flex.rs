@@ -116,16 +116,16 @@ fn finish(y: Vec<f32>, bias: &FlexTensor, residual: &FlexTensor, spec: &Spec) ->
     tensor(cpu::after(y, slice(&bias), slice(&residual), spec), vec![rows, spec.out])
 }
 
-fn tensor(values: Vec<f32>, shape: Vec<usize>) -> FlexTensor {
+pub(super) fn tensor(values: Vec<f32>, shape: Vec<usize>) -> FlexTensor {
     FlexTensor::from_data(TensorData::new(values, shape))
 }
 
-fn shape(tensor: &FlexTensor) -> Vec<usize> {
+pub(super) fn shape(tensor: &FlexTensor) -> Vec<usize> {
     tensor.layout().shape().iter().copied().collect()
 }
 
 /// The elements of a contiguous tensor, which may be a window into a larger buffer (a slice of rows).
-fn slice<E: burn::tensor::Element + bytemuck::Pod>(tensor: &FlexTensor) -> &[E] {
+pub(super) fn slice<E: burn::tensor::Element + bytemuck::Pod>(tensor: &FlexTensor) -> &[E] {
     let (start, end) = tensor.layout().contiguous_offsets().expect("made contiguous by the caller");
     &tensor.storage::<E>()[start..end]
 }

@@ -2,7 +2,7 @@
 //!
 //! On a GPU every launch costs the host more than such small tensors cost the device, and a product of int8 weights
 //! does not exist there at all. Each operation is a method of [`Ops`]: WGSL of our own in `gpu`, plain loops in
-//! [`cpu`]. They have no gradient; training computes the same functions with burn's operations
+//! [`cpu`]. They have no gradient; training computes the same functions with [`gradient`] and burn's operations
 //! (`model/differentiable.rs`); `tests/reference_parity.rs` holds both to the same numbers.
 
 pub mod attention;
@@ -11,6 +11,8 @@ pub mod cpu;
 mod flex;
 #[cfg(any(target_arch = "wasm32", feature = "webgpu"))]
 mod gpu;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod gradient;
 pub mod linear;
 pub mod norm;
 pub mod rotate;

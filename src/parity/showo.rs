@@ -75,7 +75,7 @@ pub async fn check(case: &Case, device: &Device, tolerance: Tolerance) -> Result
 /// The two ways to guided logits.
 enum Path {
     Plain(Plain),
-    Cached(Vec<Prompted>),
+    Cached(Prompted),
 }
 
 /// Every prompt's sequence and its unconditional twin, in one batch as the reference has them.
@@ -89,8 +89,11 @@ impl Path {
     /// Guided logits `[N, codebook]` of every prompt for the images' states.
     fn logits(&self, checked: &Checked<'_>, states: &[Vec<i32>]) -> Vec<Tensor<2>> {
         match self {
-            Self::Cached(prompts) => {
-                prompts.iter().zip(states).map(|(prompt, state)| prompt.logits(&checked.network, state)).collect()
+            Self::Cached(prompted) => {
+                let images: Vec<&[i32]> = states.iter().map(Vec::as_slice).collect();
+                let logits = prompted.logits_of(&checked.network, &images);
+                let n = checked.config.num_vq_tokens;
+                (0..states.len()).map(|row| logits.clone().narrow(0, row * n, n)).collect()
             }
             Self::Plain(plain) => plain.logits(checked, states),
         }
@@ -139,10 +142,9 @@ impl Checked<'_> {
         }
     }
 
-    fn cached(&self) -> Vec<Prompted> {
-        let g = self.options.guidance_scale;
-        let bound = |ids: &Vec<u32>| Prompted::new(&self.network, &self.config, ids, g, self.device);
-        self.options.prompt_token_ids.iter().map(bound).collect()
+    fn cached(&self) -> Prompted {
+        let prompts: Vec<&[u32]> = self.options.prompt_token_ids.iter().map(Vec::as_slice).collect();
+        Prompted::several(&self.network, &self.config, &prompts, self.options.guidance_scale, self.device)
     }
 
     fn layout(&mut self) -> Result<(), ParityError> {

@@ -11,9 +11,7 @@ pub fn after(mut y: Vec<f32>, bias: &[f32], residual: &[f32], spec: &Spec) -> Ve
             if spec.bias {
                 row.iter_mut().zip(bias).for_each(|(y, b)| *y += b);
             }
-            if spec.activation != crate::ops::Activation::None {
-                row.iter_mut().for_each(|y| *y = spec.activation.of(*y));
-            }
+            spec.activation.apply(row);
         });
     }
     if let Some(pixels) = spec.plane {

@@ -1,5 +1,6 @@
 //! Scaled dot-product attention.
 
+use super::math::exponentials;
 use super::{each_chunk, threads_for};
 use crate::ops::Attention;
 
@@ -42,7 +43,7 @@ pub fn attention(q: &[f32], past: &Keys, new: &Keys, bias: &[f32], spec: &Attent
                         let q = q * scale;
                         scores.iter_mut().zip(keys).for_each(|(s, k)| *s += q * k);
                     }
-                    let sum = softmax(&mut scores);
+                    let sum = exponentials(&mut scores);
                     for (keys, first) in [(past, 0), (new, past.tokens)] {
                         let values = keys.v[sequence * keys.tokens * width..].chunks_exact(width);
                         for (&p, v) in scores[first..first + keys.tokens].iter().zip(values) {
@@ -55,13 +56,6 @@ pub fn attention(q: &[f32], past: &Keys, new: &Keys, bias: &[f32], spec: &Attent
         });
     }
     y
-}
-
-/// Exponentials relative to the largest score; gives their sum.
-fn softmax(scores: &mut [f32]) -> f32 {
-    let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    scores.iter_mut().for_each(|s| *s = (*s - largest).exp());
-    scores.iter().sum()
 }
 
 /// All keys, channel by channel: `[batch, heads·head, past + new]`, so that a row of scores is one run in memory.

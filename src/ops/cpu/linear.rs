@@ -7,6 +7,7 @@
 
 use half::f16;
 
+use super::math::multiply_add;
 use super::{each_chunk, threads_for};
 use crate::ops::linear::Rows;
 use crate::quant::block::{BLOCK, blocks};
@@ -234,12 +235,6 @@ fn tile(x: &[[f32; ROWS]], panel: &[[f32; OUTS]], sums: &mut [[f32; OUTS]; ROWS]
             sums[r][j] += acc[r][j];
         }
     }
-}
-
-/// One instruction where there is one. Where there is none, `mul_add` would be a call into a software routine.
-#[inline(always)]
-fn multiply_add(a: f32, b: f32, c: f32) -> f32 {
-    if cfg!(any(target_feature = "fma", target_arch = "aarch64")) { a.mul_add(b, c) } else { a * b + c }
 }
 
 fn few_rows(x: &[f32], rows: usize, w: &Blocks) -> Vec<f32> {

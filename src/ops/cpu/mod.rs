@@ -3,7 +3,10 @@
 
 mod after;
 mod attention;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod gradient;
 mod linear;
+mod math;
 mod norm;
 mod rotate;
 mod sample;
@@ -18,6 +21,7 @@ pub use sample::sample;
 pub use unroll::unroll;
 
 use super::Activation;
+use math::sigmoid;
 
 /// Multiplications below which waking other threads costs more than they save (about 20 µs of work).
 #[cfg(not(target_arch = "wasm32"))]
@@ -44,14 +48,16 @@ fn each_chunk(threads: usize, data: &mut [f32], size: usize, work: impl Fn(usize
 }
 
 impl Activation {
-    /// The function at `x`.
-    fn of(self, x: f32) -> f32 {
-        let sigmoid = |z: f32| 1.0 / (1.0 + (-z).exp());
+    /// Replaces every value by the function at it.
+    fn apply(self, values: &mut [f32]) {
+        // A loop for each function: inside of one, the choice would keep it scalar.
         match self {
-            Self::None => x,
-            Self::GeluNew => x * sigmoid(1.595_769_2 * (x + 0.044_715 * x * x * x)),
-            Self::QuickGelu => x * sigmoid(1.702 * x),
-            Self::Swish => x * sigmoid(x),
+            Self::None => {}
+            Self::GeluNew => {
+                values.iter_mut().for_each(|x| *x *= sigmoid(1.595_769_2 * (*x + 0.044_715 * *x * *x * *x)));
+            }
+            Self::QuickGelu => values.iter_mut().for_each(|x| *x *= sigmoid(1.702 * *x)),
+            Self::Swish => values.iter_mut().for_each(|x| *x *= sigmoid(*x)),
         }
     }
 

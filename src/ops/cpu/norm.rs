@@ -1,16 +1,20 @@
 //! Layer and group normalization.
 
+use super::math::moments;
 use super::{each_chunk, threads_for};
-use crate::ops::{Activation, Norm};
+use crate::ops::Norm;
 
 /// As [`crate::ops::norm()`].
 pub fn norm(x: &[f32], weight: &[f32], bias: &[f32], spec: &Norm) -> Vec<f32> {
     let Norm { length, inner, channels, epsilon, activation } = *spec;
     let mut y = x.to_vec();
     each_chunk(threads_for(y.len() * (3 + activation.cost())), &mut y, length, |run, y| {
-        let mean = y.iter().sum::<f32>() / length as f32;
-        let variance = y.iter().map(|y| (y - mean) * (y - mean)).sum::<f32>() / length as f32;
-        let scale = 1.0 / (variance + epsilon).sqrt();
+        let (mean, scale) = moments(y, epsilon);
+        if inner == 1 {
+            // Layer normalization: a run is a row of all channels.
+            y.iter_mut().zip(weight).zip(bias).for_each(|((y, w), b)| *y = (*y - mean) * (scale * w) + b);
+            return activation.apply(y);
+        }
         // A run begins at a channel's first value: groups hold whole channels, rows all of them.
         let first = run * length / inner;
         for (index, part) in y.chunks_exact_mut(inner).enumerate() {
@@ -18,9 +22,7 @@ pub fn norm(x: &[f32], weight: &[f32], bias: &[f32], spec: &Norm) -> Vec<f32> {
             let (a, b) = (scale * weight[channel], bias[channel]);
             part.iter_mut().for_each(|y| *y = (*y - mean) * a + b);
         }
-        if activation != Activation::None {
-            y.iter_mut().for_each(|y| *y = activation.of(*y));
-        }
+        activation.apply(y);
     });
     y
 }

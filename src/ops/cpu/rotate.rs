@@ -1,5 +1,6 @@
 //! Rotary position embedding.
 
+use super::math::moments;
 use super::{each_chunk, threads_for};
 use crate::ops::Rotate;
 
@@ -12,9 +13,7 @@ pub fn rotate(x: &[f32], table: &[f32], weight: &[f32], bias: &[f32], spec: &Rot
         let (cos, sin) = table[row % tokens * rotary..][..rotary].split_at(half);
         for y in y.chunks_exact_mut(head) {
             if let Some(epsilon) = epsilon {
-                let mean = y.iter().sum::<f32>() / head as f32;
-                let variance = y.iter().map(|y| (y - mean) * (y - mean)).sum::<f32>() / head as f32;
-                let scale = 1.0 / (variance + epsilon).sqrt();
+                let (mean, scale) = moments(y, epsilon);
                 for ((y, w), b) in y.iter_mut().zip(weight).zip(bias) {
                     *y = (*y - mean) * scale * w + b;
                 }

@@ -1,5 +1,7 @@
 //! Gumbel-argmax.
 
+use super::math::log_sum_exp;
+
 /// As [`crate::ops::sample()`]: codes of all candidates, then log-probabilities.
 pub fn sample(logits: &[f32], noise: &[f32], tokens: &[i32]) -> Vec<f32> {
     let positions = tokens.len();
@@ -19,12 +21,6 @@ pub fn sample(logits: &[f32], noise: &[f32], tokens: &[i32]) -> Vec<f32> {
         *log_p = logits.get(code).map_or(f32::NAN, |logit| logit - normalizers[position]);
     }
     y
-}
-
-/// `ln Σ exp(x)`.
-fn log_sum_exp(x: &[f32]) -> f32 {
-    let largest = x.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    largest + x.iter().map(|x| (x - largest).exp()).sum::<f32>().ln()
 }
 
 /// The first code whose log-probability and noise have the largest sum.

@@ -1,0 +1,128 @@
+//! Gradients, and the forward functions that belong to them: one pass over memory where burn's own operations make ten.
+//!
+//! The training loop gives each core a worker with its own part of the batch, so nothing here uses more than one thread.
+
+use super::math::{exp, exponentials, largest, log_sum_exp, moments, sigmoid, sum_of};
+use crate::ops::Activation;
+
+/// `activation(x)`.
+#[must_use]
+pub fn activated(x: &[f32], activation: Activation) -> Vec<f32> {
+    let mut y = x.to_vec();
+    activation.apply(&mut y);
+    y
+}
+
+/// d`x` of `activation(x)`.
+#[must_use]
+pub fn activation(x: &[f32], dy: &[f32], activation: Activation) -> Vec<f32> {
+    // x·σ(z): σ + x·σ·(1 − σ)·z′.
+    let slope = |x: f32, z: f32, dz: f32| {
+        let s = sigmoid(z);
+        s + x * s * (1.0 - s) * dz
+    };
+    let each = |of: &dyn Fn(&f32, &f32) -> f32| -> Vec<f32> { x.iter().zip(dy).map(|(x, dy)| of(x, dy)).collect() };
+    match activation {
+        Activation::None => dy.to_vec(),
+        Activation::GeluNew => {
+            const A: f32 = 0.044_715;
+            const TWICE_ROOT: f32 = 1.595_769_2;
+            let mut dx = x.to_vec();
+            for (x, dy) in dx.iter_mut().zip(dy) {
+                let square = *x * *x;
+                let z = TWICE_ROOT * *x * (1.0 + A * square);
+                *x = dy * slope(*x, z, TWICE_ROOT * (1.0 + 3.0 * A * square));
+            }
+            dx
+        }
+        Activation::QuickGelu => each(&|x, dy| dy * slope(*x, 1.702 * x, 1.702)),
+        Activation::Swish => each(&|x, dy| dy * slope(*x, *x, 1.0)),
+    }
+}
+
+/// d`x`, d`weight` and d`bias` of layer normalization over rows as long as `weight`.
+#[must_use]
+pub fn norm(x: &[f32], weight: &[f32], dy: &[f32], epsilon: f32) -> [Vec<f32>; 3] {
+    let width = weight.len();
+    let mut dx = vec![0f32; x.len()];
+    let (mut dw, mut db) = (vec![0f32; width], vec![0f32; width]);
+    // The normalized row, and the gradient that reaches it.
+    let (mut normal, mut g) = (vec![0f32; width], vec![0f32; width]);
+    for ((x, dy), dx) in x.chunks_exact(width).zip(dy.chunks_exact(width)).zip(dx.chunks_exact_mut(width)) {
+        let (mean, scale) = moments(x, epsilon);
+        for i in 0..width {
+            normal[i] = (x[i] - mean) * scale;
+            g[i] = dy[i] * weight[i];
+            dw[i] += dy[i] * normal[i];
+            db[i] += dy[i];
+        }
+        let along = sum_of(&g, &normal, |g, n| g * n) / width as f32;
+        let mean = sum_of(&g, &g, |g, _| g) / width as f32;
+        for i in 0..width {
+            dx[i] = scale * (g[i] - mean - normal[i] * along);
+        }
+    }
+    [dx, dw, db]
+}
+
+/// What is added to scores before their softmax: `[batch or 1, 1, rows or 1, columns]`.
+pub struct Bias<'a> {
+    /// Row by row.
+    pub values: &'a [f32],
+    /// Whether each sequence has its own.
+    pub by_sequence: bool,
+    /// Whether each row has its own.
+    pub by_row: bool,
+}
+
+/// `softmax(scale·x + bias)` over rows of `columns`, `x` `[batch, heads, rows, columns]`.
+#[must_use]
+pub fn softmax(x: &[f32], bias: Option<&Bias>, scale: f32, [heads, rows, columns]: [usize; 3]) -> Vec<f32> {
+    let mut y = x.to_vec();
+    for (index, y) in y.chunks_exact_mut(columns).enumerate() {
+        match bias {
+            Some(bias) => {
+                let sequence = if bias.by_sequence { index / (heads * rows) } else { 0 };
+                let row = if bias.by_row { sequence * rows + index % rows } else { sequence };
+                y.iter_mut().zip(&bias.values[row * columns..][..columns]).for_each(|(y, b)| *y = *y * scale + b);
+            }
+            None => y.iter_mut().for_each(|y| *y *= scale),
+        }
+        let factor = 1.0 / exponentials(y);
+        y.iter_mut().for_each(|y| *y *= factor);
+    }
+    y
+}
+
+/// d`x` of [`softmax`], from its result `y`.
+#[must_use]
+pub fn softmax_gradient(y: &[f32], dy: &[f32], scale: f32, columns: usize) -> Vec<f32> {
+    let mut dx = dy.to_vec();
+    for (y, dx) in y.chunks_exact(columns).zip(dx.chunks_exact_mut(columns)) {
+        let along = sum_of(y, dx, |y, dy| y * dy);
+        dx.iter_mut().zip(y).for_each(|(dx, y)| *dx = scale * y * (*dx - along));
+    }
+    dx
+}
+
+/// −ln p(label) of every row of `logits` `[rows, codes]`.
+#[must_use]
+pub fn cross_entropy(logits: &[f32], labels: &[usize]) -> Vec<f32> {
+    let codes = logits.len() / labels.len().max(1);
+    logits.chunks_exact(codes).zip(labels).map(|(logits, &label)| log_sum_exp(logits) - logits[label]).collect()
+}
+
+/// d`logits` of [`cross_entropy`].
+#[must_use]
+pub fn cross_entropy_gradient(logits: &[f32], labels: &[usize], dy: &[f32]) -> Vec<f32> {
+    let codes = logits.len() / labels.len().max(1);
+    let mut dx = logits.to_vec();
+    for ((dx, &label), dy) in dx.chunks_exact_mut(codes).zip(labels).zip(dy) {
+        let most = largest(dx);
+        let total = sum_of(dx, dx, |x, _| exp(x - most));
+        let factor = dy / total;
+        dx.iter_mut().for_each(|x| *x = exp(*x - most) * factor);
+        dx[label] -= dy;
+    }
+    dx
+}

@@ -1,0 +1,129 @@
+//! [`Differentiable`] where gradients are recorded: what each operation keeps, and how it goes back.
+
+use burn::backend::Autodiff;
+use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
+use burn::backend::autodiff::grads::Gradients as Recorded;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, unary};
+use burn::backend::tensor::{FloatTensor, IntTensor};
+
+use super::{Differentiable, Gradients};
+use crate::ops::Activation;
+
+#[derive(Debug)]
+struct Activate;
+
+impl<B: Gradients> Backward<B, 1> for Activate {
+    type State = (FloatTensor<B>, Activation);
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Recorded, _: &mut Checkpointer) {
+        let (x, activation) = ops.state;
+        unary::<B, _>(ops.parents, ops.node, grads, |dy| B::activate_grad(x, dy, activation));
+    }
+}
+
+#[derive(Debug)]
+struct Normalize;
+
+impl<B: Gradients> Backward<B, 3> for Normalize {
+    type State = (FloatTensor<B>, FloatTensor<B>, f32);
+
+    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Recorded, _: &mut Checkpointer) {
+        let (x, weight, epsilon) = ops.state;
+        let dy = grads.consume::<B>(&ops.node);
+        for (parent, gradient) in ops.parents.into_iter().zip(B::normalize_grad(x, weight, dy, epsilon)) {
+            if let Some(parent) = parent {
+                grads.register::<B>(parent.id, gradient);
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Softmax;
+
+impl<B: Gradients> Backward<B, 1> for Softmax {
+    type State = (FloatTensor<B>, f32);
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Recorded, _: &mut Checkpointer) {
+        let (y, scale) = ops.state;
+        unary::<B, _>(ops.parents, ops.node, grads, |dy| B::softmax_grad(y, dy, scale));
+    }
+}
+
+#[derive(Debug)]
+struct Turn;
+
+impl<B: Gradients> Backward<B, 1> for Turn {
+    type State = (FloatTensor<B>, usize, bool);
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Recorded, _: &mut Checkpointer) {
+        let (table, heads, back) = ops.state;
+        unary::<B, _>(ops.parents, ops.node, grads, |dy| B::turn_op(dy, table, heads, !back));
+    }
+}
+
+#[derive(Debug)]
+struct CrossEntropy;
+
+impl<B: Gradients> Backward<B, 1> for CrossEntropy {
+    type State = (FloatTensor<B>, IntTensor<B>);
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Recorded, _: &mut Checkpointer) {
+        let (logits, labels) = ops.state;
+        unary::<B, _>(ops.parents, ops.node, grads, |dy| B::cross_entropy_grad(logits, labels, dy));
+    }
+}
+
+impl<B: Gradients, C: CheckpointStrategy> Differentiable for Autodiff<B, C> {
+    fn activate_op(x: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self> {
+        let (x, node) = x.into_parts();
+        let y = B::activate_op(x.clone(), activation);
+        match Activate.prepare::<C>([node]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish((x, activation), y),
+            OpsKind::UnTracked(prep) => prep.finish(y),
+        }
+    }
+
+    fn normalize_op(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        epsilon: f32,
+    ) -> FloatTensor<Self> {
+        let [(x, x_node), (weight, weight_node), (bias, bias_node)] =
+            [x, weight, bias].map(|tensor| tensor.into_parts());
+        let y = B::normalize_op(x.clone(), weight.clone(), bias, epsilon);
+        match Normalize.prepare::<C>([x_node, weight_node, bias_node]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish((x, weight, epsilon), y),
+            OpsKind::UnTracked(prep) => prep.finish(y),
+        }
+    }
+
+    fn softmax_op(x: FloatTensor<Self>, bias: FloatTensor<Self>, biased: bool, scale: f32) -> FloatTensor<Self> {
+        let (x, node) = x.into_parts();
+        let y = B::softmax_op(x, bias.into_primitive(), biased, scale);
+        match Softmax.prepare::<C>([node]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish((y.clone(), scale), y),
+            OpsKind::UnTracked(prep) => prep.finish(y),
+        }
+    }
+
+    fn turn_op(x: FloatTensor<Self>, table: FloatTensor<Self>, heads: usize, back: bool) -> FloatTensor<Self> {
+        let (x, node) = x.into_parts();
+        let table = table.into_primitive();
+        let y = B::turn_op(x, table.clone(), heads, back);
+        match Turn.prepare::<C>([node]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish((table, heads, back), y),
+            OpsKind::UnTracked(prep) => prep.finish(y),
+        }
+    }
+
+    fn cross_entropy_op(logits: FloatTensor<Self>, labels: IntTensor<Self>) -> FloatTensor<Self> {
+        let (logits, node) = logits.into_parts();
+        let losses = B::cross_entropy_op(logits.clone(), labels.clone());
+        match CrossEntropy.prepare::<C>([node]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish((logits, labels), losses),
+            OpsKind::UnTracked(prep) => prep.finish(losses),
+        }
+    }
+}

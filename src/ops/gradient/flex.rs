@@ -1,0 +1,103 @@
+//! burn's CPU backend: its tensors handed to the plain-slice loops of [`cpu::gradient`].
+
+use burn::backend::Flex;
+use burn::backend::flex::FlexTensor;
+use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::tensor::DType;
+
+use super::{Differentiable, Gradients};
+use crate::ops::cpu::{self, gradient};
+use crate::ops::flex::{shape, slice, tensor};
+use crate::ops::{Activation, Norm, Rotate};
+
+impl Differentiable for Flex {
+    fn activate_op(x: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self> {
+        let x = x.to_contiguous();
+        tensor(gradient::activated(slice(&x), activation), shape(&x))
+    }
+
+    fn normalize_op(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        epsilon: f32,
+    ) -> FloatTensor<Self> {
+        let [x, weight, bias] = [x, weight, bias].map(|tensor| tensor.to_contiguous());
+        let spec = Norm::layer(shape(&weight)[0], epsilon.into());
+        tensor(cpu::norm(slice(&x), slice(&weight), slice(&bias), &spec), shape(&x))
+    }
+
+    fn softmax_op(x: FloatTensor<Self>, bias: FloatTensor<Self>, biased: bool, scale: f32) -> FloatTensor<Self> {
+        let (x, bias) = (x.to_contiguous(), bias.to_contiguous());
+        let shape = shape(&x);
+        let bias = biased.then(|| {
+            let shape = self::shape(&bias);
+            gradient::Bias { values: slice(&bias), by_sequence: shape[0] > 1, by_row: shape[2] > 1 }
+        });
+        tensor(gradient::softmax(slice(&x), bias.as_ref(), scale, [shape[1], shape[2], shape[3]]), shape)
+    }
+
+    fn turn_op(x: FloatTensor<Self>, table: FloatTensor<Self>, heads: usize, back: bool) -> FloatTensor<Self> {
+        let (x, table) = (x.to_contiguous(), table.to_contiguous());
+        let (shape, table_shape) = (shape(&x), shape(&table));
+        let (tokens, rotary) = (table_shape[0], table_shape[1]);
+        let spec = Rotate { tokens, heads, head: shape[2] / heads, rotary, epsilon: None };
+        let mut angles = slice::<f32>(&table).to_vec();
+        if back {
+            // The inverse of a rotation, which is also its transpose.
+            for row in angles.chunks_exact_mut(rotary) {
+                row[rotary / 2..].iter_mut().for_each(|sine| *sine = -*sine);
+            }
+        }
+        tensor(cpu::rotate(slice(&x), &angles, &[], &[], &spec), shape)
+    }
+
+    fn cross_entropy_op(logits: FloatTensor<Self>, labels: IntTensor<Self>) -> FloatTensor<Self> {
+        let labels = indices(&labels);
+        let losses = gradient::cross_entropy(slice(&logits.to_contiguous()), &labels);
+        let rows = losses.len();
+        tensor(losses, vec![rows])
+    }
+}
+
+impl Gradients for Flex {
+    fn activate_grad(x: FloatTensor<Self>, dy: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self> {
+        let (x, dy) = (x.to_contiguous(), dy.to_contiguous());
+        tensor(gradient::activation(slice(&x), slice(&dy), activation), shape(&x))
+    }
+
+    fn normalize_grad(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        dy: FloatTensor<Self>,
+        epsilon: f32,
+    ) -> [FloatTensor<Self>; 3] {
+        let [x, weight, dy] = [x, weight, dy].map(|tensor| tensor.to_contiguous());
+        let [dx, dw, db] = gradient::norm(slice(&x), slice(&weight), slice(&dy), epsilon);
+        [tensor(dx, shape(&x)), tensor(dw, shape(&weight)), tensor(db, shape(&weight))]
+    }
+
+    fn softmax_grad(y: FloatTensor<Self>, dy: FloatTensor<Self>, scale: f32) -> FloatTensor<Self> {
+        let (y, dy) = (y.to_contiguous(), dy.to_contiguous());
+        let shape = shape(&y);
+        tensor(gradient::softmax_gradient(slice(&y), slice(&dy), scale, shape[3]), shape)
+    }
+
+    fn cross_entropy_grad(
+        logits: FloatTensor<Self>,
+        labels: IntTensor<Self>,
+        dy: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let (logits, dy) = (logits.to_contiguous(), dy.to_contiguous());
+        tensor(gradient::cross_entropy_gradient(slice(&logits), &indices(&labels), slice(&dy)), shape(&logits))
+    }
+}
+
+/// Integers of either width as indices; a negative one is no index of anything and fails where it is used.
+fn indices(tensor: &FlexTensor) -> Vec<usize> {
+    let tensor = tensor.to_contiguous();
+    match tensor.dtype() {
+        DType::I32 => slice::<i32>(&tensor).iter().map(|&id| id as usize).collect(),
+        _ => slice::<i64>(&tensor).iter().map(|&id| id as usize).collect(),
+    }
+}

@@ -1,0 +1,113 @@
+//! Operations with a gradient of their own, for training on the processor.
+//!
+//! burn composes a softmax or a layer normalization of elementwise operations, each of which reads and writes all of
+//! its memory, and their gradients of as many again. Ours are one pass each. A graphics card trains with burn's; a test
+//! holds both to the same numbers.
+
+mod autodiff;
+mod composed;
+mod flex;
+mod own;
+#[cfg(test)]
+mod tests;
+
+use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::backend::{Backend, backend_extension};
+use burn::tensor::{Device, Int, Tensor};
+
+use super::Activation;
+
+/// What a backend computes, with gradients where it records them.
+#[backend_extension(Flex, Autodiff)]
+pub trait Differentiable: Backend {
+    /// [`activate`].
+    fn activate_op(x: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self>;
+
+    /// [`normalize`].
+    fn normalize_op(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        epsilon: f32,
+    ) -> FloatTensor<Self>;
+
+    /// [`softmax`].
+    fn softmax_op(x: FloatTensor<Self>, bias: FloatTensor<Self>, biased: bool, scale: f32) -> FloatTensor<Self>;
+
+    /// [`turn`].
+    fn turn_op(x: FloatTensor<Self>, table: FloatTensor<Self>, heads: usize, back: bool) -> FloatTensor<Self>;
+
+    /// [`cross_entropy`].
+    fn cross_entropy_op(logits: FloatTensor<Self>, labels: IntTensor<Self>) -> FloatTensor<Self>;
+}
+
+/// The gradients of [`Differentiable`], given that of the result.
+pub(crate) trait Gradients: Differentiable {
+    /// d`x`.
+    fn activate_grad(x: FloatTensor<Self>, dy: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self>;
+
+    /// d`x`, d`weight`, d`bias`.
+    fn normalize_grad(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        dy: FloatTensor<Self>,
+        epsilon: f32,
+    ) -> [FloatTensor<Self>; 3];
+
+    /// d`x`, from the result `y`.
+    fn softmax_grad(y: FloatTensor<Self>, dy: FloatTensor<Self>, scale: f32) -> FloatTensor<Self>;
+
+    /// d`logits`.
+    fn cross_entropy_grad(
+        logits: FloatTensor<Self>,
+        labels: IntTensor<Self>,
+        dy: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
+}
+
+/// Whether a tensor is on the processor.
+fn on_processor<const D: usize>(x: &Tensor<D>) -> bool {
+    x.device().inner() == Device::flex()
+}
+
+/// The activation of every value.
+#[must_use]
+pub fn activate<const D: usize>(x: Tensor<D>, activation: Activation) -> Tensor<D> {
+    match activation {
+        Activation::None => x,
+        _ if on_processor(&x) => own::activate(x, activation),
+        _ => composed::activate(x, activation),
+    }
+}
+
+/// Layer normalization over the last dimension, which `weight` and `bias` have.
+#[must_use]
+pub fn normalize<const D: usize>(x: Tensor<D>, weight: Tensor<1>, bias: Tensor<1>, epsilon: f64) -> Tensor<D> {
+    let of = if on_processor(&x) { own::normalize } else { composed::normalize };
+    of(x, weight, bias, epsilon)
+}
+
+/// `softmax(scale·x + bias)` over the last dimension of `x` `[batch, heads, rows, columns]`; `bias`
+/// `[batch or 1, 1, rows or 1, columns]` has no gradient.
+#[must_use]
+pub fn softmax(x: Tensor<4>, bias: Option<Tensor<4>>, scale: f64) -> Tensor<4> {
+    let of = if on_processor(&x) { own::softmax } else { composed::softmax };
+    of(x, bias, scale)
+}
+
+/// Rotary embedding of `x` `[batch, tokens, heads·head]` by a `table` `[tokens, rotary]` of cosines, then sines.
+#[must_use]
+pub fn turn(x: Tensor<3>, table: Tensor<2>, heads: usize) -> Tensor<3> {
+    let of = if on_processor(&x) { own::turn } else { composed::turn };
+    of(x, table, heads)
+}
+
+/// −ln p(label) of every row, `logits` `[rows, codes]` and `labels` `[rows]` → `[rows]`.
+///
+/// # Panics
+/// A label that is no code.
+#[must_use]
+pub fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+    let of = if on_processor(&logits) { own::cross_entropy } else { composed::cross_entropy };
+    of(logits, labels)
+}

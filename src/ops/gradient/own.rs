@@ -1,0 +1,32 @@
+//! The functions as tensors see them, on burn's CPU backend.
+
+use burn::backend::Dispatch;
+use burn::tensor::{Int, Tensor};
+
+use super::super::{Activation, or_else};
+use super::Differentiable;
+
+pub fn activate<const D: usize>(x: Tensor<D>, activation: Activation) -> Tensor<D> {
+    Tensor::from_dispatch(<Dispatch as Differentiable>::activate_op(x.into_dispatch(), activation))
+}
+
+pub fn normalize<const D: usize>(x: Tensor<D>, weight: Tensor<1>, bias: Tensor<1>, epsilon: f64) -> Tensor<D> {
+    let [x, weight, bias] = [x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch()];
+    Tensor::from_dispatch(<Dispatch as Differentiable>::normalize_op(x, weight, bias, epsilon as f32))
+}
+
+pub fn softmax(x: Tensor<4>, bias: Option<Tensor<4>>, scale: f64) -> Tensor<4> {
+    let x = x.into_dispatch();
+    let (biased, bias) = (bias.is_some(), or_else(bias, &x));
+    Tensor::from_dispatch(<Dispatch as Differentiable>::softmax_op(x, bias, biased, scale as f32))
+}
+
+pub fn turn(x: Tensor<3>, table: Tensor<2>, heads: usize) -> Tensor<3> {
+    let (x, table) = (x.into_dispatch(), table.into_dispatch());
+    Tensor::from_dispatch(<Dispatch as Differentiable>::turn_op(x, table, heads, false))
+}
+
+pub fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+    let (logits, labels) = (logits.into_dispatch(), labels.into_dispatch());
+    Tensor::from_dispatch(<Dispatch as Differentiable>::cross_entropy_op(logits, labels))
+}

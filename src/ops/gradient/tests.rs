@@ -1,0 +1,104 @@
+//! Ours against burn's: the same values, and the same gradients of every input.
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
+use super::{Activation, composed, own};
+
+/// Numbers around 0, different for each `seed`.
+fn random<const D: usize>(shape: [usize; D], seed: u64, device: &Device) -> Tensor<D> {
+    let count = shape.iter().product();
+    let values: Vec<f32> = crate::quant::self_test::noise(count, seed).into_iter().map(|x| 2.0 * x).collect();
+    Tensor::from_data(TensorData::new(values, shape), device).require_grad()
+}
+
+fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().iter::<f32>().collect()
+}
+
+/// The value of `of()` and what it gives back to `inputs` for one fixed gradient.
+fn run<const D: usize>(
+    of: impl FnOnce() -> Tensor<D>,
+    inputs: &[&dyn Fn(&burn::tensor::Gradients) -> Vec<f32>],
+) -> Vec<Vec<f32>> {
+    let y = of();
+    let shape = y.dims();
+    let weights: Vec<f32> = crate::quant::self_test::noise(shape.iter().product(), 99);
+    let weights = Tensor::<D>::from_data(TensorData::new(weights, shape), &y.device());
+    let gradients = (y.clone() * weights).sum().backward();
+    let mut all = vec![values(y)];
+    all.extend(inputs.iter().map(|input| input(&gradients)));
+    all
+}
+
+fn assert_same(ours: &[Vec<f32>], theirs: &[Vec<f32>], what: &str) {
+    for (index, (ours, theirs)) in ours.iter().zip(theirs).enumerate() {
+        assert_eq!(ours.len(), theirs.len(), "{what}: {index}");
+        for (a, b) in ours.iter().zip(theirs) {
+            assert!((a - b).abs() < 2e-5 * (1.0 + b.abs()), "{what}: {index}: {a} against {b}");
+        }
+    }
+}
+
+fn gradient_of<'a, const D: usize>(x: &'a Tensor<D>) -> impl Fn(&burn::tensor::Gradients) -> Vec<f32> + 'a {
+    move |gradients| values(x.grad(gradients).expect("a gradient"))
+}
+
+#[test]
+fn activations() {
+    let device = Device::flex().autodiff();
+    for activation in [Activation::None, Activation::GeluNew, Activation::QuickGelu, Activation::Swish] {
+        let x = random([5, 7, 9], 1, &device);
+        let ours = run(|| own::activate(x.clone(), activation), &[&gradient_of(&x)]);
+        let theirs = run(|| composed::activate(x.clone(), activation), &[&gradient_of(&x)]);
+        assert_same(&ours, &theirs, &format!("{activation:?}"));
+    }
+}
+
+#[test]
+fn normalization() {
+    let device = Device::flex().autodiff();
+    let (x, weight, bias) = (random([3, 5, 40], 1, &device), random([40], 2, &device), random([40], 3, &device));
+    let gradients: [&dyn Fn(&_) -> _; 3] = [&gradient_of(&x), &gradient_of(&weight), &gradient_of(&bias)];
+    let ours = run(|| own::normalize(x.clone(), weight.clone(), bias.clone(), 1e-5), &gradients);
+    let theirs = run(|| composed::normalize(x.clone(), weight.clone(), bias.clone(), 1e-5), &gradients);
+    assert_same(&ours, &theirs, "normalization");
+}
+
+#[test]
+fn softmax() {
+    let device = Device::flex().autodiff();
+    let x = random([2, 3, 5, 19], 1, &device);
+    let bias = |shape: [usize; 4]| {
+        let count: usize = shape.iter().product();
+        let forbidden: Vec<f32> = (0..count).map(|at| if at % 7 == 3 { -1e9 } else { 0.0 }).collect();
+        Some(Tensor::<4>::from_data(TensorData::new(forbidden, shape), &device))
+    };
+    for bias in [None, bias([2, 1, 5, 19]), bias([2, 1, 1, 19]), bias([1, 1, 5, 19])] {
+        let ours = run(|| own::softmax(x.clone(), bias.clone(), 0.3), &[&gradient_of(&x)]);
+        let theirs = run(|| composed::softmax(x.clone(), bias.clone(), 0.3), &[&gradient_of(&x)]);
+        assert_same(&ours, &theirs, "softmax");
+    }
+}
+
+#[test]
+fn rotation() {
+    let device = Device::flex().autodiff();
+    // Four heads of ten channels, six of which turn.
+    let (x, table) = (random([2, 5, 40], 1, &device), random([5, 6], 2, &device));
+    // Cosines and sines of one angle each: only then is the inverse the transpose.
+    let angles = table.detach().narrow(1, 0, 3);
+    let table = Tensor::cat(vec![angles.clone().cos(), angles.sin()], 1);
+    let ours = run(|| own::turn(x.clone(), table.clone(), 4), &[&gradient_of(&x)]);
+    let theirs = run(|| composed::turn(x.clone(), table.clone(), 4), &[&gradient_of(&x)]);
+    assert_same(&ours, &theirs, "rotation");
+}
+
+#[test]
+fn cross_entropy() {
+    let device = Device::flex().autodiff();
+    let logits = random([6, 33], 1, &device);
+    let labels = Tensor::<1, Int>::from_data([0i32, 32, 5, 5, 17, 31], &device);
+    let ours = run(|| own::cross_entropy(logits.clone(), labels.clone()), &[&gradient_of(&logits)]);
+    let theirs = run(|| composed::cross_entropy(logits.clone(), labels.clone()), &[&gradient_of(&logits)]);
+    assert_same(&ours, &theirs, "cross entropy");
+}
