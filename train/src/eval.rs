@@ -8,14 +8,13 @@ use burn::tensor::Device;
 use indicatif::ProgressBar;
 use scenes::{Category, Spec, Split};
 use serde_json::json;
-use showo::config::{RewardConfig, RewardLabel, ShowoConfig};
+use showo::config::{RewardConfig, RewardLabel};
 use showo::model::magvit::Magvit;
 use showo::model::reward::{Reward, inputs};
-use showo::model::showo::Showo;
 
 use crate::data::{self, Words};
 use crate::reward::auc;
-use crate::rollouts::{self, Decoding, Rollout};
+use crate::rollouts::{Decoding, Roller, Rollout};
 use crate::source::Source;
 
 /// Everything that `train eval` measures, of the networks in `source`; written to `eval.json` in `runs`.
@@ -33,8 +32,9 @@ pub fn run(source: &Source, runs: &Path, prompts: usize, decoding: Decoding) -> 
     std::fs::create_dir_all(runs).with_context(|| format!("cannot make {}", runs.display()))?;
     let mut figures = BTreeMap::new();
     let mut aucs = Vec::new();
+    let roller = Roller { network: &generator, config: &config, tokenizer: &tokenizer, decoding };
     for split in [Split::Train, Split::Compositional] {
-        let rolled = success(&generator, &config, &tokenizer, prompts, split, decoding)?;
+        let rolled = success(&roller, prompts, split)?;
         figures.insert(split.word(), table(split, &rolled));
         if split == Split::Train {
             sheet(&runs.join("eval-samples.png"), &tokenizer, &rolled)?;
@@ -45,7 +45,8 @@ pub fn run(source: &Source, runs: &Path, prompts: usize, decoding: Decoding) -> 
     }
     let out = runs.join("eval.json");
     let document = json!({
-        "prompts": prompts, "steps": decoding.steps, "guidance_scale": decoding.guidance_scale, "seed": decoding.seed,
+        "prompts": prompts, "steps": decoding.steps, "guidance_scale": decoding.guidance_scale,
+        "temperature": decoding.temperature, "seed": decoding.seed,
         "weights": source.describe()?, "success": figures, "parm_auc_by_step": aucs,
     });
     std::fs::write(&out, serde_json::to_vec_pretty(&document)?)?;
@@ -56,50 +57,16 @@ pub fn run(source: &Source, runs: &Path, prompts: usize, decoding: Decoding) -> 
 type Rolled = Vec<(Category, Spec, Rollout)>;
 
 /// One picture for each evaluation prompt, evenly over the categories.
-fn success(
-    generator: &Showo,
-    config: &ShowoConfig,
-    tokenizer: &Magvit,
-    prompts: usize,
-    split: Split,
-    decoding: Decoding,
-) -> Result<Rolled> {
-    let specs = scenes::evaluation_prompts(prompts / Category::ALL.len(), split, decoding.seed);
+fn success(roller: &Roller, prompts: usize, split: Split) -> Result<Rolled> {
+    let specs = scenes::evaluation_prompts(prompts / Category::ALL.len(), split, roller.decoding.seed);
     let bar = ProgressBar::new(specs.len() as u64);
-    let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let pools: Vec<rayon::ThreadPool> =
-        (0..workers).map(|_| rayon::ThreadPoolBuilder::new().num_threads(1).build()).collect::<Result<_, _>>()?;
-    let parts: Vec<Result<Rolled>> = std::thread::scope(|scope| {
-        let handles: Vec<_> = pools
-            .iter()
-            .enumerate()
-            .map(|(worker, pool)| {
-                let (specs, bar) = (&specs, &bar);
-                scope.spawn(move || {
-                    pool.install(|| {
-                        let mine = specs.iter().enumerate().skip(worker).step_by(workers);
-                        mine.map(|(number, (category, spec))| {
-                            // Numbers far above those of training rollouts.
-                            let number = (1 << 40) + number as u64;
-                            let rollout = rollouts::roll(generator, config, tokenizer, spec, number, decoding)?;
-                            bar.inc(1);
-                            Ok((*category, spec.clone(), rollout))
-                        })
-                        .collect()
-                    })
-                })
-            })
-            .collect();
-        handles
-            .into_iter()
-            .map(|handle| handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect()
-    });
+    // Numbers far above those of training rollouts.
+    let lanes: Vec<(u64, &Spec)> =
+        specs.iter().enumerate().map(|(number, (_, spec))| ((1 << 40) + number as u64, spec)).collect();
+    let rollouts = roller.roll_all(&lanes, |done| bar.inc(done as u64))?;
     bar.finish_and_clear();
-    let mut rolled = Vec::new();
-    for part in parts {
-        rolled.extend(part?);
-    }
+    let mut rolled: Rolled =
+        specs.iter().zip(rollouts).map(|((category, spec), rollout)| (*category, spec.clone(), rollout)).collect();
     rolled.sort_by_key(|(category, _, rollout)| (*category as usize, rollout.prompt.clone()));
     Ok(rolled)
 }

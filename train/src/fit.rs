@@ -182,7 +182,7 @@ pub fn fit<T: Task>(task: &T, config: &FitConfig, folder: &Path, start: &Start, 
     let mut window: Vec<f32> = Vec::new();
     while state.step < config.steps && !STOP.load(Ordering::Relaxed) {
         let started = Instant::now();
-        let (loss, logged, gradients) = gradients(task, &model, &pools, state.examples, config.batch, &device);
+        let (loss, mut logged, gradients) = gradients(task, &model, &pools, state.examples, config.batch, &device);
         if !loss.is_finite() {
             bail!(
                 "the loss is {loss} at step {}; the last good checkpoint (in {}) is kept: lower the learning rate and --resume",
@@ -190,7 +190,9 @@ pub fn fit<T: Task>(task: &T, config: &FitConfig, folder: &Path, start: &Start, 
                 folder.display()
             );
         }
+        let differentiated = started.elapsed();
         model = optimizer.step(rate(config, state.step), model, gradients);
+        logged.insert("optimizer_seconds", (started.elapsed() - differentiated).as_secs_f32());
         state.step += 1;
         state.examples += config.batch as u64;
         if config.ema_decay > 0.0 && (state.step.is_multiple_of(EMA_EVERY) || state.step == config.steps) {

@@ -9,22 +9,22 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use burn::module::{Module, Param};
-use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use scenes::Rng;
+use scenes::{Rng, Spec};
 use serde::{Deserialize, Serialize};
 use showo::config::ShowoConfig;
-use showo::decode::generator::{Prompted, attention_bias, ids_tensor};
-use showo::decode::step::{StepPlan, draw_candidates};
+use showo::decode::generator::{attention_bias, ids_tensor};
 use showo::model::Weights;
 use showo::model::magvit::Magvit;
 use showo::model::showo::Showo;
 use showo::model::weights::Init;
+use showo::ops::gradient::cross_entropy;
 use showo::prompt::{image_segment, text_segment};
 
 use crate::checkpoint::{Named, weights_of};
-use crate::data::{self, Words};
+use crate::data;
 use crate::fit::{FitConfig, Loss, Task};
+use crate::rollouts::{Decoding, Roller};
 use crate::tie::{self, bits_of};
 use crate::tokens::TokenSet;
 
@@ -73,6 +73,89 @@ pub struct Tied {
     pub bits_out: Param<Tensor<2>>,
 }
 
+impl Tied {
+    /// Logits over the codebook, `[rows, d]` → `[rows, codes]`.
+    pub fn code_logits(&self, hidden: Tensor<2>) -> Tensor<2> {
+        let bits = self.bits_out.dims()[0];
+        let tied = hidden.clone().matmul(self.bits_out.val().transpose());
+        let table = bit_table(bits, &hidden.device());
+        self.base.code_logits(hidden) + tied.matmul(table.transpose())
+    }
+}
+
+/// Which of `n` positions are masked in training: `⌈n·cos(π/2·u)⌉` of them, in random order.
+pub fn masked_places(n: usize, rng: &mut Rng) -> Vec<usize> {
+    let ratio = (std::f32::consts::FRAC_PI_2 * rng.unit()).cos();
+    let masked = ((ratio * n as f32).ceil() as usize).clamp(1, n);
+    let mut order: Vec<usize> = (0..n).collect();
+    rng.shuffle(&mut order);
+    order.truncate(masked);
+    order
+}
+
+/// Sequences with some of their codes masked.
+pub struct Masked<'a> {
+    network: &'a ShowoConfig,
+    bits: usize,
+    texts: Vec<Vec<u32>>,
+    images: Vec<Vec<u32>>,
+    /// ±1 for every bit of a known code, 0 elsewhere, `[sequences, N + 2, bits]`.
+    signs: Vec<f32>,
+    /// The masked positions as rows of `[sequences · N]`.
+    pub places: Vec<i32>,
+    /// The codes there.
+    pub labels: Vec<i32>,
+}
+
+impl<'a> Masked<'a> {
+    /// None yet.
+    #[must_use]
+    pub fn new(network: &'a ShowoConfig, bits: usize) -> Self {
+        let (texts, images, signs) = (Vec::new(), Vec::new(), Vec::new());
+        Self { network, bits, texts, images, signs, places: Vec::new(), labels: Vec::new() }
+    }
+
+    /// Adds a picture of `codes` whose positions `masked` are hidden.
+    pub fn push(&mut self, prompt_ids: &[u32], codes: &[i32], masked: &[usize]) {
+        let mut tokens = codes.to_vec();
+        for &at in masked {
+            self.places.push((self.images.len() * codes.len() + at) as i32);
+            self.labels.push(codes[at]);
+            tokens[at] = -1;
+        }
+        // Start and end of the image have no bits.
+        let signs = std::iter::once(&-1).chain(&tokens).chain([&-1]).flat_map(|&token| {
+            let known = token >= 0;
+            bits_of(token, self.bits).map(move |sign| if known { sign } else { 0.0 })
+        });
+        self.signs.extend(signs);
+        self.texts.push(text_segment(self.network, prompt_ids));
+        self.images.push(image_segment(self.network, &tokens));
+    }
+
+    /// Hidden states at all image positions, `[sequences · N, d]`.
+    pub fn hidden(&self, model: &Tied, device: &Device) -> Tensor<2> {
+        let config = self.network;
+        let (count, n, d) = (self.texts.len(), config.num_vq_tokens, config.hidden_size);
+        let sequences: Vec<Vec<u32>> = self
+            .texts
+            .iter()
+            .zip(&self.images)
+            .map(|(text, image)| text.iter().chain(image).copied().collect())
+            .collect();
+        let text = config.prefix_len();
+        let length = text + n + 2;
+        let text_bias = attention_bias(config, &sequences, 0..text, 0..text, device);
+        let image_bias = attention_bias(config, &sequences, text..length, 0..length, device);
+        let prefix = model.base.prefix(ids_tensor(&self.texts, device), text_bias);
+        let signs = TensorData::new(self.signs.clone(), [count * (n + 2), self.bits]);
+        let tied = Tensor::<2>::from_data(signs, device).matmul(model.bits_in.val()).reshape([count, n + 2, d]);
+        let x = model.base.embed(ids_tensor(&self.images, device)) + tied;
+        let hidden = model.base.forward_image_embedded(&prefix, x, image_bias);
+        hidden.narrow(1, 1, n).reshape([count * n, d])
+    }
+}
+
 /// The generator's training task.
 pub struct GeneratorTask {
     /// Its configuration.
@@ -85,8 +168,6 @@ pub struct GeneratorTask {
     pub set: TokenSet,
     /// For sample sheets.
     pub tokenizer: Magvit,
-    /// Prompts as ids.
-    pub words: Words,
 }
 
 /// The table `[codes, bits]` of all codes' bits.
@@ -124,61 +205,20 @@ impl Task for GeneratorTask {
     }
 
     fn loss(&self, model: &Tied, first: u64, examples: usize, device: &Device) -> Loss {
-        let config = &self.network;
-        let n = config.num_vq_tokens;
-        let mut texts = Vec::with_capacity(examples);
-        let mut images = Vec::with_capacity(examples);
-        let mut bits = Vec::with_capacity(examples * (n + 2) * self.bits);
-        let mut places: Vec<i32> = Vec::new();
-        let mut labels: Vec<i32> = Vec::new();
-        for index in 0..examples {
-            let number = first + index as u64;
+        let mut batch = Masked::new(&self.network, self.bits);
+        for number in first..first + examples as u64 {
             let mut rng = Rng::keyed(&[self.config.fit.seed, 0x6d61_736b, number]);
             let (prompt, codes) = self.set.example(rng.below(self.set.len()));
             let dropped = rng.chance(self.config.prompt_dropout);
-            let ratio = (std::f32::consts::FRAC_PI_2 * rng.unit()).cos();
-            let masked = ((ratio * n as f32).ceil() as usize).clamp(1, n);
-            let mut order: Vec<usize> = (0..n).collect();
-            rng.shuffle(&mut order);
-            let mut tokens: Vec<i32> = codes.iter().map(|&code| i32::from(code)).collect();
-            for &at in &order[..masked] {
-                places.push((index * n + at) as i32);
-                labels.push(tokens[at]);
-                tokens[at] = -1;
-            }
-            bits.extend(std::iter::repeat_n(0.0, self.bits));
-            for &token in &tokens {
-                if token < 0 {
-                    bits.extend(std::iter::repeat_n(0.0, self.bits));
-                } else {
-                    bits.extend(bits_of(token, self.bits));
-                }
-            }
-            bits.extend(std::iter::repeat_n(0.0, self.bits));
             let ids: Vec<u32> = if dropped { Vec::new() } else { prompt.iter().map(|&id| u32::from(id)).collect() };
-            texts.push(text_segment(config, &ids));
-            images.push(image_segment(config, &tokens));
+            let codes: Vec<i32> = codes.iter().map(|&code| i32::from(code)).collect();
+            batch.push(&ids, &codes, &masked_places(codes.len(), &mut rng));
         }
-        let sequences: Vec<Vec<u32>> =
-            texts.iter().zip(&images).map(|(text, image)| text.iter().chain(image).copied().collect()).collect();
-        let text = config.prefix_len();
-        let length = text + n + 2;
-        let text_bias = attention_bias(config, &sequences, 0..text, 0..text, device);
-        let image_bias = attention_bias(config, &sequences, text..length, 0..length, device);
-
-        let prefix = model.base.prefix(ids_tensor(&texts, device), text_bias);
-        let bits = Tensor::<2>::from_data(TensorData::new(bits, [examples * (n + 2), self.bits]), device);
-        let d = config.hidden_size;
-        let tied = bits.matmul(model.bits_in.val()).reshape([examples, n + 2, d]);
-        let x = model.base.embed(ids_tensor(&images, device)) + tied;
-        let hidden = model.base.forward_image_embedded(&prefix, x, image_bias);
-        let count = places.len();
-        let places = Tensor::<1, Int>::from_data(TensorData::new(places, [count]), device);
-        let hidden = hidden.narrow(1, 1, n).reshape([examples * n, d]).select(0, places);
-        let tied = hidden.clone().matmul(model.bits_out.val().transpose());
-        let logits = model.base.code_logits(hidden) + tied.matmul(bit_table(self.bits, device).transpose());
-        let labels = Tensor::<1, Int>::from_data(TensorData::new(labels, [count]), device).reshape([count, 1]);
-        let total = log_softmax(logits, 1).gather(1, labels).mean().neg();
+        let hidden = batch.hidden(model, device);
+        let count = batch.places.len();
+        let places = Tensor::<1, Int>::from_data(TensorData::new(batch.places, [count]), device);
+        let labels = Tensor::<1, Int>::from_data(TensorData::new(batch.labels, [count]), device);
+        let total = cross_entropy(model.code_logits(hidden.select(0, places)), labels).mean();
         Loss { total, logged: Vec::new() }
     }
 
@@ -187,13 +227,17 @@ impl Task for GeneratorTask {
         let exported = export(&self.network, self.bits, showo::model::weights::named_parameters(model)?)?;
         let network = Showo::new(&self.network, weights_of(&exported, &device)?)?;
         let prompts = scenes::evaluation_prompts(4, scenes::Split::Train, 9);
-        let mut grids = Vec::new();
-        for (index, (_, spec)) in prompts.iter().enumerate() {
-            let ids = self.words.encode(&spec.prompt());
-            grids.push(generate(&network, &self.network, &ids, index as u64, 12, 2.0)?);
-        }
+        let roller = Roller {
+            network: &network,
+            config: &self.network,
+            tokenizer: &self.tokenizer,
+            decoding: Decoding::default(),
+        };
+        let lanes: Vec<(u64, &Spec)> = prompts.iter().enumerate().map(|(i, (_, spec))| (i as u64, spec)).collect();
+        let rolled = roller.roll_all(&lanes, |_| {})?;
+        let grids: Vec<Vec<i32>> = rolled.iter().filter_map(|rollout| rollout.states.last().cloned()).collect();
         let pictures = crate::vq::decode(&self.tokenizer, &grids, &device);
-        let accepted = pictures.iter().zip(&prompts).filter(|(p, (_, spec))| scenes::check(p, spec).accepted).count();
+        let accepted = rolled.iter().filter(|rollout| rollout.accepted).count();
         eprintln!("the checker accepts {accepted} of {} samples", pictures.len());
         data::write_sheet(path, &pictures, 8, 2)
     }
@@ -225,34 +269,4 @@ pub fn export(config: &ShowoConfig, bits: usize, mut named: Named) -> Result<Nam
         tie::fold(code_rows(config, &mut plain, table)?, &map, bits);
     }
     Ok(plain)
-}
-
-/// One picture's codes by plain decoding (mode `none`), with the engine's own steps.
-///
-/// # Errors
-/// The device fails.
-pub fn generate(
-    network: &Showo,
-    config: &ShowoConfig,
-    ids: &[u32],
-    seed: u64,
-    steps: usize,
-    guidance_scale: f32,
-) -> Result<Vec<i32>> {
-    let prompted = Prompted::new(network, config, ids, guidance_scale, &Device::flex());
-    let n = config.num_vq_tokens;
-    let mut tokens = vec![-1; n];
-    for step in 0..steps {
-        let plan = step_plan(seed, step, steps, n);
-        let drawn = pollster::block_on(draw_candidates(prompted.logits(network, &tokens), &tokens, &plan))?;
-        tokens = drawn.into_iter().next().context("a step drew no candidate")?.tokens;
-    }
-    Ok(tokens)
-}
-
-/// Step `step` of plain decoding: one candidate, temperature 1, all `n` positions masked at the start.
-#[must_use]
-pub fn step_plan(seed: u64, step: usize, steps: usize, n: usize) -> StepPlan {
-    let (step, steps) = (step as u32, steps as u32);
-    StepPlan { seed, pass: 0, step, steps, total: n, temperature: 1.0, first: 0, candidates: 1 }
 }

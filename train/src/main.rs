@@ -8,6 +8,7 @@ mod eval;
 mod fit;
 mod generator;
 mod metrics;
+mod results;
 mod reward;
 mod rollouts;
 mod source;
@@ -22,6 +23,8 @@ use anyhow::{Context as _, Result};
 use burn::tensor::Device;
 use clap::{Args, Parser, Subcommand};
 use device::DeviceName;
+use rollouts::Decoding;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use showo::config::RewardLabel;
 use showo::model::clip::Clip;
@@ -58,12 +61,12 @@ enum Command {
     Clip(TrainArgs),
     /// Decodings to the end, for the reward networks to learn from; needs `train showo`.
     Rollouts {
-        /// How many in all; the file is continued.
-        #[arg(long, default_value_t = 4000)]
-        count: u64,
-        /// How many share a prompt: a reward network learns from these what tells candidates apart.
-        #[arg(long, default_value_t = 8)]
-        group: u64,
+        /// How many in all, instead of the configuration's; the file is continued.
+        #[arg(long)]
+        count: Option<u64>,
+        /// How many share a prompt, instead of the configuration's.
+        #[arg(long)]
+        group: Option<u64>,
         #[command(flatten)]
         decoding: DecodingArgs,
     },
@@ -77,30 +80,79 @@ enum Command {
     },
     /// The figures that the README states; with --bundle, of what the page loads.
     Eval {
-        /// Prompts, evenly over the six categories.
-        #[arg(long, default_value_t = 300)]
-        prompts: usize,
+        /// Prompts, evenly over the six categories, instead of the configuration's.
+        #[arg(long)]
+        prompts: Option<usize>,
         #[command(flatten)]
         decoding: DecodingArgs,
     },
+    /// Every strategy on the same prompts and seeds, from the bundle (www/models/scenes by default): results/scenes.json,
+    /// plots, and the README's table. Goes on where it was interrupted.
+    Results(ResultsArgs),
 }
 
+/// What `train results` asks for.
+#[derive(Args)]
+struct ResultsArgs {
+    /// Configuration; the committed one in train/configs by default.
+    #[arg(long)]
+    config: Option<PathBuf>,
+    /// Draw a few of the pictures again, and fail where they are worse than the recorded figures allow.
+    #[arg(long)]
+    quick: bool,
+    /// Folder of scenes.json and the plots.
+    #[arg(long, default_value = "results")]
+    out: PathBuf,
+    /// The file whose table is replaced.
+    #[arg(long, default_value = "README.md")]
+    readme: PathBuf,
+}
+
+/// `train/configs/rollouts.toml`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RolloutsConfig {
+    count: u64,
+    group: u64,
+    decoding: Decoding,
+}
+
+/// `train/configs/eval.toml`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EvalConfig {
+    prompts: usize,
+    decoding: Decoding,
+}
+
+/// The configuration's file, and what a flag says instead of it.
 #[derive(Args)]
 struct DecodingArgs {
+    /// Configuration; the committed one in train/configs by default.
+    #[arg(long)]
+    config: Option<PathBuf>,
     /// Decoding steps T.
-    #[arg(long, default_value_t = 12)]
-    steps: usize,
+    #[arg(long)]
+    steps: Option<usize>,
     /// Guidance scale g.
-    #[arg(long, default_value_t = 2.0)]
-    guidance_scale: f32,
+    #[arg(long)]
+    guidance_scale: Option<f32>,
+    /// Temperature of the re-masking noise.
+    #[arg(long)]
+    temperature: Option<f32>,
     /// Seed of all decodings.
-    #[arg(long, default_value_t = 7)]
-    seed: u64,
+    #[arg(long)]
+    seed: Option<u64>,
 }
 
-impl From<DecodingArgs> for rollouts::Decoding {
-    fn from(args: DecodingArgs) -> Self {
-        Self { steps: args.steps, guidance_scale: args.guidance_scale, seed: args.seed }
+impl DecodingArgs {
+    fn over(&self, configured: Decoding) -> Decoding {
+        Decoding {
+            steps: self.steps.unwrap_or(configured.steps),
+            guidance_scale: self.guidance_scale.unwrap_or(configured.guidance_scale),
+            temperature: self.temperature.unwrap_or(configured.temperature),
+            seed: self.seed.unwrap_or(configured.seed),
+        }
     }
 }
 
@@ -114,20 +166,12 @@ enum Label {
     Outcome,
 }
 
-impl Label {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Potential => "potential",
-            Self::Preview => "preview",
-            Self::Outcome => "outcome",
-        }
-    }
-
-    fn of(self) -> RewardLabel {
-        match self {
-            Self::Potential => RewardLabel::Potential,
-            Self::Preview => RewardLabel::Preview,
-            Self::Outcome => RewardLabel::Outcome,
+impl From<Label> for RewardLabel {
+    fn from(label: Label) -> Self {
+        match label {
+            Label::Potential => Self::Potential,
+            Label::Preview => Self::Preview,
+            Label::Outcome => Self::Outcome,
         }
     }
 }
@@ -144,12 +188,17 @@ struct TrainArgs {
     out: Option<String>,
 }
 
+/// The configuration of the command `name`: `given`, or the committed one.
+fn configuration<C: DeserializeOwned>(given: Option<&Path>, name: &str) -> Result<C> {
+    let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs").join(format!("{name}.toml"));
+    let path = given.unwrap_or(&committed);
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    toml::from_str(&text).with_context(|| format!("{} is no configuration of `train {name}`", path.display()))
+}
+
 impl TrainArgs {
     fn read<C: DeserializeOwned>(&self, name: &str) -> Result<C> {
-        let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs").join(format!("{name}.toml"));
-        let path = self.config.clone().unwrap_or(committed);
-        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        toml::from_str(&text).with_context(|| format!("{} is no configuration of `train {name}`", path.display()))
+        configuration(self.config.as_deref(), name)
     }
 
     fn folder(&self, runs: &Path, name: &str) -> PathBuf {
@@ -173,9 +222,18 @@ fn main() -> Result<()> {
         Command::Vq(args) => train_vq(&args, &context),
         Command::Showo(args) => train_showo(&args, &context),
         Command::Clip(args) => train_clip(&args, &context),
-        Command::Rollouts { count, group, decoding } => roll(&context, count, group, decoding.into()),
-        Command::Reward { label, args } => train_reward(&args, label, &context),
-        Command::Eval { prompts, decoding } => eval::run(&context.source, &context.runs, prompts, decoding.into()),
+        Command::Rollouts { count, group, decoding } => {
+            let config: RolloutsConfig = configuration(decoding.config.as_deref(), "rollouts")?;
+            let (count, group) = (count.unwrap_or(config.count), group.unwrap_or(config.group));
+            roll(&context, count, group, decoding.over(config.decoding))
+        }
+        Command::Reward { label, args } => train_reward(&args, label.into(), &context),
+        Command::Eval { prompts, decoding } => {
+            let config: EvalConfig = configuration(decoding.config.as_deref(), "eval")?;
+            let prompts = prompts.unwrap_or(config.prompts);
+            eval::run(&context.source, &context.runs, prompts, decoding.over(config.decoding))
+        }
+        Command::Results(args) => measure(&args, &context),
     }
 }
 
@@ -201,8 +259,7 @@ fn train_showo(args: &TrainArgs, context: &Context) -> Result<()> {
     let network = config.network(bits);
     let set = tokens::TokenSet::prepare(&tokenizer, config.fit.seed, config.scenes, &folder.join("tokens.json"))?;
     let fit_config = config.fit.clone();
-    let words = data::Words::new();
-    let task = generator::GeneratorTask { config, network: network.clone(), bits, set, tokenizer, words };
+    let task = generator::GeneratorTask { config, network: network.clone(), bits, set, tokenizer };
     let named = fit::fit(&task, &fit_config, &folder, &args.start, context.device.clone())?;
     checkpoint::write_named(&folder.join("showo.safetensors"), &generator::export(&network, bits, named)?)?;
     std::fs::write(folder.join("showo.json"), serde_json::to_vec_pretty(&network)?)?;
@@ -225,19 +282,32 @@ fn train_clip(args: &TrainArgs, context: &Context) -> Result<()> {
     Ok(())
 }
 
-fn roll(context: &Context, count: u64, group: u64, decoding: rollouts::Decoding) -> Result<()> {
+fn roll(context: &Context, count: u64, group: u64, decoding: Decoding) -> Result<()> {
     let (_, tokenizer) = context.source.tokenizer()?;
     let (config, network) = context.source.generator()?;
     std::fs::create_dir_all(&context.runs)?;
-    rollouts::run(&network, &config, &tokenizer, count, group, decoding, &context.runs.join("rollouts.jsonl"))
+    let roller = rollouts::Roller { network: &network, config: &config, tokenizer: &tokenizer, decoding };
+    rollouts::run(&roller, count, group, &context.runs.join("rollouts.jsonl"))
 }
 
-fn train_reward(args: &TrainArgs, label: Label, context: &Context) -> Result<()> {
+fn measure(args: &ResultsArgs, context: &Context) -> Result<()> {
+    let config: results::ResultsConfig = configuration(args.config.as_deref(), "results")?;
+    let shipped = PathBuf::from("www/models/scenes");
+    let places = results::Places {
+        bundle: if let Source::Bundle(folder) = &context.source { folder } else { &shipped },
+        pictures: &context.runs.join("results"),
+        results: &args.out,
+        readme: &args.readme,
+    };
+    if args.quick { results::quick(&places) } else { results::run(&config, &places) }
+}
+
+fn train_reward(args: &TrainArgs, label: RewardLabel, context: &Context) -> Result<()> {
     let config: reward::RewardTrainConfig = args.read("reward")?;
-    let folder = args.folder(&context.runs, &format!("reward-{}", label.name()));
+    let folder = args.folder(&context.runs, &format!("reward-{}", label.word()));
     let (magvit, tokenizer) = context.source.tokenizer()?;
     let bits = magvit.z_channels;
-    let network = config.network(bits, label.of());
+    let network = config.network(bits, label);
     let all = rollouts::read(&context.runs.join("rollouts.jsonl"))?;
     // Whole groups are held out: no prompt's rollouts stand on both sides.
     let (held_out, rollouts) = all.into_iter().partition(|rollout| rollout.group.is_multiple_of(config.holdout));

@@ -317,11 +317,7 @@ impl Task for RewardTask {
     type Model = TiedReward;
 
     fn kind(&self) -> &'static str {
-        match self.network.label {
-            RewardLabel::Potential => "reward:parm",
-            RewardLabel::Preview => "reward:prm",
-            RewardLabel::Outcome => "reward:orm",
-        }
+        self.network.label.kind()
     }
 
     fn build(&self, mut weights: Weights) -> Result<TiedReward> {

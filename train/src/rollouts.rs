@@ -4,25 +4,26 @@
 //! every step. The final picture's verdict is a one-sample estimate of the potential of every state on the way.
 
 use std::io::{BufRead, BufReader, Write};
+use std::panic::resume_unwind;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 use indicatif::ProgressBar;
-use scenes::{Picture, Rng};
+use scenes::{Category, Picture, Rng, Spec, Split};
 use serde::{Deserialize, Serialize};
 use showo::config::ShowoConfig;
 use showo::decode::generator::Prompted;
-use showo::decode::step::draw_candidates;
+use showo::decode::step::{StepPlan, draw_candidates};
 use showo::model::magvit::Magvit;
 use showo::model::showo::Showo;
 
 use crate::data::Words;
 use crate::fit::STOP;
-use crate::generator::step_plan;
 
 /// One decoding to the end.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rollout {
     /// The canonical prompt.
@@ -42,70 +43,143 @@ pub struct Rollout {
 }
 
 /// What decoding is run with.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Decoding {
     /// T.
     pub steps: usize,
     /// g.
     pub guidance_scale: f32,
+    /// Temperature of the re-masking noise before the first step.
+    pub temperature: f32,
     /// Seed of all rollouts.
     pub seed: u64,
 }
 
-/// One rollout of `prompt`, a function of (seed, number).
-///
-/// # Errors
-/// The device fails.
-pub fn roll(
-    network: &Showo,
-    config: &ShowoConfig,
-    tokenizer: &Magvit,
-    spec: &scenes::Spec,
-    number: u64,
-    decoding: Decoding,
-) -> Result<Rollout> {
-    let prompt = spec.prompt();
-    let prompted =
-        Prompted::new(network, config, &Words::new().encode(&prompt), decoding.guidance_scale, &Device::flex());
-    let n = config.num_vq_tokens;
-    let mut tokens = vec![-1; n];
-    let mut rollout = Rollout {
-        prompt,
-        group: number,
-        states: Vec::new(),
-        sampled: Vec::new(),
-        preview_accepted: Vec::new(),
-        accepted: false,
-    };
-    for step in 0..decoding.steps {
-        let seed = Rng::keyed(&[decoding.seed, number]).next_u64();
-        let plan = step_plan(seed, step, decoding.steps, n);
-        let drawn = pollster::block_on(draw_candidates(prompted.logits(network, &tokens), &tokens, &plan))?;
-        let drawn = drawn.into_iter().next().context("a step drew no candidate")?;
-        tokens.clone_from(&drawn.tokens);
-        rollout.states.push(drawn.tokens);
-        rollout.sampled.push(drawn.sampled);
+impl Default for Decoding {
+    fn default() -> Self {
+        Self { steps: 12, guidance_scale: 2.0, temperature: 1.0, seed: 7 }
     }
-    let pictures: Vec<Picture> = crate::vq::decode(tokenizer, &rollout.sampled, &Device::flex());
-    rollout.preview_accepted = pictures.iter().map(|picture| scenes::check(picture, spec).accepted).collect();
-    rollout.accepted = rollout.preview_accepted.last().copied().unwrap_or(false);
-    Ok(rollout)
 }
 
-/// Rolls numbers `existing..count` into `rollouts.jsonl`, one line each, every core busy; goes on where the file ends.
-/// Each `group` of consecutive numbers has one training prompt.
+/// What rollouts are made with.
+#[derive(Clone, Copy)]
+pub struct Roller<'a> {
+    /// The generator.
+    pub network: &'a Showo,
+    /// Its configuration.
+    pub config: &'a ShowoConfig,
+    /// Codes to pixels.
+    pub tokenizer: &'a Magvit,
+    /// How it decodes.
+    pub decoding: Decoding,
+}
+
+/// Rollouts that are made at once: enough rows for the products to be worth their overhead, and still small enough for
+/// the caches.
+pub const LANES: usize = 8;
+
+impl Roller<'_> {
+    /// A rollout of every prompt, each a function of its number and the seed: which others are made beside it makes
+    /// no difference.
+    ///
+    /// # Errors
+    /// The device fails.
+    pub fn roll(&self, lanes: &[(u64, &Spec)]) -> Result<Vec<Rollout>> {
+        let Decoding { steps, guidance_scale, temperature, seed } = self.decoding;
+        let prompts: Vec<String> = lanes.iter().map(|(_, spec)| spec.prompt()).collect();
+        let ids: Vec<Vec<u32>> = prompts.iter().map(|prompt| Words::new().encode(prompt)).collect();
+        let ids: Vec<&[u32]> = ids.iter().map(Vec::as_slice).collect();
+        let prompted = Prompted::several(self.network, self.config, &ids, guidance_scale, &Device::flex());
+        let n = self.config.num_vq_tokens;
+        let mut tokens = vec![vec![-1; n]; lanes.len()];
+        let mut rollouts: Vec<Rollout> = Vec::with_capacity(lanes.len());
+        for ((number, _), prompt) in lanes.iter().zip(prompts) {
+            rollouts.push(Rollout { prompt, group: *number, ..Rollout::default() });
+        }
+        for step in 0..steps {
+            let images: Vec<&[i32]> = tokens.iter().map(Vec::as_slice).collect();
+            let logits = prompted.logits_of(self.network, &images);
+            for (lane, (number, _)) in lanes.iter().enumerate() {
+                let plan = StepPlan {
+                    seed: Rng::keyed(&[seed, *number]).next_u64(),
+                    pass: 0,
+                    step: step as u32,
+                    steps: steps as u32,
+                    total: n,
+                    temperature,
+                    first: 0,
+                    candidates: 1,
+                };
+                let logits = logits.clone().narrow(0, lane * n, n);
+                let drawn = pollster::block_on(draw_candidates(logits, &tokens[lane], &plan))?;
+                let drawn = drawn.into_iter().next().context("a step drew no candidate")?;
+                tokens[lane].clone_from(&drawn.tokens);
+                rollouts[lane].states.push(drawn.tokens);
+                rollouts[lane].sampled.push(drawn.sampled);
+            }
+        }
+        for (rollout, (_, spec)) in rollouts.iter_mut().zip(lanes) {
+            let pictures: Vec<Picture> = crate::vq::decode(self.tokenizer, &rollout.sampled, &Device::flex());
+            rollout.preview_accepted = pictures.iter().map(|picture| scenes::check(picture, spec).accepted).collect();
+            rollout.accepted = rollout.preview_accepted.last().copied().unwrap_or(false);
+        }
+        Ok(rollouts)
+    }
+
+    /// As [`Roller::roll`] for any number of prompts, every core busy; `done` hears of every part.
+    ///
+    /// # Errors
+    /// The device fails.
+    pub fn roll_all(&self, lanes: &[(u64, &Spec)], done: impl Fn(usize) + Sync) -> Result<Vec<Rollout>> {
+        let parts: Vec<&[(u64, &Spec)]> = lanes.chunks(LANES).collect();
+        let next = AtomicUsize::new(0);
+        let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(parts.len());
+        let work = || -> Result<Vec<(usize, Vec<Rollout>)>> {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
+            let mut mine = Vec::new();
+            while let Some((index, part)) = take(&next, &parts) {
+                mine.push((index, pool.install(|| self.roll(part))?));
+                done(part.len());
+            }
+            Ok(mine)
+        };
+        let mut rolled = std::thread::scope(|scope| {
+            let handles: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+            let joined = handles.into_iter().map(|handle| handle.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            joined.collect::<Result<Vec<_>>>()
+        })?;
+        let mut parts: Vec<(usize, Vec<Rollout>)> = rolled.drain(..).flatten().collect();
+        parts.sort_by_key(|(index, _)| *index);
+        Ok(parts.into_iter().flat_map(|(_, rollouts)| rollouts).collect())
+    }
+}
+
+/// The next part of the work, and its number.
+fn take<'a, T>(next: &AtomicUsize, parts: &[&'a [T]]) -> Option<(usize, &'a [T])> {
+    let index = next.fetch_add(1, Ordering::Relaxed);
+    parts.get(index).map(|part| (index, *part))
+}
+
+/// The prompt of a group of rollouts: half in GenEval's pure forms, half as in training.
+fn prompt_of(group: u64, seed: u64) -> Spec {
+    let mut rng = Rng::keyed(&[seed, 0x726f_6c6c, group]);
+    let category = Category::ALL[rng.below(Category::ALL.len())];
+    if rng.chance(0.5) {
+        scenes::sample_spec(category, Split::Train, &mut rng)
+    } else {
+        scenes::sample_training_spec(&mut rng)
+    }
+}
+
+/// Rolls numbers `existing..count` into `rollouts.jsonl`, one line each; goes on where the file ends. Each `group` of
+/// consecutive numbers has one training prompt.
 ///
 /// # Errors
 /// The file cannot be written; the device fails.
-pub fn run(
-    network: &Showo,
-    config: &ShowoConfig,
-    tokenizer: &Magvit,
-    count: u64,
-    group: u64,
-    decoding: Decoding,
-    path: &Path,
-) -> Result<()> {
+pub fn run(roller: &Roller, count: u64, group: u64, path: &Path) -> Result<()> {
+    /// Rollouts between two writes to the file.
+    const PART: u64 = 64;
     let existing = read(path).map_or(0, |rollouts| rollouts.len() as u64);
     let mut file = std::fs::OpenOptions::new()
         .create(true)
@@ -113,55 +187,19 @@ pub fn run(
         .open(path)
         .with_context(|| format!("cannot write {}", path.display()))?;
     let bar = ProgressBar::new(count).with_position(existing);
-    let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) as u64;
-    let pools: Vec<rayon::ThreadPool> =
-        (0..workers).map(|_| rayon::ThreadPoolBuilder::new().num_threads(1).build()).collect::<Result<_, _>>()?;
     let mut accepted = 0_u64;
     let mut next = existing;
-    while next < count && !STOP.load(std::sync::atomic::Ordering::Relaxed) {
-        let part: Vec<Result<Vec<Rollout>>> = std::thread::scope(|scope| {
-            let handles: Vec<_> = pools
-                .iter()
-                .enumerate()
-                .map(|(worker, pool)| {
-                    scope.spawn(move || {
-                        pool.install(|| {
-                            (0..8)
-                                .map(|index| next + worker as u64 * 8 + index)
-                                .filter(|number| *number < count)
-                                .map(|number| {
-                                    let of = number / group.max(1);
-                                    let mut rng = Rng::keyed(&[decoding.seed, 0x726f_6c6c, of]);
-                                    let categories = scenes::Category::ALL;
-                                    let category = categories[rng.below(categories.len())];
-                                    // Half in GenEval's pure forms, half as in training.
-                                    let spec = if rng.chance(0.5) {
-                                        scenes::sample_spec(category, scenes::Split::Train, &mut rng)
-                                    } else {
-                                        scenes::sample_training_spec(&mut rng)
-                                    };
-                                    let rollout = roll(network, config, tokenizer, &spec, number, decoding)?;
-                                    Ok(Rollout { group: of, ..rollout })
-                                })
-                                .collect()
-                        })
-                    })
-                })
-                .collect();
-            handles
-                .into_iter()
-                .map(|handle| handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-                .collect()
-        });
-        for rollouts in part {
-            for rollout in rollouts? {
-                accepted += u64::from(rollout.accepted);
-                next += 1;
-                serde_json::to_writer(&mut file, &rollout)?;
-                writeln!(file)?;
-            }
+    while next < count && !STOP.load(Ordering::Relaxed) {
+        let of = |number: u64| number / group.max(1);
+        let numbers: Vec<u64> = (next..(next + PART).min(count)).collect();
+        let specs: Vec<Spec> = numbers.iter().map(|&number| prompt_of(of(number), roller.decoding.seed)).collect();
+        let lanes: Vec<(u64, &Spec)> = numbers.iter().copied().zip(&specs).collect();
+        for rollout in roller.roll_all(&lanes, |done| bar.inc(done as u64))? {
+            accepted += u64::from(rollout.accepted);
+            serde_json::to_writer(&mut file, &Rollout { group: of(rollout.group), ..rollout })?;
+            writeln!(file)?;
         }
-        bar.set_position(next);
+        next += numbers.len() as u64;
         bar.set_message(format!("{accepted} accepted"));
     }
     bar.finish();

@@ -52,15 +52,11 @@ impl Source {
     /// # Errors
     /// It is there and cannot be read.
     pub fn reward(&self, label: RewardLabel) -> Result<Option<(RewardConfig, Reward)>> {
-        let (kind, run) = match label {
-            RewardLabel::Potential => ("reward:parm", "reward-potential"),
-            RewardLabel::Preview => ("reward:prm", "reward-preview"),
-            RewardLabel::Outcome => ("reward:orm", "reward-outcome"),
-        };
-        if !self.holds(kind, run, "reward")? {
+        let (kind, run) = (label.kind(), format!("reward-{}", label.word()));
+        if !self.holds(kind, &run, "reward")? {
             return Ok(None);
         }
-        let (config, weights) = self.read(kind, run, "reward")?;
+        let (config, weights) = self.read(kind, &run, "reward")?;
         let network = Reward::new(&config, weights)?;
         Ok(Some((config, network)))
     }

@@ -1,0 +1,158 @@
+//! `train results`: every strategy on the same prompts with the same seeds, drawn by the engine's own session from the
+//! shipped bundle; `results/scenes.json`, plots, and the README's table.
+
+mod config;
+mod picture;
+mod place;
+mod plots;
+mod report;
+mod row;
+mod stats;
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+use indicatif::{ProgressBar, ProgressStyle};
+
+pub use config::ResultsConfig;
+use config::Row;
+use picture::Drawn;
+use report::{Results, count, row_result};
+use stats::binomial_tail;
+
+/// The README's table stands between these.
+const MARKERS: [&str; 2] = ["<!-- results: begin -->", "<!-- results: end -->"];
+/// The quick check fails where the recorded rate makes what was seen less likely than this.
+const UNLIKELY: f64 = 1e-4;
+
+/// Where things are read and written.
+pub struct Places<'a> {
+    /// The shipped bundle.
+    pub bundle: &'a Path,
+    /// The rows' pictures, kept between runs.
+    pub pictures: &'a Path,
+    /// `scenes.json` and plots.
+    pub results: &'a Path,
+    /// Its table is replaced.
+    pub readme: &'a Path,
+}
+
+/// Measures every row.
+///
+/// # Errors
+/// As [`row::run`]; files that cannot be written.
+pub fn run(config: &ResultsConfig, places: &Places) -> Result<()> {
+    std::fs::create_dir_all(places.pictures).with_context(|| format!("cannot make {}", places.pictures.display()))?;
+    std::fs::create_dir_all(places.results).with_context(|| format!("cannot make {}", places.results.display()))?;
+    let mut measured: Vec<(&Row, Vec<Drawn>)> = Vec::new();
+    for row in &config.row {
+        let bar = bar(row, row::work(config, row).len());
+        let Some(drawn) = row::run(config, row, places.bundle, places.pictures, &bar)? else {
+            bar.abandon();
+            bail!("stopped; the same command goes on where it was");
+        };
+        bar.finish_and_clear();
+        let overall = count(drawn.iter().map(|drawn| drawn.accepted));
+        println!("{:<28} {} of {} ({:.3})", row.name, overall.accepted, overall.n, overall.rate);
+        measured.push((row, drawn));
+    }
+    let rows = measured.iter().enumerate().map(|(index, (row, drawn))| {
+        let other = |index: usize| measured.get(index).map(|(row, drawn)| (*row, drawn.as_slice()));
+        row_result(row, drawn, other(0), index.checked_sub(1).and_then(other))
+    });
+    let results = Results {
+        date: place::date(),
+        machine: place::machine(),
+        commit: place::commit(),
+        bundle: places.bundle.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+        bundle_sha256: row::sha256(places.bundle)?,
+        config: config.clone(),
+        rows: rows.collect(),
+    };
+    let path = places.results.join("scenes.json");
+    std::fs::write(&path, serde_json::to_vec_pretty(&results)?)
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    plots::draw(&results, places.results)?;
+    let readme =
+        std::fs::read_to_string(places.readme).with_context(|| format!("cannot read {}", places.readme.display()))?;
+    std::fs::write(places.readme, between_markers(&readme, &results.table())?)?;
+    println!("written to {} and {}", path.display(), places.readme.display());
+    Ok(())
+}
+
+/// Draws the first few pictures of some rows again and fails where the shipped bundle does worse than its recorded
+/// figures allow.
+///
+/// # Errors
+/// It does worse; the figures are another bundle's; as [`row::run`].
+pub fn quick(places: &Places) -> Result<()> {
+    let path = places.results.join("scenes.json");
+    let text = std::fs::read(&path).with_context(|| format!("cannot read {}; run `train results`", path.display()))?;
+    let results: Results =
+        serde_json::from_slice(&text).with_context(|| format!("{} is no record of results", path.display()))?;
+    ensure!(
+        row::sha256(places.bundle)? == results.bundle_sha256,
+        "{} was measured on another bundle than {}: run `train results` again",
+        path.display(),
+        places.bundle.display()
+    );
+    let scratch = tempfile::tempdir()?;
+    for row in results.config.row.iter().filter(|row| results.config.quick.contains(&row.name)) {
+        let recorded = results.rows.iter().find(|recorded| recorded.name == row.name);
+        let recorded = recorded.with_context(|| format!("{} lacks the row {}", path.display(), row.name))?.overall;
+        let row = Row { per_category: Some(results.config.quick_per_category), ..row.clone() };
+        let bar = bar(&row, row::work(&results.config, &row).len());
+        let drawn = row::run(&results.config, &row, places.bundle, scratch.path(), &bar)?.context("stopped")?;
+        bar.finish_and_clear();
+        let now = count(drawn.iter().map(|drawn| drawn.accepted));
+        let chance = binomial_tail(now.accepted, now.n, recorded.rate);
+        println!(
+            "{:<28} {} of {}; recorded {} of {}: so few by chance {chance:.4}",
+            row.name, now.accepted, now.n, recorded.accepted, recorded.n
+        );
+        ensure!(chance >= UNLIKELY, "the row {} does worse than its recorded figure allows", row.name);
+    }
+    Ok(())
+}
+
+fn bar(row: &Row, pictures: usize) -> ProgressBar {
+    let style = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len} [{elapsed_precise} < {eta_precise}]");
+    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(pictures as u64).with_style(style).with_message(row.name.clone())
+}
+
+/// `text` with what stands between the markers replaced.
+fn between_markers(text: &str, table: &str) -> Result<String> {
+    let [begin, end] = MARKERS;
+    let (before, rest) = text.split_once(begin).with_context(|| format!("the README lacks `{begin}`"))?;
+    let (_, after) = rest.split_once(end).with_context(|| format!("the README lacks `{end}`"))?;
+    Ok(format!("{before}{begin}\n{table}{end}{after}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_table_is_replaced() {
+        let text = "a\n<!-- results: begin -->\nold\n<!-- results: end -->\nb\n";
+        let replaced = between_markers(text, "new\n").unwrap();
+        assert_eq!(replaced, "a\n<!-- results: begin -->\nnew\n<!-- results: end -->\nb\n");
+        assert_eq!(between_markers(&replaced, "new\n").unwrap(), replaced);
+        assert!(between_markers("nothing", "new").unwrap_err().to_string().contains("results: begin"));
+    }
+
+    #[test]
+    fn the_committed_configuration_measures_every_prompt_with_one_seed() {
+        let config: ResultsConfig = toml::from_str(include_str!("../../configs/results.toml")).unwrap();
+        let baseline = row::work(&config, &config.row[0]);
+        assert!(baseline.len() >= 553, "{}", baseline.len());
+        for row in config.row.iter().filter(|row| !row.compositional) {
+            let work = row::work(&config, row);
+            assert!(work.iter().all(|item| baseline.contains(item)), "{}", row.name);
+        }
+        for name in &config.quick {
+            assert!(config.row.iter().any(|row| row.name == *name), "{name}");
+        }
+    }
+}

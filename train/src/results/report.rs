@@ -1,0 +1,308 @@
+//! From pictures to figures: `results/scenes.json`.
+
+use std::collections::BTreeMap;
+
+use scenes::Category;
+use serde::{Deserialize, Serialize};
+
+use super::config::{ResultsConfig, Row};
+use super::picture::Drawn;
+use super::stats::{mcnemar, wilson};
+use crate::reward::auc;
+
+/// Everything that was measured, and where.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Results {
+    /// Of the day on which the file was written, `2026-11-25`.
+    pub date: String,
+    /// Processor and cores.
+    pub machine: String,
+    /// Of this repository.
+    pub commit: String,
+    /// The bundle's name.
+    pub bundle: String,
+    /// Hash of its manifest.
+    pub bundle_sha256: String,
+    /// Prompts, seed, decoding.
+    pub config: ResultsConfig,
+    /// One entry a row, in the order of the configuration.
+    pub rows: Vec<RowResult>,
+}
+
+/// A count of accepted pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Count {
+    /// Pictures that the checker accepts.
+    pub accepted: usize,
+    /// Pictures.
+    pub n: usize,
+    /// Their quotient.
+    pub rate: f64,
+    /// Wilson's 95 % interval.
+    pub interval_95: (f64, f64),
+}
+
+/// Pictures of one row against those of another, on the same prompts and seeds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Against {
+    /// The other row.
+    pub row: String,
+    /// Pairs of pictures.
+    pub pairs: usize,
+    /// Only this row's is accepted.
+    pub gained: usize,
+    /// Only the other's is.
+    pub lost: usize,
+    /// McNemar's exact two-sided test.
+    pub p: f64,
+}
+
+/// What a row came to.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RowResult {
+    /// Its name.
+    pub name: String,
+    /// All categories.
+    pub overall: Count,
+    /// Each category.
+    pub categories: BTreeMap<String, Count>,
+    /// Forwards of the generator a picture.
+    pub mean_generator_forwards: f64,
+    /// Sequences scored a picture.
+    pub mean_reward_forwards: f64,
+    /// Seconds of one core a picture.
+    pub mean_seconds: f64,
+    /// Against the first row.
+    pub against_baseline: Option<Against>,
+    /// Against the row before.
+    pub against_previous: Option<Against>,
+    /// Success if only the first 1, 2, 4, … paths had been drawn, in modes that draw several.
+    pub by_candidates: BTreeMap<u32, Count>,
+    /// ROC-AUC of the chosen candidate's score for the final verdict, by step, in stepwise modes.
+    pub auc_by_step: Vec<f64>,
+    /// Rounds of reflection that were kept, pictures that they mended and pictures that they broke.
+    pub reflection: Option<Reflected>,
+}
+
+/// What reflection did.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reflected {
+    /// Rounds that were run.
+    pub rounds: usize,
+    /// Rounds that were kept.
+    pub kept: usize,
+    /// Pictures that were wrong before and right after.
+    pub mended: usize,
+    /// Pictures that were right before and wrong after.
+    pub broken: usize,
+}
+
+/// Counts.
+#[must_use]
+pub fn count(verdicts: impl Iterator<Item = bool>) -> Count {
+    let (mut accepted, mut n) = (0, 0);
+    for verdict in verdicts {
+        accepted += usize::from(verdict);
+        n += 1;
+    }
+    Count { accepted, n, rate: accepted as f64 / n.max(1) as f64, interval_95: wilson(accepted, n) }
+}
+
+/// The figures of a row.
+#[must_use]
+pub fn row_result(
+    row: &Row,
+    drawn: &[Drawn],
+    baseline: Option<(&Row, &[Drawn])>,
+    previous: Option<(&Row, &[Drawn])>,
+) -> RowResult {
+    let mean = |of: &dyn Fn(&Drawn) -> f64| drawn.iter().map(of).sum::<f64>() / drawn.len().max(1) as f64;
+    let categories = Category::ALL.into_iter().map(|category| {
+        let of = drawn.iter().filter(|drawn| drawn.category == category.word());
+        (category.word().to_owned(), count(of.map(|drawn| drawn.accepted)))
+    });
+    RowResult {
+        name: row.name.clone(),
+        overall: count(drawn.iter().map(|drawn| drawn.accepted)),
+        categories: categories.collect(),
+        mean_generator_forwards: mean(&|drawn| drawn.totals.generator_forwards.into()),
+        mean_reward_forwards: mean(&|drawn| drawn.totals.reward_forwards.into()),
+        mean_seconds: mean(&|drawn| drawn.totals.seconds),
+        against_baseline: baseline.and_then(|(other, pictures)| against(row, drawn, other, pictures)),
+        against_previous: previous.and_then(|(other, pictures)| against(row, drawn, other, pictures)),
+        by_candidates: by_candidates(row, drawn),
+        auc_by_step: auc_by_step(drawn),
+        reflection: row.reflection.map(|_| reflected(drawn)),
+    }
+}
+
+/// Nothing where the rows have no prompts in common.
+fn against(row: &Row, drawn: &[Drawn], other: &Row, others: &[Drawn]) -> Option<Against> {
+    if row.name == other.name || row.compositional != other.compositional {
+        return None;
+    }
+    let verdicts: BTreeMap<(&str, u64), bool> =
+        others.iter().map(|drawn| ((drawn.prompt.as_str(), drawn.seed), drawn.accepted)).collect();
+    let pairs: Vec<(bool, bool)> = drawn
+        .iter()
+        .filter_map(|drawn| Some((drawn.accepted, *verdicts.get(&(drawn.prompt.as_str(), drawn.seed))?)))
+        .collect();
+    let gained = pairs.iter().filter(|pair| pair.0 && !pair.1).count();
+    let lost = pairs.iter().filter(|pair| !pair.0 && pair.1).count();
+    (!pairs.is_empty()).then(|| Against {
+        row: other.name.clone(),
+        pairs: pairs.len(),
+        gained,
+        lost,
+        p: mcnemar(gained, lost),
+    })
+}
+
+/// A path's draws do not depend on how many there are, so that fewer are a part of more.
+fn by_candidates(row: &Row, drawn: &[Drawn]) -> BTreeMap<u32, Count> {
+    let paths = drawn.iter().map(|drawn| drawn.paths.len()).min().unwrap_or(0) as u32;
+    if paths < 2 {
+        return BTreeMap::new();
+    }
+    let ks = (0..).map(|power| 1u32 << power).take_while(|&k| k <= paths);
+    ks.map(|k| {
+        let verdicts = drawn.iter().map(|drawn| {
+            let first = &drawn.paths[..k as usize];
+            if row.oracle {
+                return first.iter().any(|path| path.accepted);
+            }
+            let scores: Vec<f32> = first.iter().map(|path| path.score.unwrap_or(f32::NAN)).collect();
+            first[showo::verify::best(&scores)].accepted
+        });
+        (k, count(verdicts))
+    })
+    .collect()
+}
+
+fn auc_by_step(drawn: &[Drawn]) -> Vec<f64> {
+    let steps = drawn.iter().map(|drawn| drawn.step_scores.len()).min().unwrap_or(0);
+    (0..steps)
+        .map(|step| auc(&drawn.iter().map(|drawn| (drawn.step_scores[step], drawn.accepted)).collect::<Vec<_>>()))
+        .collect()
+}
+
+fn reflected(drawn: &[Drawn]) -> Reflected {
+    let rounds = || drawn.iter().flat_map(|drawn| &drawn.rounds);
+    let before = |drawn: &Drawn| drawn.paths.last().is_some_and(|path| path.accepted);
+    Reflected {
+        rounds: rounds().count(),
+        kept: rounds().filter(|round| round.kept).count(),
+        mended: drawn.iter().filter(|drawn| !before(drawn) && drawn.accepted).count(),
+        broken: drawn.iter().filter(|drawn| before(drawn) && !drawn.accepted).count(),
+    }
+}
+
+impl Results {
+    /// The README's table.
+    #[must_use]
+    pub fn table(&self) -> String {
+        let mut table = format!(
+            "Bundle `{}` ({}…), {} prompts evenly over six categories, T = {}, guidance {}, seed {}; {}, {}, commit {}.\n\n",
+            self.bundle,
+            self.bundle_sha256.get(..12).unwrap_or_default(),
+            self.config.prompts,
+            self.config.steps,
+            self.config.guidance_scale,
+            self.config.seed,
+            self.machine,
+            self.date,
+            self.commit,
+        );
+        table += "| row | accepted | 95 % | against the baseline | generator forwards | scored | s a picture |\n|---|---|---|---|---|---|---|\n";
+        for row in &self.rows {
+            let Count { accepted, n, rate, interval_95: (low, high) } = row.overall;
+            let against = row.against_baseline.as_ref().map_or_else(String::new, |against| {
+                format!("+{} −{}, p = {}", against.gained, against.lost, chance(against.p))
+            });
+            table += &format!(
+                "| {} | {accepted} of {n} ({rate:.3}) | {low:.3}–{high:.3} | {against} | {:.0} | {:.0} | {:.1} |\n",
+                row.name, row.mean_generator_forwards, row.mean_reward_forwards, row.mean_seconds,
+            );
+        }
+        table += "\n| row |";
+        for category in Category::ALL {
+            table += &format!(" {category} |");
+        }
+        table += &format!("\n|---|{}\n", "---|".repeat(Category::ALL.len()));
+        for row in &self.rows {
+            table += &format!("| {} |", row.name);
+            for category in Category::ALL {
+                table +=
+                    &row.categories.get(category.word()).map_or(" |".into(), |count| format!(" {:.2} |", count.rate));
+            }
+            table += "\n";
+        }
+        table
+    }
+}
+
+fn chance(p: f64) -> String {
+    if p < 1e-4 { format!("{p:.0e}") } else { format!("{p:.4}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use showo::settings::VerifierMode;
+
+    use super::super::picture::PathDrawn;
+    use super::*;
+
+    fn row(name: &str) -> Row {
+        Row {
+            name: name.into(),
+            verifier: VerifierMode::BestOfK,
+            candidates: 2,
+            reflection: None,
+            per_category: None,
+            compositional: false,
+            oracle: false,
+        }
+    }
+
+    fn drawn(number: usize, accepted: bool, paths: &[(f32, bool)]) -> Drawn {
+        Drawn {
+            number,
+            category: "colours".into(),
+            prompt: format!("prompt {number}"),
+            seed: number as u64,
+            accepted,
+            paths: paths.iter().map(|&(score, accepted)| PathDrawn { score: Some(score), accepted }).collect(),
+            step_scores: Vec::new(),
+            rounds: Vec::new(),
+            totals: Default::default(),
+        }
+    }
+
+    #[test]
+    fn fewer_candidates_are_the_first_of_more() {
+        let pictures = [
+            drawn(0, true, &[(0.1, false), (0.9, true)]),
+            drawn(1, false, &[(0.1, true), (0.9, false)]),
+            drawn(2, false, &[(0.5, false), (0.4, true)]),
+        ];
+        let result = row_result(&row("a"), &pictures, None, None);
+        assert_eq!(result.by_candidates[&1].accepted, 1);
+        assert_eq!(result.by_candidates[&2].accepted, 1);
+        let oracle = Row { oracle: true, ..row("oracle") };
+        assert_eq!(row_result(&oracle, &pictures, None, None).by_candidates[&2].accepted, 3);
+    }
+
+    #[test]
+    fn rows_are_compared_picture_by_picture() {
+        let ours = [drawn(0, true, &[]), drawn(1, true, &[]), drawn(2, false, &[]), drawn(7, true, &[])];
+        let theirs = [drawn(0, false, &[]), drawn(1, true, &[]), drawn(2, true, &[])];
+        let (a, b) = (row("a"), row("b"));
+        let against = row_result(&a, &ours, Some((&b, &theirs)), None).against_baseline.unwrap();
+        assert_eq!((against.pairs, against.gained, against.lost, against.p), (3, 1, 1, 1.0));
+    }
+}
