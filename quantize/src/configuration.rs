@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
-use showo::config::{ClipConfig, RewardLabel, ShowoConfig};
+use showo::config::{ClipConfig, ShowoConfig};
 
 use crate::{error::ToolError, layout::ModelConfig, public};
 
@@ -151,11 +151,7 @@ fn clip(mut given: Map<String, Value>) -> Result<Configuration, String> {
 fn reward(kind: &str, given: Map<String, Value>) -> Result<Configuration, String> {
     let config: showo::config::RewardConfig = typed(Value::Object(given))?;
     at_most("num_hidden_layers", config.num_hidden_layers)?;
-    let of_label = match config.label {
-        RewardLabel::Potential => "reward:parm",
-        RewardLabel::Preview => "reward:prm",
-        RewardLabel::Outcome => "reward:orm",
-    };
+    let of_label = config.label.kind();
     if kind != of_label {
         return Err(format!("label: a network of this label is {of_label}, not {kind}"));
     }

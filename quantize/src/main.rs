@@ -15,6 +15,7 @@ mod public;
 mod scheme;
 mod synth;
 mod tokenizer;
+mod unpack;
 mod verify;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -125,6 +126,18 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Write a bundle's models as checkpoints in f32
+    ///
+    /// DIR gets a folder for each model (config.json and model.safetensors) and tokenizer.json: what
+    /// convert reads. Quantizing them again gives the same int8 values.
+    #[command(verbatim_doc_comment, after_long_help = UNPACK_EXAMPLES)]
+    Unpack {
+        /// The bundle's folder
+        bundle: PathBuf,
+        /// The folder to make; it must not exist
+        #[arg(long, short, value_name = "DIR")]
+        out: PathBuf,
+    },
     /// Check every hash, shape and value of a bundle
     #[command(after_long_help = VERIFY_EXAMPLES)]
     Verify {
@@ -160,6 +173,13 @@ Examples:
   quantize synth --config showo-256 --dtype bf16 --out big/showo-256
   quantize synth --config showo-512 --layers 2 --shard-bytes 1000000000 --out big/two-layers
   quantize synth --config tiny --with clip --with parm --out tiny";
+
+const UNPACK_EXAMPLES: &str = "\
+One model of a bundle replaced by a new one:
+  quantize unpack www/models/scenes --out unpacked
+  quantize convert --input showo=runs/showo/showo.safetensors --input magvit=unpacked/magvit \\
+      --input clip=unpacked/clip --input reward:parm=unpacked/reward-parm --tokenizer unpacked \\
+      --name scenes --licence 'MIT OR Apache-2.0' --world scenes --out bundles/scenes";
 
 const VERIFY_EXAMPLES: &str = "\
 Examples:
@@ -205,6 +225,7 @@ fn run(command: Command) -> Result<(), ToolError> {
             let layers = layers.map(usize::from);
             synth::run(&synth::Request { preset, layers, judges, seed, dtype, shard_bytes, out })
         }
+        Command::Unpack { bundle, out } => unpack::run(&bundle, &out),
         Command::Inspect { bundle, json } => inspect::run(&bundle, json),
         Command::Verify { bundle, against, probe_layers, probe_seed } => {
             let probe = probe::Request { layers: probe_layers.map(usize::from), seed: probe_seed };

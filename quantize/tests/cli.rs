@@ -53,6 +53,31 @@ fn converts_inspects_and_verifies() {
 }
 
 #[test]
+fn what_is_unpacked_makes_the_same_bundle_again() {
+    let room = Room::new();
+    let models = ["showo", "magvit", "clip", "reward:parm"];
+    let folders = ["showo", "magvit", "clip", "parm"];
+    let inputs: Vec<String> = models.iter().zip(folders).map(|(kind, folder)| format!("{kind}={folder}")).collect();
+    room.converted(&inputs.iter().flat_map(|input| ["--input", input.as_str()]).collect::<Vec<_>>());
+    let text = room.ok(&["unpack", "bundle", "--out", "unpacked"]);
+    says(&text, &["unpacked/reward-parm", "tensors in f32"]);
+    let mut again = vec!["convert".to_owned(), "--tokenizer".into(), "unpacked".into()];
+    for kind in models {
+        again.extend(["--input".into(), format!("{kind}=unpacked/{}", kind.replace(':', "-"))]);
+    }
+    again.extend(["--name", "tiny", "--licence", "MIT", "--out", "again"].map(String::from));
+    room.ok(&again.iter().map(String::as_str).collect::<Vec<_>>());
+    for shard in room.manifest()["shards"].as_array().unwrap() {
+        let file = shard["file"].as_str().unwrap();
+        let [first, second] =
+            ["bundle", "again"].map(|folder| fs::read(room.path(&format!("{folder}/{file}"))).unwrap());
+        assert_eq!(first, second, "{file}");
+    }
+    let text = room.fails(&["unpack", "bundle", "--out", "unpacked"]);
+    says(&text, &["unpacked"]);
+}
+
+#[test]
 fn full_precision_loses_nothing() {
     let room = Room::new();
     room.converted(&["--scheme", "f32"]);

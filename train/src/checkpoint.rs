@@ -7,7 +7,6 @@ use burn::optim::ModuleOptimizer;
 use burn::tensor::Device;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use showo::model::Weights;
 
 pub use showo::model::weights::Named;
@@ -34,8 +33,45 @@ pub struct State {
     pub examples: u64,
     /// Seconds of training.
     pub seconds: f64,
-    /// Hash of the configuration: a checkpoint of another one is refused.
-    pub fingerprint: String,
+    /// What the run was made with.
+    pub made_with: MadeWith,
+}
+
+/// What decides a run besides its length: a checkpoint of another is refused.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MadeWith {
+    /// The task's whole configuration.
+    pub config: serde_json::Value,
+    /// [`crate::data::VERSION`].
+    pub data_version: u32,
+}
+
+impl MadeWith {
+    /// The first thing that differs, in words; `None` where nothing does.
+    #[must_use]
+    pub fn difference(&self, now: &Self) -> Option<String> {
+        if self.data_version != now.data_version {
+            return Some(format!(
+                "data of version {}, which now are of version {}",
+                self.data_version, now.data_version
+            ));
+        }
+        difference("", &self.config, &now.config)
+    }
+}
+
+fn difference(name: &str, was: &serde_json::Value, is: &serde_json::Value) -> Option<String> {
+    use serde_json::Value;
+    if let (Value::Object(was), Value::Object(is)) = (was, is) {
+        let keys: std::collections::BTreeSet<&String> = was.keys().chain(is.keys()).collect();
+        let of = |table: &serde_json::Map<String, Value>, key| table.get(key).cloned().unwrap_or_default();
+        return keys.into_iter().find_map(|key| {
+            let name = if name.is_empty() { key.clone() } else { format!("{name}.{key}") };
+            difference(&name, &of(was, key), &of(is, key))
+        });
+    }
+    (was != is).then(|| format!("{name} = {was}, which now is {is}"))
 }
 
 /// A checkpoint as read from disk.
@@ -48,15 +84,6 @@ pub struct Checkpoint {
     pub mean: Vec<u8>,
     /// File of the optimizer's state.
     pub optimizer: PathBuf,
-}
-
-/// Hash of a configuration.
-///
-/// # Errors
-/// The configuration cannot be written as JSON.
-pub fn fingerprint<C: Serialize>(config: &C) -> Result<String> {
-    let json = serde_json::to_vec(config)?;
-    Ok(Sha256::digest(json).iter().take(8).map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Writes a safetensors file.
@@ -129,9 +156,43 @@ pub fn read(folder: &Path) -> Result<Option<Checkpoint>> {
         std::fs::read(place.join(name)).with_context(|| format!("cannot read {}", place.join(name).display()))
     };
     Ok(Some(Checkpoint {
-        state: serde_json::from_slice(&file("state.json")?).context("state.json is damaged")?,
+        state: serde_json::from_slice(&file("state.json")?).with_context(|| {
+            format!("{} is damaged, or of an older version of `train`", place.join("state.json").display())
+        })?,
         model: file("model.safetensors")?,
         mean: file("mean.safetensors")?,
         optimizer: place.join("optimizer.bpk"),
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_differs_is_named() {
+        let with = |text: &str| MadeWith { config: serde_json::from_str(text).unwrap(), data_version: 3 };
+        let one = with(r#"{"fit": {"seed": 1, "batch": 64}, "scenes": 5}"#);
+        assert_eq!(one.difference(&one), None);
+        let other = with(r#"{"fit": {"seed": 2, "batch": 64}, "scenes": 5}"#);
+        assert_eq!(one.difference(&other).unwrap(), "fit.seed = 1, which now is 2");
+        let fewer = with(r#"{"fit": {"seed": 1, "batch": 64}}"#);
+        assert_eq!(one.difference(&fewer).unwrap(), "scenes = 5, which now is null");
+        let newer = MadeWith { data_version: 4, ..one.clone() };
+        assert!(one.difference(&newer).unwrap().contains("version 3"));
+    }
+
+    /// A device that is always full stands where the file would be written.
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_full_disk_leaves_the_file_that_was_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.safetensors");
+        let named = |value: f32| Named::from([("x".to_owned(), (vec![2], vec![value; 2]))]);
+        write_named(&path, &named(1.0)).unwrap();
+        std::os::unix::fs::symlink("/dev/full", path.with_extension("partial")).unwrap();
+        let error = format!("{:#}", write_named(&path, &named(2.0)).unwrap_err());
+        assert!(error.contains("model.partial") && error.contains("No space left"), "{error}");
+        assert_eq!(named_from_bytes(&std::fs::read(&path).unwrap()).unwrap()["x"].1, [1.0; 2]);
+    }
 }

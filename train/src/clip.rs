@@ -149,6 +149,10 @@ impl Task for ClipTask {
         "clip"
     }
 
+    fn config(&self) -> Result<serde_json::Value> {
+        Ok(serde_json::to_value(&self.config)?)
+    }
+
     fn build(&self, weights: Weights) -> Result<Clip> {
         Ok(Clip::new(&self.network, weights)?)
     }

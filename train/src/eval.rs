@@ -32,7 +32,7 @@ pub fn run(source: &Source, runs: &Path, prompts: usize, decoding: Decoding) -> 
     std::fs::create_dir_all(runs).with_context(|| format!("cannot make {}", runs.display()))?;
     let mut figures = BTreeMap::new();
     let mut aucs = Vec::new();
-    let roller = Roller { network: &generator, config: &config, tokenizer: &tokenizer, decoding };
+    let roller = Roller { network: &generator, config: &config, tokenizer: &tokenizer, decoding, previews: false };
     for split in [Split::Train, Split::Compositional] {
         let rolled = success(&roller, prompts, split)?;
         figures.insert(split.word(), table(split, &rolled));

@@ -19,7 +19,8 @@ use serde::{Deserialize, Serialize};
 use showo::model::Weights;
 use showo::model::weights::named_parameters;
 
-use crate::checkpoint::{self, Named, State};
+use crate::checkpoint::{self, MadeWith, Named, State};
+use crate::data;
 use crate::metrics::Metrics;
 use crate::source;
 
@@ -85,11 +86,22 @@ pub trait Task: Sync {
     /// What a bundle calls the model.
     fn kind(&self) -> &'static str;
 
+    /// The whole configuration: a run goes on only with the one that it began with.
+    ///
+    /// # Errors
+    /// It cannot be written as JSON.
+    fn config(&self) -> Result<serde_json::Value>;
+
     /// Builds the network from named parameters (random ones or a checkpoint's).
     ///
     /// # Errors
     /// As the network's constructor.
     fn build(&self, weights: Weights) -> Result<Self::Model>;
+
+    /// The parameters that a run begins with where none are named; without any, random ones.
+    fn begin(&self) -> Option<Named> {
+        None
+    }
 
     /// The parameters to train, from the network as it ships; the reverse of its export.
     ///
@@ -125,27 +137,27 @@ fn workers(device: &Device) -> usize {
 pub fn fit<T: Task>(task: &T, config: &FitConfig, folder: &Path, start: &Start, device: Device) -> Result<Named> {
     let workers = workers(&device);
     let device = device.autodiff();
-    let fingerprint = checkpoint::fingerprint(config)?;
+    let made_with = MadeWith { config: task.config()?, data_version: data::VERSION };
     let last = checkpoint::read(folder)?;
     if start.export {
         let last = last.with_context(|| format!("{} holds no checkpoint to export", folder.display()))?;
         return checkpoint::named_from_bytes(&last.mean);
     }
-    let mut state = State { step: 0, examples: 0, seconds: 0.0, fingerprint: fingerprint.clone() };
+    let mut state = State { step: 0, examples: 0, seconds: 0.0, made_with: made_with.clone() };
     let mut optimizer = optimizer(config);
     let mut model;
     let mut mean: Option<Named> = None;
     match last {
         Some(last) if start.resume => {
-            if last.state.fingerprint != fingerprint {
+            if let Some(difference) = last.state.made_with.difference(&made_with) {
                 bail!(
-                    "the checkpoint in {} was made with another configuration or seed; train into another folder with --out, or delete it",
+                    "the checkpoint in {} was made with {difference}; train into another folder with --out, or delete it",
                     folder.display()
                 );
             }
             model = task.build(Weights::from_safetensors(&last.model, &device)?)?;
             optimizer = optimizer.load(&last.optimizer).context("cannot read the optimizer's state")?;
-            mean = Some(checkpoint::named_from_bytes(&last.mean)?);
+            mean = (config.ema_decay > 0.0).then(|| checkpoint::named_from_bytes(&last.mean)).transpose()?;
             state = last.state;
             eprintln!("resumed at step {} after {:.0} s of training", state.step, state.seconds);
         }
@@ -163,9 +175,15 @@ pub fn fit<T: Task>(task: &T, config: &FitConfig, folder: &Path, start: &Start, 
                     let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
                     task.build(Weights::from_safetensors(&bytes, &device)?)?
                 }
-                None => task.build(Weights::random(&device, config.seed))?,
+                None => match task.begin() {
+                    Some(named) => task.build(checkpoint::weights_of(&named, &device)?)?,
+                    None => task.build(Weights::random(&device, config.seed))?,
+                },
             }
         }
+    }
+    if mean.is_none() && config.ema_decay > 0.0 {
+        mean = Some(named_parameters(&model)?);
     }
     std::fs::create_dir_all(folder)?;
     let mut metrics = Metrics::open(folder, state.step)?;
@@ -195,8 +213,10 @@ pub fn fit<T: Task>(task: &T, config: &FitConfig, folder: &Path, start: &Start, 
         logged.insert("optimizer_seconds", (started.elapsed() - differentiated).as_secs_f32());
         state.step += 1;
         state.examples += config.batch as u64;
-        if config.ema_decay > 0.0 && (state.step.is_multiple_of(EMA_EVERY) || state.step == config.steps) {
-            average(&mut mean, named_parameters(&model)?, config.ema_decay, state.step);
+        if let Some(mean) = &mut mean
+            && (state.step.is_multiple_of(EMA_EVERY) || state.step == config.steps)
+        {
+            average(mean, named_parameters(&model)?, config.ema_decay, state.step);
         }
         state.seconds += started.elapsed().as_secs_f64();
         metrics.write(&state, loss, &logged, rate(config, state.step), started.elapsed())?;
@@ -236,18 +256,13 @@ pub fn fit<T: Task>(task: &T, config: &FitConfig, folder: &Path, start: &Start, 
 /// Steps between updates of the running mean: copying every parameter at every step would cost more than it gives.
 const EMA_EVERY: u64 = 8;
 
-fn average(mean: &mut Option<Named>, now: Named, decay: f64, step: u64) {
+fn average(mean: &mut Named, now: Named, decay: f64, step: u64) {
     // While there are few steps, a shorter memory: the first weights are noise.
     let decay = decay.min((1.0 + step as f64) / (10.0 + step as f64)).powi(EMA_EVERY as i32) as f32;
-    match mean {
-        None => *mean = Some(now),
-        Some(mean) => {
-            for (name, (_, values)) in now {
-                if let Some((_, running)) = mean.get_mut(&name) {
-                    for (running, value) in running.iter_mut().zip(values) {
-                        *running += (1.0 - decay) * (value - *running);
-                    }
-                }
+    for (name, (_, values)) in now {
+        if let Some((_, running)) = mean.get_mut(&name) {
+            for (running, value) in running.iter_mut().zip(values) {
+                *running += (1.0 - decay) * (value - *running);
             }
         }
     }
@@ -330,26 +345,4 @@ fn gradients<T: Task>(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_rate_warms_up_and_decays() {
-        let config = FitConfig {
-            steps: 100,
-            batch: 1,
-            learning_rate: 1.0,
-            warmup_steps: 10,
-            final_rate: 0.1,
-            weight_decay: 0.0,
-            ema_decay: 0.0,
-            muon: false,
-            seed: 0,
-            checkpoint_seconds: 60,
-            sample_steps: 100,
-        };
-        assert!((rate(&config, 0) - 0.1).abs() < 0.01);
-        assert!(rate(&config, 10) > 0.95);
-        assert!((rate(&config, 100) - 0.1).abs() < 1e-9);
-    }
-}
+mod tests;

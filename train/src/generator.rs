@@ -74,6 +74,19 @@ pub struct Tied {
 }
 
 impl Tied {
+    /// From named parameters, those of Show-o within `base.`.
+    ///
+    /// # Errors
+    /// As [`Showo::new`].
+    pub fn new(network: &ShowoConfig, bits: usize, mut weights: Weights) -> Result<Self> {
+        let d = network.hidden_size;
+        Ok(Self {
+            bits_in: weights.take("bits_in", [bits, d], Init::Normal(0.02))?,
+            bits_out: weights.take("bits_out", [bits, d], Init::Normal(0.02))?,
+            base: Showo::new(network, weights.within("base."))?,
+        })
+    }
+
     /// Logits over the codebook, `[rows, d]` → `[rows, codes]`.
     pub fn code_logits(&self, hidden: Tensor<2>) -> Tensor<2> {
         let bits = self.bits_out.dims()[0];
@@ -184,24 +197,16 @@ impl Task for GeneratorTask {
         "showo"
     }
 
-    fn build(&self, mut weights: Weights) -> Result<Tied> {
-        let d = self.network.hidden_size;
-        Ok(Tied {
-            bits_in: weights.take("bits_in", [self.bits, d], Init::Normal(0.02))?,
-            bits_out: weights.take("bits_out", [self.bits, d], Init::Normal(0.02))?,
-            base: Showo::new(&self.network, weights.within("base."))?,
-        })
+    fn config(&self) -> Result<serde_json::Value> {
+        Ok(serde_json::to_value(&self.config)?)
+    }
+
+    fn build(&self, weights: Weights) -> Result<Tied> {
+        Tied::new(&self.network, self.bits, weights)
     }
 
     fn import(&self, shipped: Named) -> Result<Named> {
-        let mut named = shipped;
-        let maps = TABLES.map(|(table, map)| -> Result<_> {
-            let codes = code_rows(&self.network, &mut named, table)?;
-            Ok((map.to_owned(), (vec![self.bits, self.network.hidden_size], tie::split(codes, self.bits))))
-        });
-        let mut tied: Named = maps.into_iter().collect::<Result<_>>()?;
-        tied.extend(named.into_iter().map(|(name, value)| (format!("base.{name}"), value)));
-        Ok(tied)
+        import(&self.network, self.bits, shipped)
     }
 
     fn loss(&self, model: &Tied, first: u64, examples: usize, device: &Device) -> Loss {
@@ -223,24 +228,42 @@ impl Task for GeneratorTask {
     }
 
     fn sample(&self, model: &Tied, path: &Path) -> Result<()> {
-        let device = Device::flex();
-        let exported = export(&self.network, self.bits, showo::model::weights::named_parameters(model)?)?;
-        let network = Showo::new(&self.network, weights_of(&exported, &device)?)?;
-        let prompts = scenes::evaluation_prompts(4, scenes::Split::Train, 9);
-        let roller = Roller {
-            network: &network,
-            config: &self.network,
-            tokenizer: &self.tokenizer,
-            decoding: Decoding::default(),
-        };
-        let lanes: Vec<(u64, &Spec)> = prompts.iter().enumerate().map(|(i, (_, spec))| (i as u64, spec)).collect();
-        let rolled = roller.roll_all(&lanes, |_| {})?;
-        let grids: Vec<Vec<i32>> = rolled.iter().filter_map(|rollout| rollout.states.last().cloned()).collect();
-        let pictures = crate::vq::decode(&self.tokenizer, &grids, &device);
-        let accepted = rolled.iter().filter(|rollout| rollout.accepted).count();
-        eprintln!("the checker accepts {accepted} of {} samples", pictures.len());
-        data::write_sheet(path, &pictures, 8, 2)
+        sample(&self.network, self.bits, &self.tokenizer, model, path)
     }
+}
+
+/// The parameters to train, from a generator as it ships; the reverse of [`export`].
+///
+/// # Errors
+/// A table is absent.
+pub fn import(network: &ShowoConfig, bits: usize, shipped: Named) -> Result<Named> {
+    let mut named = shipped;
+    let maps = TABLES.map(|(table, map)| -> Result<_> {
+        let codes = code_rows(network, &mut named, table)?;
+        Ok((map.to_owned(), (vec![bits, network.hidden_size], tie::split(codes, bits))))
+    });
+    let mut tied: Named = maps.into_iter().collect::<Result<_>>()?;
+    tied.extend(named.into_iter().map(|(name, value)| (format!("base.{name}"), value)));
+    Ok(tied)
+}
+
+/// Writes a sheet of pictures, four prompts of every category.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn sample(config: &ShowoConfig, bits: usize, tokenizer: &Magvit, model: &Tied, path: &Path) -> Result<()> {
+    let device = Device::flex();
+    let exported = export(config, bits, showo::model::weights::named_parameters(model)?)?;
+    let network = Showo::new(config, weights_of(&exported, &device)?)?;
+    let prompts = scenes::evaluation_prompts(4, scenes::Split::Train, 9);
+    let roller = Roller { network: &network, config, tokenizer, decoding: Decoding::default(), previews: false };
+    let lanes: Vec<(u64, &Spec)> = prompts.iter().enumerate().map(|(i, (_, spec))| (i as u64, spec)).collect();
+    let rolled = roller.roll_all(&lanes, |_| {})?;
+    let grids: Vec<Vec<i32>> = rolled.iter().filter_map(|rollout| rollout.states.last().cloned()).collect();
+    let pictures = crate::vq::decode(tokenizer, &grids, &device);
+    let accepted = rolled.iter().filter(|rollout| rollout.accepted).count();
+    eprintln!("the checker accepts {accepted} of {} samples", pictures.len());
+    data::write_sheet(path, &pictures, 8, 2)
 }
 
 /// The tables with a row a code, and the map from bits that belongs to each.

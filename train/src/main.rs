@@ -8,6 +8,7 @@ mod eval;
 mod fit;
 mod generator;
 mod metrics;
+mod preference;
 mod results;
 mod reward;
 mod rollouts;
@@ -26,7 +27,7 @@ use device::DeviceName;
 use rollouts::Decoding;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use showo::config::RewardLabel;
+use showo::config::{RewardLabel, ShowoConfig};
 use showo::model::clip::Clip;
 use showo::model::magvit::Magvit;
 use source::Source;
@@ -78,6 +79,8 @@ enum Command {
         #[command(flatten)]
         args: TrainArgs,
     },
+    /// The generator, aligned with preferences among its own rollouts (DPO); needs `train rollouts`.
+    Dpo(TrainArgs),
     /// The figures that the README states; with --bundle, of what the page loads.
     Eval {
         /// Prompts, evenly over the six categories, instead of the configuration's.
@@ -228,6 +231,7 @@ fn main() -> Result<()> {
             roll(&context, count, group, decoding.over(config.decoding))
         }
         Command::Reward { label, args } => train_reward(&args, label.into(), &context),
+        Command::Dpo(args) => train_dpo(&args, &context),
         Command::Eval { prompts, decoding } => {
             let config: EvalConfig = configuration(decoding.config.as_deref(), "eval")?;
             let prompts = prompts.unwrap_or(config.prompts);
@@ -261,8 +265,13 @@ fn train_showo(args: &TrainArgs, context: &Context) -> Result<()> {
     let fit_config = config.fit.clone();
     let task = generator::GeneratorTask { config, network: network.clone(), bits, set, tokenizer };
     let named = fit::fit(&task, &fit_config, &folder, &args.start, context.device.clone())?;
-    checkpoint::write_named(&folder.join("showo.safetensors"), &generator::export(&network, bits, named)?)?;
-    std::fs::write(folder.join("showo.json"), serde_json::to_vec_pretty(&network)?)?;
+    write_generator(&folder, &network, bits, named)
+}
+
+/// What `quantize` makes a bundle of.
+fn write_generator(folder: &Path, network: &ShowoConfig, bits: usize, named: checkpoint::Named) -> Result<()> {
+    checkpoint::write_named(&folder.join("showo.safetensors"), &generator::export(network, bits, named)?)?;
+    std::fs::write(folder.join("showo.json"), serde_json::to_vec_pretty(network)?)?;
     let tokenizer = data::Words::new().tokenizer_json();
     std::fs::write(folder.join("tokenizer.json"), serde_json::to_vec_pretty(&tokenizer)?)?;
     Ok(())
@@ -286,8 +295,39 @@ fn roll(context: &Context, count: u64, group: u64, decoding: Decoding) -> Result
     let (_, tokenizer) = context.source.tokenizer()?;
     let (config, network) = context.source.generator()?;
     std::fs::create_dir_all(&context.runs)?;
-    let roller = rollouts::Roller { network: &network, config: &config, tokenizer: &tokenizer, decoding };
+    let roller =
+        rollouts::Roller { network: &network, config: &config, tokenizer: &tokenizer, decoding, previews: true };
     rollouts::run(&roller, count, group, &context.runs.join("rollouts.jsonl"))
+}
+
+fn train_dpo(args: &TrainArgs, context: &Context) -> Result<()> {
+    let config: preference::DpoConfig = args.read("dpo")?;
+    let folder = args.folder(&context.runs, "dpo");
+    let (magvit, tokenizer) = context.source.tokenizer()?;
+    let bits = magvit.z_channels;
+    let network = config.network(bits);
+    let begin = generator::import(&network, bits, context.source.parameters("showo", "showo", "showo")?)?;
+    let rollouts = rollouts::read(&context.runs.join("rollouts.jsonl"))?;
+    let (mut ranks, mut judge) = (rollouts.iter().map(|rollout| f32::from(u8::from(rollout.accepted))).collect(), None);
+    if config.needs_parm() {
+        let label = RewardLabel::Potential;
+        let (reward_config, reward) =
+            context.source.reward(label)?.context("there is no PARM to ask; train it first")?;
+        if config.ranked_by == preference::Ranking::Parm {
+            ranks = preference::parm_ranks(&reward, &reward_config, &rollouts);
+        }
+        if config.reward_coefficient > 0.0 {
+            let named = context.source.parameters(label.kind(), "reward-potential", "reward")?;
+            judge = Some(preference::Judge::new(reward_config, &named, &context.device.clone().autodiff())?);
+        }
+    }
+    let pairs = preference::Pairs::new(&rollouts, &ranks)?;
+    let reference = preference::reference(&network, bits, &begin, &context.device)?;
+    let fit_config = config.fit.clone();
+    let task =
+        preference::DpoTask { config, network: network.clone(), bits, pairs, begin, reference, judge, tokenizer };
+    let named = fit::fit(&task, &fit_config, &folder, &args.start, context.device.clone())?;
+    write_generator(&folder, &network, bits, named)
 }
 
 fn measure(args: &ResultsArgs, context: &Context) -> Result<()> {
@@ -327,4 +367,29 @@ fn train_reward(args: &TrainArgs, label: RewardLabel, context: &Context) -> Resu
     checkpoint::write_named(&folder.join("reward.safetensors"), &reward::export(&network, bits, named)?)?;
     std::fs::write(folder.join("reward.json"), serde_json::to_vec_pretty(&network)?)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_committed_configuration_is_one_and_an_unknown_key_is_named() {
+        configuration::<vq::VqConfig>(None, "vq").unwrap();
+        configuration::<generator::GeneratorConfig>(None, "showo").unwrap();
+        configuration::<clip::ClipTrainConfig>(None, "clip").unwrap();
+        configuration::<reward::RewardTrainConfig>(None, "reward").unwrap();
+        configuration::<preference::DpoConfig>(None, "dpo").unwrap();
+        configuration::<RolloutsConfig>(None, "rollouts").unwrap();
+        configuration::<EvalConfig>(None, "eval").unwrap();
+        configuration::<results::ResultsConfig>(None, "results").unwrap();
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mine.toml");
+        let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/configs/showo.toml")).unwrap();
+        std::fs::write(&path, text.replace("warmup_steps", "warm_up_steps")).unwrap();
+        let error = configuration::<generator::GeneratorConfig>(Some(&path), "showo").unwrap_err();
+        let error = format!("{error:#}");
+        assert!(error.contains("mine.toml") && error.contains("warm_up_steps"), "{error}");
+    }
 }

@@ -320,6 +320,10 @@ impl Task for RewardTask {
         self.network.label.kind()
     }
 
+    fn config(&self) -> Result<serde_json::Value> {
+        Ok(serde_json::json!({ "label": self.network.label, "config": self.config }))
+    }
+
     fn build(&self, mut weights: Weights) -> Result<TiedReward> {
         Ok(TiedReward {
             bits_in: weights.take("bits_in", [self.bits, self.network.hidden_size], Init::Normal(0.3))?,

@@ -8,7 +8,7 @@ use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use burn::tensor::Device;
 use indicatif::ProgressBar;
 use scenes::{Category, Picture, Rng, Spec, Split};
@@ -73,6 +73,8 @@ pub struct Roller<'a> {
     pub tokenizer: &'a Magvit,
     /// How it decodes.
     pub decoding: Decoding,
+    /// Whether the checker looks at every step's preview, not only at the finished picture: most of a rollout's cost.
+    pub previews: bool,
 }
 
 /// Rollouts that are made at once: enough rows for the products to be worth their overhead, and still small enough for
@@ -87,6 +89,7 @@ impl Roller<'_> {
     /// The device fails.
     pub fn roll(&self, lanes: &[(u64, &Spec)]) -> Result<Vec<Rollout>> {
         let Decoding { steps, guidance_scale, temperature, seed } = self.decoding;
+        ensure!(steps > 0, "decoding takes at least one step");
         let prompts: Vec<String> = lanes.iter().map(|(_, spec)| spec.prompt()).collect();
         let ids: Vec<Vec<u32>> = prompts.iter().map(|prompt| Words::new().encode(prompt)).collect();
         let ids: Vec<&[u32]> = ids.iter().map(Vec::as_slice).collect();
@@ -120,9 +123,13 @@ impl Roller<'_> {
             }
         }
         for (rollout, (_, spec)) in rollouts.iter_mut().zip(lanes) {
-            let pictures: Vec<Picture> = crate::vq::decode(self.tokenizer, &rollout.sampled, &Device::flex());
-            rollout.preview_accepted = pictures.iter().map(|picture| scenes::check(picture, spec).accepted).collect();
-            rollout.accepted = rollout.preview_accepted.last().copied().unwrap_or(false);
+            let shown = if self.previews { rollout.sampled.as_slice() } else { &rollout.sampled[steps - 1..] };
+            let pictures: Vec<Picture> = crate::vq::decode(self.tokenizer, shown, &Device::flex());
+            let verdicts: Vec<bool> = pictures.iter().map(|picture| scenes::check(picture, spec).accepted).collect();
+            rollout.accepted = verdicts.last().copied().unwrap_or(false);
+            if self.previews {
+                rollout.preview_accepted = verdicts;
+            }
         }
         Ok(rollouts)
     }

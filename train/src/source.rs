@@ -15,7 +15,7 @@ use showo::model::reward::Reward;
 use showo::model::showo::Showo;
 use showo::quant::{Quantized, dequantize};
 
-use crate::checkpoint::Named;
+use crate::checkpoint::{Named, named_from_bytes};
 
 /// A folder of runs with the weights as trained, or a bundle with the weights as shipped.
 #[derive(Debug, Clone)]
@@ -71,6 +71,23 @@ impl Source {
         }
         let (config, weights) = self.read("clip", "clip", "clip")?;
         Ok(Some(Clip::new(&config, weights)?))
+    }
+
+    /// A model's parameters in f32, under the names that it ships with: `kind` of a bundle, or `name.safetensors` of the
+    /// run `run`.
+    ///
+    /// # Errors
+    /// As [`Source::tokenizer`].
+    pub fn parameters(&self, kind: &str, run: &str, name: &str) -> Result<Named> {
+        match self {
+            Self::Runs(runs) => {
+                let path = runs.join(run).join(format!("{name}.safetensors"));
+                let bytes =
+                    std::fs::read(&path).with_context(|| format!("cannot read {}; train it first", path.display()))?;
+                named_from_bytes(&bytes)
+            }
+            Self::Bundle(folder) => parameters(folder, kind),
+        }
     }
 
     /// Whether the model is there.

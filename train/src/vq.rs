@@ -95,6 +95,10 @@ impl Task for VqTask {
         "magvit"
     }
 
+    fn config(&self) -> Result<serde_json::Value> {
+        Ok(serde_json::to_value(&self.config)?)
+    }
+
     fn build(&self, weights: Weights) -> Result<Magvit> {
         Ok(Magvit::new(&self.config.model, weights, true)?)
     }

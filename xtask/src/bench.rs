@@ -1,6 +1,7 @@
 //! `bench`: figures that README and MEASURED name, each by a command.
 
 mod full_size;
+mod training;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
@@ -26,16 +27,20 @@ enum What {
         cpu: bool,
     },
     FullSize(full_size::Options),
+    Training(training::Options),
 }
 
 /// The subcommand.
 pub fn run(places: &Places, options: &Options) -> Result<()> {
-    setup::ensure(places, Scope::Test)?;
+    if !matches!(options.what, What::Training(_)) {
+        setup::ensure(places, Scope::Test)?;
+    }
     match &options.what {
         What::Kernels { cpu } => {
             let script = browser::scripts(places).join("bench_kernels.mjs");
             command::run(browser::node(places)?.arg(script).arg(if *cpu { "cpu" } else { "webgpu" }))
         }
         What::FullSize(options) => full_size::run(places, options),
+        What::Training(options) => training::run(places, options),
     }
 }

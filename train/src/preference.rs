@@ -1,0 +1,334 @@
+//! `train dpo`: the generator aligned with preferences among its own pictures (METHOD.md).
+//!
+//! Two finished rollouts of one prompt make a pair, the better one by the checker's word or by PARM's. Both are masked
+//! at the same positions; [`dpo`] compares what the generator and its reference say of the masked codes.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use burn::module::Module;
+use burn::tensor::activation::{log_sigmoid, softmax};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use scenes::Rng;
+use serde::{Deserialize, Serialize};
+use showo::config::{RewardConfig, ShowoConfig};
+use showo::model::Weights;
+use showo::model::magvit::Magvit;
+use showo::model::reward::{Reward, inputs};
+
+use crate::checkpoint::{Named, weights_of};
+use crate::data::{self, Words};
+use crate::fit::{FitConfig, Loss, Task};
+use crate::generator::{self, Masked, Tied, masked_places};
+use crate::rollouts::Rollout;
+use train::dpo::{self, IGNORED, Sums};
+
+/// `train/configs/dpo.toml`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DpoConfig {
+    /// The loop; `batch` counts pairs.
+    pub fit: FitConfig,
+    /// d.
+    pub hidden_size: usize,
+    /// Blocks.
+    pub num_hidden_layers: usize,
+    /// Heads.
+    pub num_attention_heads: usize,
+    /// Width of the MLP.
+    pub intermediate_size: usize,
+    /// β.
+    pub beta: f64,
+    /// Whether the loss is the form without a reference model.
+    pub reference_free: bool,
+    /// Who says which of two pictures is better.
+    pub ranked_by: Ranking,
+    /// Factor of −ln r, where r is PARM's word on what the generator would fill in; 0 leaves PARM out.
+    pub reward_coefficient: f64,
+}
+
+/// Who ranks a pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ranking {
+    /// The world's checker.
+    Checker,
+    /// PARM.
+    Parm,
+}
+
+impl DpoConfig {
+    /// The network's configuration for a tokenizer of `bits` bits.
+    #[must_use]
+    pub fn network(&self, bits: usize) -> ShowoConfig {
+        let Self { hidden_size, num_hidden_layers, num_attention_heads, intermediate_size, .. } = *self;
+        data::showo_config(hidden_size, num_hidden_layers, num_attention_heads, intermediate_size, bits)
+    }
+
+    /// Whether PARM has anything to say.
+    #[must_use]
+    pub fn needs_parm(&self) -> bool {
+        self.ranked_by == Ranking::Parm || self.reward_coefficient > 0.0
+    }
+}
+
+/// Finished pictures of one prompt, each with its rank: higher is better.
+struct Group {
+    prompt_ids: Vec<u32>,
+    pictures: Vec<(Vec<i32>, f32)>,
+}
+
+/// Groups in which something can be preferred.
+pub struct Pairs {
+    groups: Vec<Group>,
+}
+
+impl Pairs {
+    /// Groups rollouts by their prompt, ranked by `rank`, one number a rollout.
+    ///
+    /// # Errors
+    /// No group has two pictures of different rank.
+    pub fn new(rollouts: &[Rollout], ranks: &[f32]) -> Result<Self> {
+        let words = Words::new();
+        let mut groups: BTreeMap<u64, Group> = BTreeMap::new();
+        for (rollout, &rank) in rollouts.iter().zip(ranks) {
+            let Some(codes) = rollout.states.last() else { continue };
+            let prompt_ids = words.encode(&rollout.prompt);
+            let group = groups.entry(rollout.group).or_insert(Group { prompt_ids, pictures: Vec::new() });
+            group.pictures.push((codes.clone(), rank));
+        }
+        let mut groups: Vec<Group> = groups.into_values().collect();
+        groups.retain(|group| {
+            group.pictures.iter().any(|picture| picture.1 > group.pictures[0].1 || picture.1 < group.pictures[0].1)
+        });
+        ensure!(
+            !groups.is_empty(),
+            "no two rollouts of one prompt differ in rank; run `train rollouts --group 8` first"
+        );
+        Ok(Self { groups })
+    }
+
+    /// A prompt with a preferred and a rejected picture.
+    fn draw(&self, rng: &mut Rng) -> (&[u32], &[i32], &[i32]) {
+        let group = &self.groups[rng.below(self.groups.len())];
+        loop {
+            // Ends: the group has two ranks.
+            let a = &group.pictures[rng.below(group.pictures.len())];
+            let b = &group.pictures[rng.below(group.pictures.len())];
+            if a.1 > b.1 {
+                return (&group.prompt_ids, &a.0, &b.0);
+            }
+        }
+    }
+}
+
+/// PARM in f32, without gradients of its own.
+pub struct Judge {
+    /// The network, on the training's device.
+    pub reward: Reward,
+    /// Its configuration.
+    pub config: RewardConfig,
+}
+
+impl Judge {
+    /// From its parameters, on the device that records gradients: they pass through it to the generator.
+    ///
+    /// # Errors
+    /// Parameters that do not fit the configuration.
+    pub fn new(config: RewardConfig, named: &Named, device: &Device) -> Result<Self> {
+        Ok(Self { reward: Reward::new(&config, weights_of(named, device)?)?.no_grad(), config })
+    }
+
+    /// −ln r of every picture, `[pictures]`: known codes as they are, the masked ones as the mean over what the generator
+    /// says of them, `logits` `[pictures, N, codes]`; `masked` `[pictures, N]` is 1 there.
+    fn surprise(&self, prompts: &[&[u32]], states: &[&[i32]], logits: Tensor<3>, masked: Tensor<2>) -> Tensor<1> {
+        let device = logits.device();
+        let [pictures, n, codes] = logits.dims();
+        let (text, known, padding) = inputs(&self.config, prompts, states, &device);
+        let all: Vec<i32> = (0..codes as i32).collect();
+        let all = Tensor::<2, Int>::from_data(TensorData::new(all, [1, codes]), &device);
+        let table = self.reward.embed_image(all);
+        let d = table.dims()[2];
+        let filled = softmax(logits, 2).reshape([pictures * n, codes]).matmul(table.reshape([codes, d]));
+        let masked = masked.reshape([pictures, n, 1]);
+        let image =
+            self.reward.embed_image(known) * (masked.clone().neg() + 1.0) + filled.reshape([pictures, n, d]) * masked;
+        log_sigmoid(self.reward.forward_embedded(text, image, padding)).neg()
+    }
+}
+
+/// PARM's word on every rollout's finished picture.
+#[must_use]
+pub fn parm_ranks(reward: &Reward, config: &RewardConfig, rollouts: &[Rollout]) -> Vec<f32> {
+    let (device, words) = (Device::flex(), Words::new());
+    let mut ranks = Vec::with_capacity(rollouts.len());
+    for part in rollouts.chunks(32) {
+        let prompts: Vec<Vec<u32>> = part.iter().map(|rollout| words.encode(&rollout.prompt)).collect();
+        let prompts: Vec<&[u32]> = prompts.iter().map(Vec::as_slice).collect();
+        let states: Vec<&[i32]> = part.iter().filter_map(|rollout| rollout.states.last()).map(Vec::as_slice).collect();
+        let (text, codes, padding) = inputs(config, &prompts, &states, &device);
+        ranks.extend(reward.forward(text, codes, padding).into_data().iter::<f32>());
+    }
+    ranks
+}
+
+/// The task.
+pub struct DpoTask {
+    /// Its configuration.
+    pub config: DpoConfig,
+    /// The network's.
+    pub network: ShowoConfig,
+    /// Bits of a code.
+    pub bits: usize,
+    /// What is preferred to what.
+    pub pairs: Pairs,
+    /// What the run begins with, and is compared with.
+    pub begin: Named,
+    /// `begin` as a network, on the training's device without gradients.
+    pub reference: Tied,
+    /// PARM, where it has a part in the loss.
+    pub judge: Option<Judge>,
+    /// For sample sheets.
+    pub tokenizer: Magvit,
+}
+
+/// Pairs masked, and what was hidden.
+struct Batch<'a> {
+    masked: Masked<'a>,
+    /// The hidden codes, [`IGNORED`] elsewhere, `[2 · pairs, N]`: preferred pictures first.
+    labels: Vec<i32>,
+}
+
+impl DpoTask {
+    fn batch<'a>(&'a self, pairs: &[(&[u32], [&[i32]; 2], Vec<usize>)]) -> Batch<'a> {
+        let mut masked = Masked::new(&self.network, self.bits);
+        let mut labels = Vec::with_capacity(2 * pairs.len() * self.network.num_vq_tokens);
+        for side in 0..2 {
+            for (prompt, pictures, places) in pairs {
+                masked.push(prompt, pictures[side], places);
+                let hidden = |at: &usize| places.contains(at);
+                labels.extend(
+                    (0..pictures[side].len()).map(|at| if hidden(&at) { pictures[side][at] } else { IGNORED as i32 }),
+                );
+            }
+        }
+        Batch { masked, labels }
+    }
+
+    /// Logits `[2 · pairs, N, codes]`.
+    fn logits(&self, model: &Tied, batch: &Batch, device: &Device) -> Tensor<3> {
+        let n = self.network.num_vq_tokens;
+        let logits = model.code_logits(batch.masked.hidden(model, device));
+        logits.reshape([batch.labels.len() / n, n, self.network.codebook_size])
+    }
+
+    fn sums(&self, logits: Tensor<3>, batch: &Batch) -> Sums {
+        let [rows, n, _] = logits.dims();
+        let labels = TensorData::new(batch.labels.clone(), [rows, n]);
+        let sums = dpo::summed_log_probability(logits.clone(), Tensor::from_data(labels, &logits.device()));
+        Sums { chosen: sums.clone().narrow(0, 0, rows / 2), rejected: sums.narrow(0, rows / 2, rows / 2) }
+    }
+}
+
+/// Numbers of one device on another, as constants.
+fn constant(sums: Tensor<1>, device: &Device) -> Tensor<1> {
+    let (dtype, rows) = (sums.dtype(), sums.dims()[0]);
+    let values: Vec<f64> = sums.into_data().iter::<f64>().collect();
+    Tensor::from_data(TensorData::new(values, [rows]), (device, dtype))
+}
+
+impl Task for DpoTask {
+    type Model = Tied;
+
+    fn kind(&self) -> &'static str {
+        "showo"
+    }
+
+    fn config(&self) -> Result<serde_json::Value> {
+        Ok(serde_json::to_value(&self.config)?)
+    }
+
+    fn build(&self, weights: Weights) -> Result<Tied> {
+        Tied::new(&self.network, self.bits, weights)
+    }
+
+    fn begin(&self) -> Option<Named> {
+        Some(self.begin.clone())
+    }
+
+    fn import(&self, shipped: Named) -> Result<Named> {
+        generator::import(&self.network, self.bits, shipped)
+    }
+
+    fn loss(&self, model: &Tied, first: u64, examples: usize, device: &Device) -> Loss {
+        let pairs: Vec<(&[u32], [&[i32]; 2], Vec<usize>)> = (first..first + examples as u64)
+            .map(|number| {
+                let mut rng = Rng::keyed(&[self.config.fit.seed, 0x6470_6f, number]);
+                let (prompt, chosen, rejected) = self.pairs.draw(&mut rng);
+                (prompt, [chosen, rejected], masked_places(chosen.len(), &mut rng))
+            })
+            .collect();
+        let batch = self.batch(&pairs);
+        let logits = self.logits(model, &batch, device);
+        let policy = self.sums(logits.clone(), &batch);
+        let margin = (policy.chosen.clone() - policy.rejected.clone()).mean().cast(DType::F32).into_scalar::<f32>();
+        let mut logged = vec![("margin", margin)];
+        let losses = if self.config.reference_free {
+            dpo::reference_free_loss(policy)
+        } else {
+            let plain = device.clone().inner();
+            let reference = self.sums(self.logits(&self.reference, &batch, &plain), &batch);
+            let [chosen, rejected] = [reference.chosen, reference.rejected].map(|sums| constant(sums, device));
+            dpo::loss(policy, Sums { chosen, rejected }, self.config.beta)
+        };
+        let mut total = losses.mean();
+        logged.push(("dpo", total.clone().into_scalar::<f32>()));
+        if let Some(judge) = &self.judge {
+            let n = self.network.num_vq_tokens;
+            let hidden = batch.labels[..examples * n].iter().map(|&label| f32::from(u8::from(label >= 0))).collect();
+            let hidden = Tensor::<2>::from_data(TensorData::new::<f32, _>(hidden, [examples, n]), device);
+            let prompts: Vec<&[u32]> = pairs.iter().map(|pair| pair.0).collect();
+            let states: Vec<&[i32]> = pairs.iter().map(|pair| pair.1[0]).collect();
+            let surprise = judge.surprise(&prompts, &states, logits.narrow(0, 0, examples), hidden).mean();
+            logged.push(("surprise", surprise.clone().into_scalar::<f32>()));
+            total = total + surprise * self.config.reward_coefficient;
+        }
+        Loss { total, logged }
+    }
+
+    fn sample(&self, model: &Tied, path: &Path) -> Result<()> {
+        generator::sample(&self.network, self.bits, &self.tokenizer, model, path)
+    }
+}
+
+/// The reference network: `begin` on `device`, which records no gradients.
+///
+/// # Errors
+/// Parameters that do not fit the configuration.
+pub fn reference(network: &ShowoConfig, bits: usize, begin: &Named, device: &Device) -> Result<Tied> {
+    Tied::new(network, bits, weights_of(begin, device)?).context("the reference model")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rollout(group: u64, code: i32) -> Rollout {
+        Rollout { prompt: "a circle".into(), group, states: vec![vec![-1], vec![code]], ..Rollout::default() }
+    }
+
+    #[test]
+    fn a_pair_is_of_one_prompt_and_the_better_comes_first() {
+        let rollouts = [rollout(0, 1), rollout(0, 2), rollout(1, 3), rollout(1, 4), rollout(1, 5)];
+        let pairs = Pairs::new(&rollouts, &[0.5, 0.5, 0.1, 0.9, 0.3]).unwrap();
+        let mut rng = Rng::new(1);
+        let mut seen = std::collections::BTreeSet::new();
+        for _ in 0..100 {
+            let (_, chosen, rejected) = pairs.draw(&mut rng);
+            seen.insert((chosen[0], rejected[0]));
+        }
+        assert_eq!(seen.into_iter().collect::<Vec<_>>(), [(4, 3), (4, 5), (5, 3)]);
+        assert!(Pairs::new(&rollouts[..2], &[0.5, 0.5]).is_err());
+    }
+}
