@@ -20,7 +20,7 @@ mod vq;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use burn::tensor::Device;
 use clap::{Args, Parser, Subcommand};
 use device::DeviceName;
@@ -68,6 +68,9 @@ enum Command {
         /// How many share a prompt, instead of the configuration's.
         #[arg(long)]
         group: Option<u64>,
+        /// Whether the checker looks at every step's preview, instead of the configuration's word.
+        #[arg(long)]
+        previews: Option<bool>,
         #[command(flatten)]
         decoding: DecodingArgs,
     },
@@ -117,6 +120,7 @@ struct ResultsArgs {
 struct RolloutsConfig {
     count: u64,
     group: u64,
+    previews: bool,
     decoding: Decoding,
 }
 
@@ -225,10 +229,10 @@ fn main() -> Result<()> {
         Command::Vq(args) => train_vq(&args, &context),
         Command::Showo(args) => train_showo(&args, &context),
         Command::Clip(args) => train_clip(&args, &context),
-        Command::Rollouts { count, group, decoding } => {
+        Command::Rollouts { count, group, previews, decoding } => {
             let config: RolloutsConfig = configuration(decoding.config.as_deref(), "rollouts")?;
             let (count, group) = (count.unwrap_or(config.count), group.unwrap_or(config.group));
-            roll(&context, count, group, decoding.over(config.decoding))
+            roll(&context, count, group, previews.unwrap_or(config.previews), decoding.over(config.decoding))
         }
         Command::Reward { label, args } => train_reward(&args, label.into(), &context),
         Command::Dpo(args) => train_dpo(&args, &context),
@@ -291,12 +295,11 @@ fn train_clip(args: &TrainArgs, context: &Context) -> Result<()> {
     Ok(())
 }
 
-fn roll(context: &Context, count: u64, group: u64, decoding: Decoding) -> Result<()> {
+fn roll(context: &Context, count: u64, group: u64, previews: bool, decoding: Decoding) -> Result<()> {
     let (_, tokenizer) = context.source.tokenizer()?;
     let (config, network) = context.source.generator()?;
     std::fs::create_dir_all(&context.runs)?;
-    let roller =
-        rollouts::Roller { network: &network, config: &config, tokenizer: &tokenizer, decoding, previews: true };
+    let roller = rollouts::Roller { network: &network, config: &config, tokenizer: &tokenizer, decoding, previews };
     rollouts::run(&roller, count, group, &context.runs.join("rollouts.jsonl"))
 }
 
@@ -349,6 +352,11 @@ fn train_reward(args: &TrainArgs, label: RewardLabel, context: &Context) -> Resu
     let bits = magvit.z_channels;
     let network = config.network(bits, label);
     let all = rollouts::read(&context.runs.join("rollouts.jsonl"))?;
+    let judged = |rollout: &rollouts::Rollout| rollout.preview_accepted.len() == rollout.states.len();
+    ensure!(
+        label != RewardLabel::Preview || all.iter().all(judged),
+        "some rollouts were made without previews; make them again with --previews true"
+    );
     // Whole groups are held out: no prompt's rollouts stand on both sides.
     let (held_out, rollouts) = all.into_iter().partition(|rollout| rollout.group.is_multiple_of(config.holdout));
     let synthetic = reward::synthetic(&tokenizer, config.fit.seed, config.scenes)?;

@@ -84,8 +84,7 @@ impl Metrics {
         let top = points.iter().map(|p| p.1).fold(f64::MIN, f64::max);
         let low = points.iter().map(|p| p.1).fold(f64::MAX, f64::min).min(0.0);
         let path = folder.join("loss.png");
-        register_font("sans-serif", FontStyle::Normal, epaint_default_fonts::UBUNTU_LIGHT)
-            .map_err(|_| anyhow!("the plot's font cannot be read"))?;
+        register_fonts()?;
         let draw = || -> Result<(), Box<dyn std::error::Error>> {
             let area = BitMapBackend::new(&path, (960, 540)).into_drawing_area();
             area.fill(&WHITE)?;
@@ -108,6 +107,15 @@ impl Metrics {
         };
         draw().map_err(|error| anyhow!("cannot draw {}: {error}", path.display()))
     }
+}
+
+/// Plots bring their font along: a machine without any draws the same.
+///
+/// # Errors
+/// The font in this program is damaged.
+pub fn register_fonts() -> Result<()> {
+    register_font("sans-serif", FontStyle::Normal, epaint_default_fonts::UBUNTU_LIGHT)
+        .map_err(|_| anyhow!("the plot's font cannot be read"))
 }
 
 fn step_of(line: &str) -> Option<u64> {

@@ -79,6 +79,14 @@ struct Group {
     pictures: Vec<(Vec<i32>, f32)>,
 }
 
+/// One picture preferred to another, both to be masked at the same places.
+struct Pair<'a> {
+    prompt_ids: &'a [u32],
+    chosen: &'a [i32],
+    rejected: &'a [i32],
+    masked: Vec<usize>,
+}
+
 /// Groups in which something can be preferred.
 pub struct Pairs {
     groups: Vec<Group>,
@@ -99,9 +107,7 @@ impl Pairs {
             group.pictures.push((codes.clone(), rank));
         }
         let mut groups: Vec<Group> = groups.into_values().collect();
-        groups.retain(|group| {
-            group.pictures.iter().any(|picture| picture.1 > group.pictures[0].1 || picture.1 < group.pictures[0].1)
-        });
+        groups.retain(|group| group.pictures.iter().any(|picture| picture.1 != group.pictures[0].1));
         ensure!(
             !groups.is_empty(),
             "no two rollouts of one prompt differ in rank; run `train rollouts --group 8` first"
@@ -110,14 +116,15 @@ impl Pairs {
     }
 
     /// A prompt with a preferred and a rejected picture.
-    fn draw(&self, rng: &mut Rng) -> (&[u32], &[i32], &[i32]) {
+    fn draw(&self, rng: &mut Rng) -> Pair<'_> {
         let group = &self.groups[rng.below(self.groups.len())];
         loop {
             // Ends: the group has two ranks.
             let a = &group.pictures[rng.below(group.pictures.len())];
             let b = &group.pictures[rng.below(group.pictures.len())];
             if a.1 > b.1 {
-                return (&group.prompt_ids, &a.0, &b.0);
+                let masked = masked_places(a.0.len(), rng);
+                return Pair { prompt_ids: &group.prompt_ids, chosen: &a.0, rejected: &b.0, masked };
             }
         }
     }
@@ -201,16 +208,16 @@ struct Batch<'a> {
 }
 
 impl DpoTask {
-    fn batch<'a>(&'a self, pairs: &[(&[u32], [&[i32]; 2], Vec<usize>)]) -> Batch<'a> {
+    fn batch<'a>(&'a self, pairs: &[Pair<'a>]) -> Batch<'a> {
         let mut masked = Masked::new(&self.network, self.bits);
         let mut labels = Vec::with_capacity(2 * pairs.len() * self.network.num_vq_tokens);
-        for side in 0..2 {
-            for (prompt, pictures, places) in pairs {
-                masked.push(prompt, pictures[side], places);
-                let hidden = |at: &usize| places.contains(at);
-                labels.extend(
-                    (0..pictures[side].len()).map(|at| if hidden(&at) { pictures[side][at] } else { IGNORED as i32 }),
-                );
+        let sides: [fn(&Pair<'a>) -> &'a [i32]; 2] = [|pair| pair.chosen, |pair| pair.rejected];
+        for side in sides {
+            for pair in pairs {
+                let codes = side(pair);
+                masked.push(pair.prompt_ids, codes, &pair.masked);
+                let label = |at: usize| if pair.masked.contains(&at) { codes[at] } else { IGNORED as i32 };
+                labels.extend((0..codes.len()).map(label));
             }
         }
         Batch { masked, labels }
@@ -262,12 +269,8 @@ impl Task for DpoTask {
     }
 
     fn loss(&self, model: &Tied, first: u64, examples: usize, device: &Device) -> Loss {
-        let pairs: Vec<(&[u32], [&[i32]; 2], Vec<usize>)> = (first..first + examples as u64)
-            .map(|number| {
-                let mut rng = Rng::keyed(&[self.config.fit.seed, 0x6470_6f, number]);
-                let (prompt, chosen, rejected) = self.pairs.draw(&mut rng);
-                (prompt, [chosen, rejected], masked_places(chosen.len(), &mut rng))
-            })
+        let pairs: Vec<Pair> = (first..first + examples as u64)
+            .map(|number| self.pairs.draw(&mut Rng::keyed(&[self.config.fit.seed, 0x0064_706f, number])))
             .collect();
         let batch = self.batch(&pairs);
         let logits = self.logits(model, &batch, device);
@@ -288,8 +291,8 @@ impl Task for DpoTask {
             let n = self.network.num_vq_tokens;
             let hidden = batch.labels[..examples * n].iter().map(|&label| f32::from(u8::from(label >= 0))).collect();
             let hidden = Tensor::<2>::from_data(TensorData::new::<f32, _>(hidden, [examples, n]), device);
-            let prompts: Vec<&[u32]> = pairs.iter().map(|pair| pair.0).collect();
-            let states: Vec<&[i32]> = pairs.iter().map(|pair| pair.1[0]).collect();
+            let prompts: Vec<&[u32]> = pairs.iter().map(|pair| pair.prompt_ids).collect();
+            let states: Vec<&[i32]> = pairs.iter().map(|pair| pair.chosen).collect();
             let surprise = judge.surprise(&prompts, &states, logits.narrow(0, 0, examples), hidden).mean();
             logged.push(("surprise", surprise.clone().into_scalar::<f32>()));
             total = total + surprise * self.config.reward_coefficient;
@@ -325,8 +328,8 @@ mod tests {
         let mut rng = Rng::new(1);
         let mut seen = std::collections::BTreeSet::new();
         for _ in 0..100 {
-            let (_, chosen, rejected) = pairs.draw(&mut rng);
-            seen.insert((chosen[0], rejected[0]));
+            let pair = pairs.draw(&mut rng);
+            seen.insert((pair.chosen[0], pair.rejected[0]));
         }
         assert_eq!(seen.into_iter().collect::<Vec<_>>(), [(4, 3), (4, 5), (5, 3)]);
         assert!(Pairs::new(&rollouts[..2], &[0.5, 0.5]).is_err());

@@ -1,6 +1,6 @@
 //! Ours against burn's: the same values, and the same gradients of every input.
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Gradients, Int, Tensor, TensorData};
 
 use super::{Activation, composed, own};
 
@@ -15,11 +15,11 @@ fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.into_data().iter::<f32>().collect()
 }
 
+/// Reads one input's gradient.
+type GradientOf<'a> = dyn Fn(&Gradients) -> Vec<f32> + 'a;
+
 /// The value of `of()` and what it gives back to `inputs` for one fixed gradient.
-fn run<const D: usize>(
-    of: impl FnOnce() -> Tensor<D>,
-    inputs: &[&dyn Fn(&burn::tensor::Gradients) -> Vec<f32>],
-) -> Vec<Vec<f32>> {
+fn run<const D: usize>(of: impl FnOnce() -> Tensor<D>, inputs: &[&GradientOf]) -> Vec<Vec<f32>> {
     let y = of();
     let shape = y.dims();
     let weights: Vec<f32> = crate::quant::self_test::noise(shape.iter().product(), 99);
@@ -39,7 +39,7 @@ fn assert_same(ours: &[Vec<f32>], theirs: &[Vec<f32>], what: &str) {
     }
 }
 
-fn gradient_of<'a, const D: usize>(x: &'a Tensor<D>) -> impl Fn(&burn::tensor::Gradients) -> Vec<f32> + 'a {
+fn gradient_of<'a, const D: usize>(x: &'a Tensor<D>) -> impl Fn(&Gradients) -> Vec<f32> + 'a {
     move |gradients| values(x.grad(gradients).expect("a gradient"))
 }
 
@@ -58,7 +58,7 @@ fn activations() {
 fn normalization() {
     let device = Device::flex().autodiff();
     let (x, weight, bias) = (random([3, 5, 40], 1, &device), random([40], 2, &device), random([40], 3, &device));
-    let gradients: [&dyn Fn(&_) -> _; 3] = [&gradient_of(&x), &gradient_of(&weight), &gradient_of(&bias)];
+    let gradients: [&GradientOf; 3] = [&gradient_of(&x), &gradient_of(&weight), &gradient_of(&bias)];
     let ours = run(|| own::normalize(x.clone(), weight.clone(), bias.clone(), 1e-5), &gradients);
     let theirs = run(|| composed::normalize(x.clone(), weight.clone(), bias.clone(), 1e-5), &gradients);
     assert_same(&ours, &theirs, "normalization");

@@ -44,6 +44,11 @@ pub struct Places<'a> {
 pub fn run(config: &ResultsConfig, places: &Places) -> Result<()> {
     std::fs::create_dir_all(places.pictures).with_context(|| format!("cannot make {}", places.pictures.display()))?;
     std::fs::create_dir_all(places.results).with_context(|| format!("cannot make {}", places.results.display()))?;
+    // What would fail after hours of drawing fails now.
+    let readme =
+        std::fs::read_to_string(places.readme).with_context(|| format!("cannot read {}", places.readme.display()))?;
+    between_markers(&readme, "").with_context(|| format!("in {}", places.readme.display()))?;
+    row::drawable(config, places.bundle)?;
     let mut measured: Vec<(&Row, Vec<Drawn>)> = Vec::new();
     for row in &config.row {
         let bar = bar(row, row::work(config, row).len());
@@ -73,9 +78,8 @@ pub fn run(config: &ResultsConfig, places: &Places) -> Result<()> {
     std::fs::write(&path, serde_json::to_vec_pretty(&results)?)
         .with_context(|| format!("cannot write {}", path.display()))?;
     plots::draw(&results, places.results)?;
-    let readme =
-        std::fs::read_to_string(places.readme).with_context(|| format!("cannot read {}", places.readme.display()))?;
-    std::fs::write(places.readme, between_markers(&readme, &results.table())?)?;
+    std::fs::write(places.readme, between_markers(&readme, &results.table())?)
+        .with_context(|| format!("cannot write {}", places.readme.display()))?;
     println!("written to {} and {}", path.display(), places.readme.display());
     Ok(())
 }
@@ -124,8 +128,8 @@ fn bar(row: &Row, pictures: usize) -> ProgressBar {
 /// `text` with what stands between the markers replaced.
 fn between_markers(text: &str, table: &str) -> Result<String> {
     let [begin, end] = MARKERS;
-    let (before, rest) = text.split_once(begin).with_context(|| format!("the README lacks `{begin}`"))?;
-    let (_, after) = rest.split_once(end).with_context(|| format!("the README lacks `{end}`"))?;
+    let (before, rest) = text.split_once(begin).with_context(|| format!("there is no line `{begin}`"))?;
+    let (_, after) = rest.split_once(end).with_context(|| format!("there is no line `{end}`"))?;
     Ok(format!("{before}{begin}\n{table}{end}{after}"))
 }
 

@@ -6,6 +6,7 @@ use anyhow::{Result, anyhow};
 use plotters::prelude::*;
 
 use super::report::{Count, Results};
+use crate::metrics::register_fonts;
 
 /// A curve with its name and 95 % intervals: (x, count).
 type Curve = (String, Vec<(f64, Count)>);
@@ -15,6 +16,7 @@ type Curve = (String, Vec<(f64, Count)>);
 /// # Errors
 /// A file cannot be written.
 pub fn draw(results: &Results, folder: &Path) -> Result<()> {
+    register_fonts()?;
     let by_candidates: Vec<Curve> = results
         .rows
         .iter()

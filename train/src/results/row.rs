@@ -142,6 +142,19 @@ fn existing(path: &Path, header: &Header) -> Result<Vec<Drawn>> {
     Ok(lines.filter_map(|line| serde_json::from_str(&line).ok()).collect())
 }
 
+/// Whether the bundle can draw every row.
+///
+/// # Errors
+/// The bundle is damaged, or lacks what a row judges with: the row and what there is.
+pub fn drawable(config: &ResultsConfig, bundle: &Path) -> Result<()> {
+    let session = Session::new(models(bundle)?);
+    for row in &config.row {
+        let (_, spec, seed) = work(config, row).into_iter().next().context("no prompts: at least 6 are needed")?;
+        session.check(&config.settings(row, &spec.prompt(), seed)).with_context(|| format!("row {}", row.name))?;
+    }
+    Ok(())
+}
+
 /// The bundle's networks on this thread's processor.
 fn models(folder: &Path) -> Result<Models> {
     let bundle = open(folder)?;
