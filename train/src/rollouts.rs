@@ -223,3 +223,26 @@ pub fn read(path: &Path) -> Result<Vec<Rollout>> {
         .with_context(|| format!("cannot read {}; run `train rollouts` first", path.display()))?;
     Ok(BufReader::new(file).lines().map_while(Result::ok).filter_map(|line| serde_json::from_str(&line).ok()).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Source;
+
+    #[test]
+    fn a_rollout_does_not_depend_on_its_neighbours() {
+        let shipped = Source::Bundle(concat!(env!("CARGO_MANIFEST_DIR"), "/../www/models/scenes").into());
+        let ((config, network), (_, tokenizer)) = (shipped.generator().unwrap(), shipped.tokenizer().unwrap());
+        let decoding = Decoding { steps: 3, ..Decoding::default() };
+        let roller = Roller { network: &network, config: &config, tokenizer: &tokenizer, decoding, previews: true };
+        let specs: Vec<Spec> = (0..3).map(|group| prompt_of(group, 1)).collect();
+        let lanes: Vec<(u64, &Spec)> = specs.iter().enumerate().map(|(number, spec)| (number as u64, spec)).collect();
+        let together = roller.roll(&lanes).unwrap();
+        let alone = roller.roll(&lanes[1..2]).unwrap();
+        assert_eq!(together[1].states, alone[0].states);
+        assert_eq!(together[1].preview_accepted, alone[0].preview_accepted);
+        assert_eq!((together[1].states.len(), together[1].preview_accepted.len()), (3, 3));
+        let brief = Roller { previews: false, ..roller }.roll(&lanes[1..2]).unwrap();
+        assert_eq!((brief[0].accepted, brief[0].preview_accepted.len()), (alone[0].accepted, 0));
+    }
+}
