@@ -47,6 +47,8 @@ pub fn stored_as(
         Scheme::F32 => StoredDtype::F32,
         _ if small => StoredDtype::F32,
         Scheme::F16 => StoredDtype::F16,
+        // Layers take their weights as int8. What stands by itself (the reward network's `position`) is added as it is.
+        Scheme::Q8 if !name.ends_with(".weight") => StoredDtype::F16,
         Scheme::Q8 => StoredDtype::Q8,
     };
     (dtype, None)
@@ -86,6 +88,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_no_layer_s_weight_is_not_quantized() {
+        let stored = |name, shape: &[usize]| stored_as(Scheme::Q8, &[], "reward:parm", name, shape).0;
+        assert_eq!(stored("position", &[76, 512]), StoredDtype::F16);
+        assert_eq!(stored("text.weight", &[50, 512]), StoredDtype::Q8);
+        assert_eq!(stored("position", &[76, 32]), StoredDtype::F32);
+    }
+
+    #[test]
     fn patterns() {
         assert!(matches("*", ""));
         assert!(matches("showo/*.embed_tokens.*", "showo/showo.model.embed_tokens.weight"));
@@ -98,7 +108,7 @@ mod tests {
 
     #[test]
     fn small_and_flat_tensors_stay_exact() {
-        let dtype = |scheme, shape: &[usize]| stored_as(scheme, &[], "showo", "w", shape).0;
+        let dtype = |scheme, shape: &[usize]| stored_as(scheme, &[], "showo", "w.weight", shape).0;
         assert_eq!(dtype(Scheme::Q8, &[64, 64]), StoredDtype::Q8);
         assert_eq!(dtype(Scheme::Q8, &[64, 63]), StoredDtype::F32);
         assert_eq!(dtype(Scheme::Q8, &[8192]), StoredDtype::F32);
@@ -115,6 +125,6 @@ mod tests {
         ];
         assert_eq!(stored_as(Scheme::Q8, &keep, "showo", "lm_head.weight", &[64, 64]), (StoredDtype::F16, Some(0)));
         assert_eq!(stored_as(Scheme::Q8, &keep, "showo", "other", &[64, 64]), (StoredDtype::F32, Some(1)));
-        assert_eq!(stored_as(Scheme::Q8, &keep, "magvit", "other", &[64, 64]), (StoredDtype::Q8, None));
+        assert_eq!(stored_as(Scheme::Q8, &keep, "magvit", "other.weight", &[64, 64]), (StoredDtype::Q8, None));
     }
 }
