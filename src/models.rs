@@ -16,7 +16,7 @@ use crate::model::reward::Reward;
 use crate::model::showo::{Showo, keep_drawing_rows};
 use crate::model::{ModelError, Weights};
 use crate::prompt::{PromptError, PromptTokenizer};
-use crate::settings::VerifierMode;
+use crate::settings::{Tuning, VerifierMode};
 
 /// The kinds of model that judge, in the order in which they are fetched: the default mode's first.
 pub const JUDGES: [&str; 4] = ["reward:parm", "clip", "reward:prm", "reward:orm"];
@@ -71,8 +71,10 @@ pub struct About {
 /// The networks of one bundle on one device. A clone shares them.
 #[derive(Clone)]
 pub struct Models {
-    /// Show-o.
+    /// Show-o with its base weights.
     pub generator: Rc<Generator>,
+    /// The generators whose weights were aligned with preferences, as they arrive.
+    tuned: BTreeMap<Tuning, Rc<Generator>>,
     /// MAGVIT-v2's decoder.
     pub tokenizer: Rc<ImageTokenizer>,
     /// Words to ids.
@@ -228,6 +230,23 @@ pub async fn load_tokenizer<R: Reader>(
     Ok(tokenizer_and_bytes(bundle, place, on_progress).await?.0)
 }
 
+/// Of the generator's head only the codebook's rows go to the device.
+async fn generator_and_bytes<R: Reader>(
+    bundle: &Bundle<R>,
+    tuning: Tuning,
+    mut weights: Weights,
+    on_progress: Progress<'_>,
+) -> Result<(Generator, u64), LoadError> {
+    let kind = tuning.kind();
+    let config: ShowoConfig = bundle.config(kind)?;
+    built(kind, config.validate().map_err(|why| ModelError::Config { model: kind, why }))?;
+    keep_drawing_rows(&config, &mut weights);
+    let weights = fill(weights, bundle, kind, "", on_progress).await?;
+    let bytes = weights.bytes();
+    let showo = built(kind, Showo::new(&config, weights))?;
+    Ok((Generator { showo, config }, bytes))
+}
+
 async fn tokenizer_and_bytes<R: Reader>(
     bundle: &Bundle<R>,
     place: &Place,
@@ -241,8 +260,7 @@ async fn tokenizer_and_bytes<R: Reader>(
 }
 
 impl Models {
-    /// Loads what drawing needs: tokenizer, generator, image tokenizer. Of the generator's head only the codebook's
-    /// rows go to the device.
+    /// Loads what drawing needs: tokenizer, generator, image tokenizer.
     ///
     /// # Errors
     /// The bundle is damaged or incomplete, or its models contradict their configuration or each other.
@@ -255,20 +273,15 @@ impl Models {
         let json = bundle.tokenizer_json().await?;
         let words = PromptTokenizer::from_json(json.as_bytes())
             .map_err(|source| LoadError::Words { file: bundle.manifest().tokenizer.file.clone(), source })?;
-        let config: ShowoConfig = bundle.config("showo")?;
-        built("showo", config.validate().map_err(|why| ModelError::Config { model: "showo", why }))?;
-        let mut weights = place.weights();
-        keep_drawing_rows(&config, &mut weights);
-        let weights = fill(weights, bundle, "showo", "", &mut *on_progress).await?;
-        let generator_bytes = weights.bytes();
-        let showo = built("showo", Showo::new(&config, weights))?;
+        let (generator, generator_bytes) =
+            generator_and_bytes(bundle, Tuning::Base, place.weights(), &mut *on_progress).await?;
         let (tokenizer, tokenizer_bytes) = tokenizer_and_bytes(bundle, place, on_progress).await?;
         let about = About {
             bundle: format!("{} {}", bundle.manifest().name, bundle.sha256().get(..12).unwrap_or_default()),
             device: place.words.clone(),
             world: bundle.manifest().world,
         };
-        let models = Self::new(Generator { showo, config }, tokenizer, words, &place.device, about)?;
+        let models = Self::new(generator, tokenizer, words, &place.device, about)?;
         models.device_bytes.set(generator_bytes + tokenizer_bytes);
         Ok(Self { largest_buffer: place.largest_buffer, ..models })
     }
@@ -289,6 +302,7 @@ impl Models {
         same("codes", "showo", g.codebook_size, "magvit", t.codebook_size())?;
         Ok(Self {
             generator: Rc::new(generator),
+            tuned: BTreeMap::new(),
             tokenizer: Rc::new(tokenizer),
             words: Rc::new(words),
             clip: None,
@@ -298,6 +312,50 @@ impl Models {
             largest_buffer: u64::MAX,
             device_bytes: Rc::default(),
         })
+    }
+
+    /// The generator with these weights, where they have arrived.
+    #[must_use]
+    pub fn tuned(&self, tuning: Tuning) -> Option<&Rc<Generator>> {
+        match tuning {
+            Tuning::Base => Some(&self.generator),
+            _ => self.tuned.get(&tuning),
+        }
+    }
+
+    /// Loads further weights of the generator.
+    ///
+    /// # Errors
+    /// As [`Models::load`]; [`BundleError::MissingModel`] where the bundle has none such.
+    pub async fn load_generator<R: Reader>(
+        &self,
+        bundle: &Bundle<R>,
+        tuning: Tuning,
+        on_progress: Progress<'_>,
+    ) -> Result<Generator, LoadError> {
+        let weights = Weights::new(&self.device).with_largest_buffer(self.largest_buffer);
+        let (generator, bytes) = generator_and_bytes(bundle, tuning, weights, on_progress).await?;
+        self.device_bytes.set(self.device_bytes.get() + bytes);
+        Ok(generator)
+    }
+
+    /// Takes further weights of the generator in.
+    ///
+    /// # Errors
+    /// [`LoadError::Mismatch`] where they are of another network than the base: its judges and its tokenizer would not fit.
+    pub fn add_generator(&mut self, tuning: Tuning, generator: Generator) -> Result<(), LoadError> {
+        if generator.config != self.generator.config {
+            let problem = format!("{} has another configuration than showo", tuning.kind());
+            return Err(LoadError::Mismatch(problem));
+        }
+        self.tuned.insert(tuning, Rc::new(generator));
+        Ok(())
+    }
+
+    /// The weights of the generator that have arrived, the base first.
+    #[must_use]
+    pub fn tunings(&self) -> Vec<Tuning> {
+        Tuning::ALL.into_iter().filter(|&tuning| self.tuned(tuning).is_some()).collect()
     }
 
     /// Loads one of [`JUDGES`]; nothing happens where the bundle does not hold it.

@@ -16,11 +16,14 @@ pub enum VerifierMode {
     Prm,
     /// The reward network trained on potential, at every step.
     Parm,
+    /// The same over k whole pictures: one that is no longer promising is given up on its way, and the best of those that
+    /// were finished is picked (the paper's clarity judgement, potential assessment and best-of-N′).
+    ParmPaths,
 }
 
 impl VerifierMode {
     /// Every mode, cheapest first.
-    pub const ALL: [Self; 5] = [Self::None, Self::BestOfK, Self::Orm, Self::Prm, Self::Parm];
+    pub const ALL: [Self; 6] = [Self::None, Self::BestOfK, Self::Orm, Self::Prm, Self::Parm, Self::ParmPaths];
 
     /// As it is written in settings, traces and commands.
     #[must_use]
@@ -31,6 +34,7 @@ impl VerifierMode {
             Self::Orm => "orm",
             Self::Prm => "prm",
             Self::Parm => "parm",
+            Self::ParmPaths => "parm-paths",
         }
     }
 
@@ -42,13 +46,19 @@ impl VerifierMode {
             Self::BestOfK => Some("clip"),
             Self::Orm => Some("reward:orm"),
             Self::Prm => Some("reward:prm"),
-            Self::Parm => Some("reward:parm"),
+            Self::Parm | Self::ParmPaths => Some("reward:parm"),
         }
     }
 
     /// Whether k whole pictures are drawn and one of them is picked at the end.
     #[must_use]
     pub const fn draws_paths(self) -> bool {
+        matches!(self, Self::BestOfK | Self::Orm | Self::ParmPaths)
+    }
+
+    /// Whether whole pictures are judged once they are finished, and not before.
+    #[must_use]
+    pub const fn judges_at_the_end(self) -> bool {
         matches!(self, Self::BestOfK | Self::Orm)
     }
 
@@ -71,6 +81,68 @@ impl std::str::FromStr for VerifierMode {
     fn from_str(word: &str) -> Result<Self, String> {
         Self::ALL.into_iter().find(|mode| mode.word() == word).ok_or_else(|| {
             format!("no verifier is called \"{word}\"; there are {}", Self::ALL.map(Self::word).join(", "))
+        })
+    }
+}
+
+/// Which weights of the generator draw; each is a row of METHOD.md's alignment with preferences (DPO).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tuning {
+    /// Trained on pictures and their prompts, and on nothing else.
+    #[default]
+    Base,
+    /// Aligned with preferences among the base model's pictures, ranked by the checker: initial DPO.
+    Dpo,
+    /// The same without a reference model.
+    DpoFree,
+    /// Aligned once more, with preferences among the aligned model's pictures: iterative DPO.
+    DpoIterated,
+    /// Iterative DPO with PARM's ranking and PARM's word in the loss.
+    DpoParm,
+}
+
+impl Tuning {
+    /// All, the base first.
+    pub const ALL: [Self; 5] = [Self::Base, Self::Dpo, Self::DpoFree, Self::DpoIterated, Self::DpoParm];
+
+    /// As it is written in settings, traces and commands.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Base => "base",
+            Self::Dpo => "dpo",
+            Self::DpoFree => "dpo-free",
+            Self::DpoIterated => "dpo-iterated",
+            Self::DpoParm => "dpo-parm",
+        }
+    }
+
+    /// The kind of model in a bundle that holds these weights.
+    #[must_use]
+    pub const fn kind(self) -> &'static str {
+        match self {
+            Self::Base => "showo",
+            Self::Dpo => "showo:dpo",
+            Self::DpoFree => "showo:dpo-free",
+            Self::DpoIterated => "showo:dpo-iterated",
+            Self::DpoParm => "showo:dpo-parm",
+        }
+    }
+}
+
+impl std::fmt::Display for Tuning {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+impl std::str::FromStr for Tuning {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|tuning| tuning.word() == word).ok_or_else(|| {
+            format!("no weights are called \"{word}\"; there are {}", Self::ALL.map(Self::word).join(", "))
         })
     }
 }
@@ -127,6 +199,9 @@ impl Default for ReflectionSettings {
 pub struct Settings {
     /// What to draw.
     pub prompt: String,
+    /// Whose weights draw.
+    #[serde(default)]
+    pub generator: Tuning,
     /// Seed of all randomness, at most 2^53 − 1 so that JavaScript holds it exactly.
     pub seed: u64,
     /// T, 1 to 64.
@@ -135,7 +210,7 @@ pub struct Settings {
     pub guidance_scale: f32,
     /// Temperature of the re-masking noise, 0 to 10.
     pub temperature: f32,
-    /// k, 1 to 16.
+    /// k, 1 to 16: candidates of a step, or whole pictures.
     pub candidates: u32,
     /// How candidates are judged.
     pub verifier: VerifierMode,
@@ -149,6 +224,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             prompt: String::new(),
+            generator: Tuning::Base,
             seed: 0,
             steps: 18,
             guidance_scale: 2.0,

@@ -26,7 +26,12 @@ async function handle(message) {
     case "load":
       return load(message.bundle, message.device);
     case "draw":
-      return run((on_event) => engine.draw(message.settings, on_event));
+      return run(async (on_event) => {
+        // Weights that nobody asked for before are fetched now; nothing happens where they are there.
+        await engine.load_generator(message.settings.generator ?? "base", on_progress);
+        post({ type: "progress", phase: "ready", bytes_done: 0, bytes_total: 0, source: "network" });
+        return engine.draw(message.settings, on_event);
+      });
     case "resume":
       return run((on_event) => engine.resume(on_event));
     case "stop":
@@ -44,7 +49,6 @@ async function handle(message) {
  */
 async function load(bundle, device) {
   const module = await engine_module();
-  const on_progress = (/** @type {object} */ progress) => post({ type: "progress", ...progress });
   const address = new URL(bundle, self.location.href).href;
   engine = await module.Engine.load(address, device, on_progress);
   const ready = engine.ready();
@@ -122,6 +126,11 @@ async function fetch_wasm() {
     }),
   );
   return new Response(counted, { headers: { "Content-Type": "application/wasm" } });
+}
+
+/** @param {object} progress */
+function on_progress(progress) {
+  post({ type: "progress", ...progress });
 }
 
 /** @param {any} problem */

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
+use showo::bundle::manifest::network;
 use showo::config::{ClipConfig, ShowoConfig};
 
 use crate::{error::ToolError, layout::ModelConfig, public};
@@ -54,7 +55,7 @@ pub fn read(kind: &str, path: &Path, tokens: Option<usize>) -> Result<Configurat
     let text = std::fs::read(path).map_err(ToolError::io(path))?;
     let json: Value = serde_json::from_slice(&text).map_err(|error| refused(format!("not JSON: {error}")))?;
     let Value::Object(given) = json else { return Err(refused("not a JSON object".into())) };
-    match kind {
+    match network(kind) {
         "showo" => showo(given),
         "magvit" => magvit(&given, tokens),
         "clip" => clip(given),

@@ -167,6 +167,9 @@ fn agree(models: &mut [Model]) -> Result<(), ToolError> {
             false => Err(ToolError::Mismatch(format!("showo has {of_showo} {what}, {kind} {own}"))),
         };
         match config {
+            ModelConfig::Showo(other) if *other != showo => {
+                return Err(ToolError::Mismatch(format!("{kind} has another configuration than showo")));
+            }
             ModelConfig::Showo(_) => {}
             ModelConfig::Magvit(magvit) => {
                 same("tokens a picture", showo.num_vq_tokens, magvit.grid().pow(2))?;

@@ -54,7 +54,8 @@ enum Command {
     Convert {
         /// A model: its kind, its weights and, unless it lies beside them, its configuration
         ///
-        /// KIND is showo, magvit, clip, reward:parm, reward:prm or reward:orm. PATH is a .safetensors,
+        /// KIND is showo, magvit, clip, reward:parm, reward:prm, reward:orm, or weights of the generator that
+        /// were aligned with preferences: showo:dpo, showo:dpo-free, showo:dpo-iterated, showo:dpo-parm. PATH is a .safetensors,
         /// .bin or .pt file, an index of several (model.safetensors.index.json), or a folder with one of
         /// these, as on the hub; weights are f32, f16 or bf16. Of a pickle nothing is ever run: it is
         /// read for tensors, and refused for anything else. The configuration is config.json in the

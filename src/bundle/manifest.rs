@@ -29,7 +29,24 @@ pub const BLOCK: usize = 32;
 pub const SCALE_SUFFIX: &str = ".scale";
 
 /// The kinds of model that a bundle can hold, in the order in which they are loaded: what draws comes first.
-pub const KINDS: [&str; 6] = ["showo", "magvit", "reward:parm", "clip", "reward:prm", "reward:orm"];
+pub const KINDS: [&str; 10] = [
+    "showo",
+    "magvit",
+    "reward:parm",
+    "clip",
+    "reward:prm",
+    "reward:orm",
+    "showo:dpo",
+    "showo:dpo-free",
+    "showo:dpo-iterated",
+    "showo:dpo-parm",
+];
+
+/// The network of a kind: what stands behind a colon says what it was trained for.
+#[must_use]
+pub fn network(kind: &str) -> &str {
+    kind.split(':').next().unwrap_or(kind)
+}
 
 /// How a tensor is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -37,4 +37,4 @@ pub use partial::PartialFolder;
 pub use parts::PartSink;
 pub use reader::{MemoryReader, Reader};
 #[cfg(not(target_arch = "wasm32"))]
-pub use writer::{About, BundleWriter, SHARD_BYTES, WriteError};
+pub use writer::{About, BundleWriter, SHARD_BYTES, WriteError, timestamp};

@@ -374,7 +374,8 @@ fn seconds_now() -> u64 {
 }
 
 /// RFC 3339 in UTC. Days to date: Howard Hinnant, "chrono-compatible low-level date algorithms", `civil_from_days`.
-fn timestamp(seconds: u64) -> String {
+#[must_use]
+pub fn timestamp(seconds: u64) -> String {
     let (days, second) = (seconds / 86_400, seconds % 86_400);
     let shifted = days + 719_468;
     let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);

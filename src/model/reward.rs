@@ -104,8 +104,15 @@ impl Reward {
     /// As [`Reward::forward`], from image embeddings `[batch, N, d]`.
     #[must_use]
     pub fn forward_embedded(&self, text: Tensor<2, Int>, image: Tensor<3>, padding: Tensor<4>) -> Tensor<1> {
+        self.read(self.encode(text, image, padding))
+    }
+
+    /// What the encoder makes of every image token, `[batch, N, d]`, normalized; arguments as those of
+    /// [`Reward::forward_embedded`].
+    #[must_use]
+    pub fn encode(&self, text: Tensor<2, Int>, image: Tensor<3>, padding: Tensor<4>) -> Tensor<3> {
         let words = self.text.forward(text);
-        let [batch, text_len, d] = words.dims();
+        let text_len = words.dims()[1];
         let n = image.dims()[1];
         let segment = self.segment.val();
         let place = self.position.val().unsqueeze::<3>();
@@ -120,8 +127,15 @@ impl Reward {
             let inner = block.fc1.forward_with(block.norm2.forward(x.clone()), Activation::GeluNew, None);
             x = block.fc2.forward_with(inner, Activation::None, Some(x));
         }
-        // Image tokens alone are pooled: they have read the prompt, and there are always N of them.
-        let pooled = self.norm.forward(x.narrow(1, text_len, n)).mean_dim(1).reshape([batch, d]);
+        // Image tokens alone are read: they have seen the prompt, and there are always N of them.
+        self.norm.forward(x.narrow(1, text_len, n))
+    }
+
+    /// Logits of "yes", `[batch]`, from what [`Reward::encode`] made.
+    #[must_use]
+    pub fn read(&self, encoded: Tensor<3>) -> Tensor<1> {
+        let [batch, _, d] = encoded.dims();
+        let pooled = encoded.mean_dim(1).reshape([batch, d]);
         self.head2.forward(self.head1.forward_with(pooled, Activation::GeluNew, None)).reshape([batch])
     }
 }

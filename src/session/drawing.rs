@@ -4,8 +4,10 @@
 //! the same as never having stopped.
 
 use crate::reflect::redraw_steps;
-use crate::settings::Settings;
+use crate::settings::{Settings, VerifierMode};
 use crate::trace::{Event, MASK, Picture, TRACE_VERSION, Totals};
+use crate::verify::best;
+use crate::verify::paths::is_promising;
 
 /// A drawing, somewhere between its first event and its last.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,7 +18,12 @@ pub struct Drawing {
     pub prompt_ids: Vec<u32>,
     pub(super) shape: Shape,
     pub(super) phase: Phase,
+    /// Whole pictures among which one is picked.
     pub(super) paths: Vec<Whole>,
+    /// Paths that were given up on their way.
+    given_up: Vec<GivenUp>,
+    /// Whether every path was given up, and the least bad of them goes on for want of a better one.
+    rescued: bool,
     /// The picture so far, once there is one.
     pub(super) whole: Option<Whole>,
     /// What it cost so far.
@@ -32,9 +39,19 @@ pub struct Shape {
     pub codes: usize,
 }
 
+/// A path that was given up, and where it would go on.
+#[derive(Debug, Clone, PartialEq)]
+struct GivenUp {
+    path: u32,
+    next_step: u32,
+    tokens: Vec<i32>,
+    score: f32,
+}
+
 /// A finished picture.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Whole {
+    pub path: u32,
     pub tokens: Vec<i32>,
     pub picture: Picture,
     pub score: Option<f32>,
@@ -78,7 +95,17 @@ impl Drawing {
     pub(super) fn new(settings: Settings, prompt_ids: Vec<u32>, shape: Shape) -> Self {
         let tokens = vec![MASK; shape.grid * shape.grid];
         let phase = Phase::Step { path: 0, step: 0, tokens };
-        Self { settings, prompt_ids, shape, phase, paths: Vec::new(), whole: None, totals: Totals::default() }
+        Self {
+            settings,
+            prompt_ids,
+            shape,
+            phase,
+            paths: Vec::new(),
+            given_up: Vec::new(),
+            rescued: false,
+            whole: None,
+            totals: Totals::default(),
+        }
     }
 
     /// From a recording that begins with `started`; it may end anywhere, also with `cancelled`.
@@ -152,11 +179,14 @@ impl Drawing {
                 self.totals.generator_forwards += 1;
                 self.totals.reward_forwards += scored as u32;
                 self.totals.decoded_pictures += shown as u32;
-                let tokens = kept.tokens.clone();
-                self.phase = if last {
-                    Phase::Image { path: *path, tokens, score: kept.score }
-                } else {
-                    Phase::Step { path: *path, step: step + 1, tokens }
+                let (path, tokens, next_step) = (*path, kept.tokens.clone(), step + 1);
+                self.phase = match kept.score {
+                    score if last => Phase::Image { path, tokens, score },
+                    Some(score) if self.gives_up(score) => {
+                        self.given_up.push(GivenUp { path, next_step, tokens, score });
+                        self.after_path(path)
+                    }
+                    _ => Phase::Step { path, step: next_step, tokens },
                 };
                 Ok(())
             }
@@ -167,26 +197,24 @@ impl Drawing {
                 }
                 self.check_tokens(tokens, false)?;
                 self.totals.decoded_pictures += 1;
-                let whole = Whole { tokens: tokens.clone(), picture: picture.clone(), score: *score };
+                let whole = Whole { path: *path, tokens: tokens.clone(), picture: picture.clone(), score: *score };
                 if !self.settings.verifier.draws_paths() {
                     self.whole = Some(whole);
                     self.phase = self.after_choice();
                     return Ok(());
                 }
-                self.totals.reward_forwards += u32::from(score.is_some());
+                let at_the_end = self.settings.verifier.judges_at_the_end();
+                self.totals.reward_forwards += u32::from(at_the_end && score.is_some());
                 self.paths.push(whole);
-                self.phase = if path + 1 < self.path_count() {
-                    Phase::Step { path: path + 1, step: 0, tokens: vec![MASK; tokens.len()] }
-                } else {
-                    Phase::Choose
-                };
+                self.phase = self.after_path(*path);
                 Ok(())
             }
             Event::PathChosen { path } => {
                 if !matches!(self.phase, Phase::Choose) {
                     return Err("there is no path to choose yet".into());
                 }
-                let whole = self.paths.get(*path as usize).ok_or("it chose a path that is not there")?;
+                let whole = self.paths.iter().find(|whole| whole.path == *path);
+                let whole = whole.ok_or("it chose a path that is not there")?;
                 self.whole = Some(whole.clone());
                 self.phase = self.after_choice();
                 Ok(())
@@ -222,8 +250,9 @@ impl Drawing {
                     + u32::from(score_after.is_some())
                     + if self.settings.verifier.is_stepwise() { steps * self.settings.candidates } else { 0 };
                 if *kept {
-                    self.whole =
-                        Some(Whole { tokens: tokens_after.clone(), picture: after.clone(), score: *score_after });
+                    let path = self.whole.as_ref().map_or(0, |whole| whole.path);
+                    let (tokens, picture) = (tokens_after.clone(), after.clone());
+                    self.whole = Some(Whole { path, tokens, picture, score: *score_after });
                 }
                 let score = if *kept { *score_after } else { *score_before };
                 self.phase = Phase::Reflect { rounds: rounds + 1, distance: Some(*distance), score, redraw: None };
@@ -246,6 +275,27 @@ impl Drawing {
                 Ok(())
             }
             Event::Cancelled { .. } => Ok(()),
+        }
+    }
+
+    /// Whether a path with this score ends here.
+    fn gives_up(&self, score: f32) -> bool {
+        self.settings.verifier == VerifierMode::ParmPaths && !self.rescued && !is_promising(score)
+    }
+
+    /// What comes after the end of a path: the next one, the choice, or, where none was finished, the least bad again.
+    fn after_path(&mut self, path: u32) -> Phase {
+        if !self.rescued && path + 1 < self.path_count() {
+            return Phase::Step { path: path + 1, step: 0, tokens: vec![MASK; self.shape.grid * self.shape.grid] };
+        }
+        let scores: Vec<f32> = self.given_up.iter().map(|path| path.score).collect();
+        match self.given_up.get(best(&scores)) {
+            Some(least_bad) if self.paths.is_empty() => {
+                self.rescued = true;
+                let GivenUp { path, next_step, tokens, .. } = least_bad.clone();
+                Phase::Step { path, step: next_step, tokens }
+            }
+            _ => Phase::Choose,
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::decode::DeviceError;
 use crate::picture::PictureError;
 use crate::prompt::PromptError;
-use crate::settings::SettingsError;
+use crate::settings::{SettingsError, Tuning};
 use crate::verify::VerifierMissing;
 
 /// Why a drawing could not begin or go on: what was wrong, where, and what to do.
@@ -21,6 +21,18 @@ pub enum SessionError {
     /// The bundle lacks what the verifier needs.
     #[error(transparent)]
     VerifierMissing(#[from] VerifierMissing),
+    /// The bundle lacks these weights of the generator, or they were not loaded.
+    #[error(
+        "the generator's weights \"{}\" are not in this bundle or have not been loaded; usable now: {}",
+        .asked,
+        .available.iter().map(|tuning| tuning.word()).collect::<Vec<_>>().join(", ")
+    )]
+    GeneratorMissing {
+        /// What was asked for.
+        asked: Tuning,
+        /// What can be used.
+        available: Vec<Tuning>,
+    },
     /// Reflection scores patches with CLIP, which is not there.
     #[error(
         "reflection needs the model \"clip\", which is not in this bundle or has not arrived yet; switch reflection off, or wait"

@@ -26,7 +26,7 @@ use crate::models::Models;
 use crate::settings::Settings;
 use crate::trace::{Event, TRACE_VERSION};
 use crate::verify::verifier;
-use run::Bound;
+use run::{Bound, generator};
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,6 +173,7 @@ impl Session {
             let canonical = Spec::parse(&settings.prompt)?.prompt();
             prompt_ids = self.models.words.encode(&canonical, config.max_text_len)?;
         }
+        generator(&self.models, settings)?;
         verifier(&self.models, settings.verifier, &prompt_ids)?;
         if settings.reflection.is_some() && self.models.clip.is_none() {
             return Err(SessionError::ReflectionNeedsClip);

@@ -1,5 +1,7 @@
 //! One advance of a drawing at a time: each is a unit of work between two chances to stop.
 
+use std::rc::Rc;
+
 use burn::tensor::Tensor;
 use scenes::Spec;
 
@@ -11,16 +13,18 @@ use crate::decode::DeviceError;
 use crate::decode::generator::Prompted;
 use crate::decode::sampling::read_floats;
 use crate::decode::step::{Drawn, StepPlan, draw_candidates};
-use crate::models::Models;
+use crate::models::{Generator, Models};
 use crate::picture::Rgb;
 use crate::reflect::{distance, keeps, mask_weak, redraw_steps, stops, weak_patches};
 use crate::settings::{AcceptRule, ReflectionSettings, Settings, VerifierMode};
 use crate::trace::{Candidate, CheckerVerdict, Event, Picture, ReflectionStop, Totals};
+use crate::verify::paths::is_clear;
 use crate::verify::{ClipVerifier, Look, Verifier, When, best, clip, judge, verifier};
 
 /// The models bound to one prompt: what is on the device for the length of a run.
 pub(super) struct Bound {
     models: Models,
+    generator: Rc<Generator>,
     prompted: Prompted,
     verifier: Option<Box<dyn Verifier>>,
     /// Who compares a picture before and after a round of reflection.
@@ -28,11 +32,17 @@ pub(super) struct Bound {
     clip: Option<ClipVerifier>,
 }
 
+/// Whose weights these settings draw with.
+pub(super) fn generator(models: &Models, settings: &Settings) -> Result<Rc<Generator>, SessionError> {
+    let missing = || SessionError::GeneratorMissing { asked: settings.generator, available: models.tunings() };
+    models.tuned(settings.generator).cloned().ok_or_else(missing)
+}
+
 impl Bound {
     /// Computes the prompt's keys, values and embeddings.
     pub fn new(models: &Models, drawing: &Drawing) -> Result<Self, SessionError> {
         let Drawing { settings, prompt_ids, .. } = drawing;
-        let generator = &models.generator;
+        let generator = generator(models, settings)?;
         let verifier = verifier(models, settings.verifier, prompt_ids)?;
         let (mut patches, mut whole) = (None, None);
         if let Some(reflection) = &settings.reflection {
@@ -52,6 +62,7 @@ impl Bound {
             verifier,
             judge: whole,
             clip: patches,
+            generator,
             models: models.clone(),
         })
     }
@@ -116,7 +127,8 @@ impl Bound {
         let drawn = self.draw(tokens, &plan).await?;
         let look = self.look_at(&drawn);
         // Both are under way before either is waited for.
-        let scores = self.stepwise().map(|verifier| verifier.score(&look));
+        let judged = settings.verifier != VerifierMode::ParmPaths || drawn.iter().all(|drawn| is_clear(&drawn.tokens));
+        let scores = self.stepwise().filter(|_| judged).map(|verifier| verifier.score(&look));
         let previews = settings.previews.then(|| look.pixels());
         let scores = read_scores(scores).await?;
         let previews = match previews {
@@ -148,7 +160,7 @@ impl Bound {
     }
 
     async fn draw(&self, tokens: &[i32], plan: &StepPlan) -> Result<Vec<Drawn>, DeviceError> {
-        draw_candidates(self.prompted.logits(&self.models.generator.showo, tokens), tokens, plan).await
+        draw_candidates(self.prompted.logits(&self.generator.showo, tokens), tokens, plan).await
     }
 
     fn look_at<'a>(&'a self, drawn: &'a [Drawn]) -> Look<'a> {
@@ -225,7 +237,8 @@ impl Bound {
             candidates: drawing.candidate_count(),
         };
         let mut drawn = self.draw(&redraw.tokens, &plan).await?;
-        let scores = self.stepwise().map(|verifier| verifier.score(&self.look_at(&drawn)));
+        let picks = drawing.settings.verifier.is_stepwise();
+        let scores = self.stepwise().filter(|_| picks).map(|verifier| verifier.score(&self.look_at(&drawn)));
         let chosen = best(&read_scores(scores).await?);
         Ok(drawn.swap_remove(chosen).tokens)
     }
@@ -298,7 +311,7 @@ impl Drawing {
 
 fn choose(drawing: &Drawing) -> Event {
     let scores: Vec<f32> = drawing.paths.iter().map(|path| path.score.unwrap_or(f32::NAN)).collect();
-    Event::PathChosen { path: best(&scores) as u32 }
+    Event::PathChosen { path: drawing.paths.get(best(&scores)).map_or(0, |path| path.path) }
 }
 
 /// What the checker says, where the prompt is one of the world's and the picture has its size.

@@ -11,6 +11,7 @@
 
 mod clip;
 mod look;
+pub mod paths;
 mod resample;
 mod reward;
 
@@ -89,7 +90,9 @@ pub fn verifier(
         VerifierMode::BestOfK => clip(models, prompt_ids).map(boxed),
         VerifierMode::Orm => reward(models, RewardLabel::Outcome, prompt_ids).map(boxed),
         VerifierMode::Prm => reward(models, RewardLabel::Preview, prompt_ids).map(boxed),
-        VerifierMode::Parm => reward(models, RewardLabel::Potential, prompt_ids).map(boxed),
+        VerifierMode::Parm | VerifierMode::ParmPaths => {
+            reward(models, RewardLabel::Potential, prompt_ids).map(boxed)
+        },
     };
     match found {
         Some(verifier) => Ok(Some(verifier)),
@@ -103,7 +106,7 @@ pub fn verifier(
 pub fn judge(models: &Models, mode: VerifierMode, prompt_ids: &[u32]) -> Option<Box<dyn Verifier>> {
     let own = match mode {
         VerifierMode::Prm => Some(RewardLabel::Preview),
-        VerifierMode::Parm => Some(RewardLabel::Potential),
+        VerifierMode::Parm | VerifierMode::ParmPaths => Some(RewardLabel::Potential),
         _ => None,
     };
     let labels = own.into_iter().chain([RewardLabel::Outcome, RewardLabel::Potential, RewardLabel::Preview]);

@@ -10,12 +10,13 @@ use super::device::{self, WebDevice};
 use super::host::{WorkerHost, to_javascript};
 use super::problem::Problem;
 use super::reader::FetchReader;
+use crate::bundle::manifest::network;
 use crate::bundle::{Bundle, LoadProgress};
 use crate::decode::sampling::read_floats;
 use crate::models::{JUDGES, LoadError, Models};
 use crate::probe::Probe;
 use crate::session::{CancelFlag, Drawing, Outcome, Session, SessionError};
-use crate::settings::{Settings, VerifierMode};
+use crate::settings::{Settings, Tuning, VerifierMode};
 
 unsafe extern "C" {
     /// Runs the constructors that cubecl's intermediate language registers itself with (the `inventory` crate).
@@ -66,6 +67,8 @@ struct DeviceWords {
 struct Model {
     grid: usize,
     image_side_px: usize,
+    /// Weights of the generator in the bundle, also those that are yet to be loaded.
+    generators: Vec<Tuning>,
     verifiers: Vec<VerifierMode>,
     words: Vec<String>,
     max_text_len: usize,
@@ -130,6 +133,7 @@ impl Engine {
             model: Model {
                 grid: config.grid(),
                 image_side_px: models.tokenizer.config.resolution,
+                generators: Tuning::ALL.into_iter().filter(|tuning| self.bundle.has(tuning.kind())).collect(),
                 verifiers: models.verifiers(),
                 words: models.words.words().unwrap_or_default().to_vec(),
                 max_text_len: config.max_text_len,
@@ -149,6 +153,15 @@ impl Engine {
         }
         let modes = self.models.borrow().verifiers();
         Ok(modes.into_iter().map(|mode| JsValue::from_str(mode.word())).collect())
+    }
+
+    /// Loads further weights of the generator, by their word in the settings; nothing happens where they are there.
+    ///
+    /// # Errors
+    /// As [`Engine::load`]; `{ code: "settings", … }` for an unknown word.
+    pub async fn load_generator(&self, word: String, on_progress: Function) -> Result<(), JsValue> {
+        let tuning = word.parse::<Tuning>().map_err(|why| Problem::new("settings", why))?;
+        Ok(self.load_tuned(tuning, &on_progress).await.map_err(Problem::from)?)
     }
 
     /// Draws. The events are those of `src/trace.rs`; a stop ends it with `cancelled` and is no error.
@@ -248,15 +261,34 @@ impl Engine {
     async fn begin_again(&self) -> Result<(), Problem> {
         let device = device::open(&self.asked).await;
         let nobody = Function::new_no_args("");
-        let judges = self.models.borrow().clone();
+        let before = self.models.borrow().clone();
         let models = load_models(&self.bundle, &device, &nobody).await?;
         self.generation.set(self.generation.get() + 1);
         *self.models.borrow_mut() = models;
         *self.device.borrow_mut() = device;
-        for kind in JUDGES.into_iter().filter(|kind| judges.has_judge(kind)) {
+        for kind in JUDGES.into_iter().filter(|kind| before.has_judge(kind)) {
             self.load_judge(kind, &nobody).await?;
         }
+        for tuning in before.tunings() {
+            self.load_tuned(tuning, &nobody).await?;
+        }
         Ok(())
+    }
+
+    async fn load_tuned(&self, tuning: Tuning, on_progress: &Function) -> Result<(), LoadError> {
+        loop {
+            let generation = self.generation.get();
+            let models = self.models.borrow().clone();
+            if models.tuned(tuning).is_some() {
+                return Ok(());
+            }
+            let tell = &mut |progress: LoadProgress<'_>| tell(on_progress, &self.bundle, progress);
+            let generator = models.load_generator(&self.bundle, tuning, tell).await?;
+            if generation == self.generation.get() {
+                return self.models.borrow_mut().add_generator(tuning, generator);
+            }
+            // As with a judge: the device was lost meanwhile.
+        }
     }
 
     async fn load_judge(&self, kind: &'static str, on_progress: &Function) -> Result<(), LoadError> {
@@ -286,7 +318,7 @@ async fn load_models(
 
 fn tell(on_progress: &Function, bundle: &Bundle<FetchReader>, progress: LoadProgress<'_>) {
     let LoadProgress { kind, file, bytes_done, bytes_total } = progress;
-    let phase = match kind {
+    let phase = match network(kind) {
         "showo" => "generator",
         "magvit" => "tokenizer",
         _ => "verifier",

@@ -10,10 +10,11 @@ use scenes::{Category, Spec, Split};
 use serde_json::json;
 use showo::config::{RewardConfig, RewardLabel};
 use showo::model::magvit::Magvit;
-use showo::model::reward::{Reward, inputs};
+use showo::model::reward::Reward;
+use showo::settings::Tuning;
 
-use crate::data::{self, Words};
-use crate::reward::auc;
+use crate::data;
+use crate::reward::{self, auc};
 use crate::rollouts::{Decoding, Roller, Rollout};
 use crate::source::Source;
 
@@ -21,14 +22,14 @@ use crate::source::Source;
 ///
 /// # Errors
 /// A network is missing, or the device fails.
-pub fn run(source: &Source, runs: &Path, prompts: usize, decoding: Decoding) -> Result<()> {
+pub fn run(source: &Source, tuning: Tuning, runs: &Path, prompts: usize, decoding: Decoding) -> Result<()> {
     println!("{}", source.describe()?);
     let (_, tokenizer) = source.tokenizer()?;
     println!("{}", crate::vq::report(&tokenizer, 1000)?);
     if let Some(clip) = source.clip()? {
         println!("{}", crate::clip::report(&clip, 1000)?);
     }
-    let (config, generator) = source.generator()?;
+    let (config, generator) = source.generator(tuning)?;
     std::fs::create_dir_all(runs).with_context(|| format!("cannot make {}", runs.display()))?;
     let mut figures = BTreeMap::new();
     let mut aucs = Vec::new();
@@ -47,7 +48,7 @@ pub fn run(source: &Source, runs: &Path, prompts: usize, decoding: Decoding) -> 
     let document = json!({
         "prompts": prompts, "steps": decoding.steps, "guidance_scale": decoding.guidance_scale,
         "temperature": decoding.temperature, "seed": decoding.seed,
-        "weights": source.describe()?, "success": figures, "parm_auc_by_step": aucs,
+        "weights": source.describe()?, "generator": tuning, "success": figures, "parm_auc_by_step": aucs,
     });
     std::fs::write(&out, serde_json::to_vec_pretty(&document)?)?;
     println!("written to {}", out.display());
@@ -101,20 +102,12 @@ fn sheet(path: &Path, tokenizer: &Magvit, rolled: &Rolled) -> Result<()> {
 /// ROC-AUC of PARM for the final verdict at every step; prompts that training rollouts may hold, pictures that they
 /// do not.
 fn parm(reward: &Reward, config: &RewardConfig, rolled: &Rolled) -> Vec<f64> {
-    let device = Device::flex();
-    let words = Words::new();
     let steps = rolled.first().map_or(0, |row| row.2.states.len());
     println!("PARM's ROC-AUC for potential by step (of {steps}), held-out rollouts:");
     let by_step = (0..steps).map(|step| {
-        let mut scored = Vec::new();
-        for part in rolled.chunks(50) {
-            let prompts: Vec<Vec<u32>> = part.iter().map(|row| words.encode(&row.2.prompt)).collect();
-            let prompts: Vec<&[u32]> = prompts.iter().map(Vec::as_slice).collect();
-            let states: Vec<&[i32]> = part.iter().map(|row| row.2.states[step].as_slice()).collect();
-            let (text, codes, padding) = inputs(config, &prompts, &states, &device);
-            let logits: Vec<f32> = reward.forward(text, codes, padding).into_data().iter::<f32>().collect();
-            scored.extend(logits.into_iter().zip(part.iter().map(|row| row.2.accepted)));
-        }
+        let states: Vec<_> = rolled.iter().map(|row| (row.2.prompt.clone(), row.2.states[step].clone())).collect();
+        let scores = reward::logits(reward, config, &states);
+        let scored: Vec<_> = scores.into_iter().zip(rolled.iter().map(|row| row.2.accepted)).collect();
         let auc = auc(&scored);
         println!("  step {:>2}: {auc:.3}", step + 1);
         auc

@@ -7,6 +7,7 @@ mod device;
 mod eval;
 mod fit;
 mod generator;
+mod grounding;
 mod metrics;
 mod preference;
 mod results;
@@ -30,6 +31,7 @@ use serde::de::DeserializeOwned;
 use showo::config::{RewardLabel, ShowoConfig};
 use showo::model::clip::Clip;
 use showo::model::magvit::Magvit;
+use showo::settings::Tuning;
 use source::Source;
 
 /// Trains and measures the models that the page ships with.
@@ -45,6 +47,9 @@ struct Cli {
     /// Take trained networks from this bundle (int8, as shipped) instead of from the runs.
     #[arg(long, global = true, value_name = "DIR")]
     bundle: Option<PathBuf>,
+    /// Which weights of the generator draw, or are trained on.
+    #[arg(long, global = true, default_value_t = Tuning::Base)]
+    generator: Tuning,
     /// Who computes gradients.
     #[arg(long, global = true, value_enum, default_value = "cpu")]
     device: DeviceName,
@@ -217,14 +222,15 @@ impl TrainArgs {
 struct Context {
     runs: PathBuf,
     source: Source,
+    tuning: Tuning,
     device: Device,
 }
 
 fn main() -> Result<()> {
     ctrlc::set_handler(|| fit::STOP.store(true, Ordering::Relaxed))?;
-    let Cli { runs, bundle, device, command } = Cli::parse();
+    let Cli { runs, bundle, generator, device, command } = Cli::parse();
     let source = bundle.map_or_else(|| Source::Runs(runs.clone()), Source::Bundle);
-    let context = Context { runs, source, device: device.open()? };
+    let context = Context { runs, source, tuning: generator, device: device.open()? };
     match command {
         Command::Vq(args) => train_vq(&args, &context),
         Command::Showo(args) => train_showo(&args, &context),
@@ -239,7 +245,7 @@ fn main() -> Result<()> {
         Command::Eval { prompts, decoding } => {
             let config: EvalConfig = configuration(decoding.config.as_deref(), "eval")?;
             let prompts = prompts.unwrap_or(config.prompts);
-            eval::run(&context.source, &context.runs, prompts, decoding.over(config.decoding))
+            eval::run(&context.source, context.tuning, &context.runs, prompts, decoding.over(config.decoding))
         }
         Command::Results(args) => measure(&args, &context),
     }
@@ -297,7 +303,7 @@ fn train_clip(args: &TrainArgs, context: &Context) -> Result<()> {
 
 fn roll(context: &Context, count: u64, group: u64, previews: bool, decoding: Decoding) -> Result<()> {
     let (_, tokenizer) = context.source.tokenizer()?;
-    let (config, network) = context.source.generator()?;
+    let (config, network) = context.source.generator(context.tuning)?;
     std::fs::create_dir_all(&context.runs)?;
     let roller = rollouts::Roller { network: &network, config: &config, tokenizer: &tokenizer, decoding, previews };
     rollouts::run(&roller, count, group, &context.runs.join("rollouts.jsonl"))
@@ -305,11 +311,11 @@ fn roll(context: &Context, count: u64, group: u64, previews: bool, decoding: Dec
 
 fn train_dpo(args: &TrainArgs, context: &Context) -> Result<()> {
     let config: preference::DpoConfig = args.read("dpo")?;
-    let folder = args.folder(&context.runs, "dpo");
+    let folder = args.folder(&context.runs, Tuning::Dpo.word());
     let (magvit, tokenizer) = context.source.tokenizer()?;
     let bits = magvit.z_channels;
-    let network = config.network(bits);
-    let begin = generator::import(&network, bits, context.source.parameters("showo", "showo", "showo")?)?;
+    let (network, _) = context.source.generator(context.tuning)?;
+    let begin = generator::import(&network, bits, context.source.generator_parameters(context.tuning)?)?;
     let rollouts = rollouts::read(&context.runs.join("rollouts.jsonl"))?;
     let (mut ranks, mut judge) = (rollouts.iter().map(|rollout| f32::from(u8::from(rollout.accepted))).collect(), None);
     if config.needs_parm() {

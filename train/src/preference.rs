@@ -18,9 +18,10 @@ use showo::model::magvit::Magvit;
 use showo::model::reward::{Reward, inputs};
 
 use crate::checkpoint::{Named, weights_of};
-use crate::data::{self, Words};
+use crate::data::Words;
 use crate::fit::{FitConfig, Loss, Task};
 use crate::generator::{self, Masked, Tied, masked_places};
+use crate::reward;
 use crate::rollouts::Rollout;
 use train::dpo::{self, IGNORED, Sums};
 
@@ -30,14 +31,6 @@ use train::dpo::{self, IGNORED, Sums};
 pub struct DpoConfig {
     /// The loop; `batch` counts pairs.
     pub fit: FitConfig,
-    /// d.
-    pub hidden_size: usize,
-    /// Blocks.
-    pub num_hidden_layers: usize,
-    /// Heads.
-    pub num_attention_heads: usize,
-    /// Width of the MLP.
-    pub intermediate_size: usize,
     /// β.
     pub beta: f64,
     /// Whether the loss is the form without a reference model.
@@ -59,13 +52,6 @@ pub enum Ranking {
 }
 
 impl DpoConfig {
-    /// The network's configuration for a tokenizer of `bits` bits.
-    #[must_use]
-    pub fn network(&self, bits: usize) -> ShowoConfig {
-        let Self { hidden_size, num_hidden_layers, num_attention_heads, intermediate_size, .. } = *self;
-        data::showo_config(hidden_size, num_hidden_layers, num_attention_heads, intermediate_size, bits)
-    }
-
     /// Whether PARM has anything to say.
     #[must_use]
     pub fn needs_parm(&self) -> bool {
@@ -168,16 +154,8 @@ impl Judge {
 /// PARM's word on every rollout's finished picture.
 #[must_use]
 pub fn parm_ranks(reward: &Reward, config: &RewardConfig, rollouts: &[Rollout]) -> Vec<f32> {
-    let (device, words) = (Device::flex(), Words::new());
-    let mut ranks = Vec::with_capacity(rollouts.len());
-    for part in rollouts.chunks(32) {
-        let prompts: Vec<Vec<u32>> = part.iter().map(|rollout| words.encode(&rollout.prompt)).collect();
-        let prompts: Vec<&[u32]> = prompts.iter().map(Vec::as_slice).collect();
-        let states: Vec<&[i32]> = part.iter().filter_map(|rollout| rollout.states.last()).map(Vec::as_slice).collect();
-        let (text, codes, padding) = inputs(config, &prompts, &states, &device);
-        ranks.extend(reward.forward(text, codes, padding).into_data().iter::<f32>());
-    }
-    ranks
+    let finished = |rollout: &'_ Rollout| Some((rollout.prompt.clone(), rollout.states.last()?.clone()));
+    reward::logits(reward, config, &rollouts.iter().filter_map(finished).collect::<Vec<_>>())
 }
 
 /// The task.

@@ -10,8 +10,8 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use burn::module::{Module, Param};
 use burn::tensor::activation::log_sigmoid;
-use burn::tensor::{Device, Tensor, TensorData};
-use scenes::{Rng, Split};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use scenes::{Rng, Spec, Split};
 use serde::{Deserialize, Serialize};
 use showo::config::{RewardConfig, RewardLabel};
 use showo::model::Weights;
@@ -22,6 +22,7 @@ use showo::model::weights::Init;
 use crate::checkpoint::Named;
 use crate::data::{MAX_TEXT_LEN, Words, write_sheet};
 use crate::fit::{FitConfig, Loss, Task};
+use crate::grounding::{self, Grounding};
 use crate::rollouts::Rollout;
 use crate::tie;
 
@@ -47,6 +48,8 @@ pub struct RewardTrainConfig {
     /// a pair is that of DPO and of reward models on preferences, `−ln σ(r⁺ − r⁻)`: a prompt's difficulty cancels, and
     /// what remains is what a choice between candidates needs.
     pub pairs: f32,
+    /// Factor of the loss of what stands where ([`grounding`]); 0 leaves it out.
+    pub grounding: f64,
     /// True scenes tokenized once.
     pub scenes: u64,
     /// Every so many groups of rollouts one is held out for measuring.
@@ -76,19 +79,21 @@ impl RewardTrainConfig {
     }
 }
 
-/// The reward network with the training's map from bits.
+/// The reward network with the training's map from bits, and its map to what stands where.
 #[derive(Module, Debug)]
 pub struct TiedReward {
     base: Reward,
     /// `[bits, d]`.
     bits_in: Param<Tensor<2>>,
+    /// `[d, CLASSES]`.
+    ground: Param<Tensor<2>>,
 }
 
-/// A true scene and a near miss of it, as codes.
+/// A true scene and a near miss of it, as codes and with what stands where.
 pub struct Synthetic {
     prompt: Vec<u32>,
-    right: Vec<i32>,
-    wrong: Vec<i32>,
+    right: (Vec<i32>, Grounding),
+    wrong: (Vec<i32>, Grounding),
 }
 
 /// Tokenizes true scenes and near misses of them.
@@ -100,18 +105,19 @@ pub fn synthetic(tokenizer: &Magvit, seed: u64, count: u64) -> Result<Vec<Synthe
     let mut all = Vec::with_capacity(count as usize);
     for start in (0..count).step_by(32) {
         let mut pictures = Vec::new();
-        let mut prompts = Vec::new();
+        let mut known = Vec::new();
         for number in start..(start + 32).min(count) {
             let mut rng = Rng::keyed(&[seed, 0x7379_6e74, number]);
             let spec = scenes::sample_training_spec(&mut rng);
             let scene = scenes::sample_scene(&spec, Split::Train, &mut rng);
             let miss = scenes::near_miss(&spec, &scene, &mut rng);
             pictures.extend([scenes::render(&scene), scenes::render(&miss)]);
-            prompts.push(words.encode(&spec.prompt()));
+            let groundings = [grounding::of_scene(&spec, &scene), grounding::of_scene(&spec, &miss)];
+            known.push((words.encode(&spec.prompt()), groundings));
         }
         let codes = crate::vq::codes(tokenizer, &pictures, &Device::flex())?;
-        for (prompt, pair) in prompts.into_iter().zip(codes.chunks(2)) {
-            all.push(Synthetic { prompt, right: pair[0].clone(), wrong: pair[1].clone() });
+        for ((prompt, [right, wrong]), pair) in known.into_iter().zip(codes.chunks(2)) {
+            all.push(Synthetic { prompt, right: (pair[0].clone(), right), wrong: (pair[1].clone(), wrong) });
         }
     }
     Ok(all)
@@ -170,11 +176,12 @@ pub struct RewardTask {
     pub words: Words,
 }
 
-/// One example: prompt, state, label.
+/// One example: prompt, state, label, and what stands where in the picture that the label is about.
 struct Example {
     prompt: Vec<u32>,
     state: Vec<i32>,
     label: f32,
+    grounding: Option<Grounding>,
 }
 
 impl RewardTask {
@@ -183,7 +190,7 @@ impl RewardTask {
         if (rng.chance(self.config.synthetic) && !self.synthetic.is_empty()) || self.rollouts.all.is_empty() {
             let pair = &self.synthetic[rng.below(self.synthetic.len())];
             let right = rng.chance(0.5);
-            let mut state = if right { pair.right.clone() } else { pair.wrong.clone() };
+            let (mut state, grounding) = if right { pair.right.clone() } else { pair.wrong.clone() };
             if self.network.label == RewardLabel::Potential {
                 let ratio = (std::f32::consts::FRAC_PI_2 * rng.unit()).cos();
                 for token in &mut state {
@@ -193,7 +200,8 @@ impl RewardTask {
                     }
                 }
             }
-            return Example { prompt: pair.prompt.clone(), state, label: f32::from(u8::from(right)) };
+            let (prompt, label) = (pair.prompt.clone(), f32::from(u8::from(right)));
+            return Example { prompt, state, label, grounding: Some(grounding) };
         }
         let rollout = &self.rollouts.all[rng.below(self.rollouts.all.len())];
         let step = rng.below(rollout.states.len());
@@ -202,7 +210,15 @@ impl RewardTask {
 
     fn example_of(&self, rollout: &Rollout, step: usize) -> Example {
         let (state, label) = labelled(rollout, step, self.network.label);
-        Example { prompt: self.words.encode(&rollout.prompt), state: state.to_vec(), label: f32::from(u8::from(label)) }
+        // Where a preview is judged, what stands in it counts; else what stands in the finished picture.
+        let seen = match self.network.label {
+            RewardLabel::Preview => rollout.detections.get(step),
+            RewardLabel::Potential | RewardLabel::Outcome => rollout.detections.last(),
+        };
+        let spec = Spec::parse(&rollout.prompt).ok();
+        let grounding = seen.zip(spec).map(|(seen, spec)| grounding::of_detections(&spec, seen));
+        let (prompt, label) = (self.words.encode(&rollout.prompt), f32::from(u8::from(label)));
+        Example { prompt, state: state.to_vec(), label, grounding }
     }
 
     /// The examples of a shard: pairs first, right before wrong, then single ones; and how many pairs there are.
@@ -227,8 +243,8 @@ impl RewardTask {
         let mut scored = Vec::new();
         for part in self.held_out.all.chunks(32) {
             let examples: Vec<Example> = part.iter().map(|rollout| self.example_of(rollout, step)).collect();
-            let logits: Vec<f32> =
-                forward(model, &self.network, self.bits, &examples, &device).into_data().iter::<f32>().collect();
+            let encoded = encode(model, &self.network, self.bits, &examples, &device);
+            let logits: Vec<f32> = model.base.read(encoded).into_data().iter::<f32>().collect();
             scored.extend(logits.into_iter().zip(&examples).map(|(logit, example)| (logit, example.label > 0.5)));
         }
         scored
@@ -280,13 +296,29 @@ pub fn auc(scored: &[(f32, bool)]) -> f64 {
     if pairs == 0.0 { f64::NAN } else { above / pairs }
 }
 
-fn forward(
+/// The network's word on states, each with its prompt.
+#[must_use]
+pub fn logits(reward: &Reward, config: &RewardConfig, states: &[(String, Vec<i32>)]) -> Vec<f32> {
+    let (device, words) = (Device::flex(), Words::new());
+    let mut logits = Vec::with_capacity(states.len());
+    for part in states.chunks(32) {
+        let prompts: Vec<Vec<u32>> = part.iter().map(|(prompt, _)| words.encode(prompt)).collect();
+        let prompts: Vec<&[u32]> = prompts.iter().map(Vec::as_slice).collect();
+        let grids: Vec<&[i32]> = part.iter().map(|(_, state)| state.as_slice()).collect();
+        let (text, codes, padding) = inputs(config, &prompts, &grids, &device);
+        logits.extend(reward.forward(text, codes, padding).into_data().iter::<f32>());
+    }
+    logits
+}
+
+/// What the encoder makes of every image token, `[examples, N, d]`.
+fn encode(
     model: &TiedReward,
     network: &RewardConfig,
     bits: usize,
     examples: &[Example],
     device: &Device,
-) -> Tensor<1> {
+) -> Tensor<3> {
     let prompts: Vec<&[u32]> = examples.iter().map(|example| example.prompt.as_slice()).collect();
     let states: Vec<&[i32]> = examples.iter().map(|example| example.state.as_slice()).collect();
     let (text, codes, padding) = inputs(network, &prompts, &states, device);
@@ -299,7 +331,7 @@ fn forward(
     let signs = Tensor::<2>::from_data(TensorData::new(signs, [examples.len() * n, bits]), device);
     let d = network.hidden_size;
     let tied = signs.matmul(model.bits_in.val()).reshape([examples.len(), n, d]);
-    model.base.forward_embedded(text, model.base.embed_image(codes) + tied, padding)
+    model.base.encode(text, model.base.embed_image(codes) + tied, padding)
 }
 
 /// ±1 for a code's bit, 0 where masked.
@@ -327,6 +359,7 @@ impl Task for RewardTask {
     fn build(&self, mut weights: Weights) -> Result<TiedReward> {
         Ok(TiedReward {
             bits_in: weights.take("bits_in", [self.bits, self.network.hidden_size], Init::Normal(0.3))?,
+            ground: weights.take("ground", [self.network.hidden_size, grounding::CLASSES], Init::Normal(0.02))?,
             base: Reward::new(&self.network, weights.within("base."))?,
         })
     }
@@ -335,13 +368,17 @@ impl Task for RewardTask {
         let mut named = shipped;
         let map = tie::split(code_rows(&self.network, &mut named)?, self.bits);
         let mut tied: Named = named.into_iter().map(|(name, value)| (format!("base.{name}"), value)).collect();
-        tied.insert("bits_in".into(), (vec![self.bits, self.network.hidden_size], map));
+        let d = self.network.hidden_size;
+        tied.insert("bits_in".into(), (vec![self.bits, d], map));
+        // What ships does not have it: equal chances for every answer.
+        tied.insert("ground".into(), (vec![d, grounding::CLASSES], vec![0.0; d * grounding::CLASSES]));
         Ok(tied)
     }
 
     fn loss(&self, model: &TiedReward, first: u64, examples: usize, device: &Device) -> Loss {
         let (batch, pairs) = self.batch(first, examples);
-        let logits = forward(model, &self.network, self.bits, &batch, device);
+        let encoded = encode(model, &self.network, self.bits, &batch, device);
+        let logits = model.base.read(encoded.clone());
         let singles = examples - 2 * pairs;
         let mut losses = Vec::new();
         let mut logged = Vec::new();
@@ -358,6 +395,17 @@ impl Task for RewardTask {
             let signs: Vec<f32> = batch[2 * pairs..].iter().map(|example| 2.0 * example.label - 1.0).collect();
             let signs = Tensor::<1>::from_data(TensorData::new(signs, [singles]), device);
             add("singles", logits.narrow(0, 2 * pairs, singles) * signs, singles);
+        }
+        if self.config.grounding > 0.0 {
+            let (known, groundings): (Vec<i32>, Vec<&Grounding>) =
+                (0..).zip(&batch).filter_map(|(index, example)| Some((index, example.grounding.as_ref()?))).unzip();
+            let [_, n, d] = encoded.dims();
+            let rows = known.len();
+            let known = Tensor::<1, Int>::from_data(TensorData::new(known, [rows]), device);
+            let tokens = encoded.select(0, known).reshape([rows * n, d]);
+            let loss = grounding::loss(tokens.matmul(model.ground.val()), &groundings, device);
+            logged.push(("grounding", loss.clone().into_scalar::<f32>()));
+            losses.push(loss * self.config.grounding);
         }
         Loss { total: Tensor::cat(losses, 0).sum(), logged }
     }
@@ -400,6 +448,7 @@ fn code_rows<'a>(config: &RewardConfig, named: &'a mut Named) -> Result<&'a mut 
 /// A parameter is absent.
 pub fn export(config: &RewardConfig, bits: usize, mut named: Named) -> Result<Named> {
     let (_, map) = named.remove("bits_in").context("no `bits_in` in the checkpoint")?;
+    named.remove("ground");
     let mut plain: Named =
         named.into_iter().map(|(name, value)| (name.trim_start_matches("base.").to_owned(), value)).collect();
     tie::fold(code_rows(config, &mut plain)?, &map, bits);
@@ -418,6 +467,7 @@ mod tests {
             sampled: Vec::new(),
             preview_accepted: Vec::new(),
             accepted,
+            detections: Vec::new(),
         }
     }
 

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use anyhow::{Context, Result, ensure};
 use burn::tensor::Device;
 use indicatif::ProgressBar;
-use scenes::{Category, Picture, Rng, Spec, Split};
+use scenes::{Category, Detection, Picture, Rng, Spec, Split, Verdict};
 use serde::{Deserialize, Serialize};
 use showo::config::ShowoConfig;
 use showo::decode::generator::Prompted;
@@ -40,6 +40,9 @@ pub struct Rollout {
     pub preview_accepted: Vec<bool>,
     /// Whether the finished picture does.
     pub accepted: bool,
+    /// What the checker sees in each step's preview; of the finished picture alone where previews were not looked at.
+    #[serde(default)]
+    pub detections: Vec<Vec<Detection>>,
 }
 
 /// What decoding is run with.
@@ -58,7 +61,7 @@ pub struct Decoding {
 
 impl Default for Decoding {
     fn default() -> Self {
-        Self { steps: 12, guidance_scale: 2.0, temperature: 1.0, seed: 7 }
+        Self { steps: 14, guidance_scale: 2.0, temperature: 8.0, seed: 7 }
     }
 }
 
@@ -91,7 +94,8 @@ impl Roller<'_> {
         let Decoding { steps, guidance_scale, temperature, seed } = self.decoding;
         ensure!(steps > 0, "decoding takes at least one step");
         let prompts: Vec<String> = lanes.iter().map(|(_, spec)| spec.prompt()).collect();
-        let ids: Vec<Vec<u32>> = prompts.iter().map(|prompt| Words::new().encode(prompt)).collect();
+        let words = Words::new();
+        let ids: Vec<Vec<u32>> = prompts.iter().map(|prompt| words.encode(prompt)).collect();
         let ids: Vec<&[u32]> = ids.iter().map(Vec::as_slice).collect();
         let prompted = Prompted::several(self.network, self.config, &ids, guidance_scale, &Device::flex());
         let n = self.config.num_vq_tokens;
@@ -125,11 +129,12 @@ impl Roller<'_> {
         for (rollout, (_, spec)) in rollouts.iter_mut().zip(lanes) {
             let shown = if self.previews { rollout.sampled.as_slice() } else { &rollout.sampled[steps - 1..] };
             let pictures: Vec<Picture> = crate::vq::decode(self.tokenizer, shown, &Device::flex());
-            let verdicts: Vec<bool> = pictures.iter().map(|picture| scenes::check(picture, spec).accepted).collect();
-            rollout.accepted = verdicts.last().copied().unwrap_or(false);
+            let verdicts: Vec<Verdict> = pictures.iter().map(|picture| scenes::check(picture, spec)).collect();
+            rollout.accepted = verdicts.last().is_some_and(|verdict| verdict.accepted);
             if self.previews {
-                rollout.preview_accepted = verdicts;
+                rollout.preview_accepted = verdicts.iter().map(|verdict| verdict.accepted).collect();
             }
+            rollout.detections = verdicts.into_iter().map(|verdict| verdict.detections).collect();
         }
         Ok(rollouts)
     }
@@ -151,12 +156,12 @@ impl Roller<'_> {
             }
             Ok(mine)
         };
-        let mut rolled = std::thread::scope(|scope| {
+        let rolled = std::thread::scope(|scope| {
             let handles: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
             let joined = handles.into_iter().map(|handle| handle.join().unwrap_or_else(|panic| resume_unwind(panic)));
             joined.collect::<Result<Vec<_>>>()
         })?;
-        let mut parts: Vec<(usize, Vec<Rollout>)> = rolled.drain(..).flatten().collect();
+        let mut parts: Vec<(usize, Vec<Rollout>)> = rolled.into_iter().flatten().collect();
         parts.sort_by_key(|(index, _)| *index);
         Ok(parts.into_iter().flat_map(|(_, rollouts)| rollouts).collect())
     }
@@ -228,11 +233,12 @@ pub fn read(path: &Path) -> Result<Vec<Rollout>> {
 mod tests {
     use super::*;
     use crate::source::Source;
+    use showo::settings::Tuning;
 
     #[test]
     fn a_rollout_does_not_depend_on_its_neighbours() {
         let shipped = Source::Bundle(concat!(env!("CARGO_MANIFEST_DIR"), "/../www/models/scenes").into());
-        let ((config, network), (_, tokenizer)) = (shipped.generator().unwrap(), shipped.tokenizer().unwrap());
+        let ((config, network), (_, tokenizer)) = (shipped.generator(Tuning::Base).unwrap(), shipped.tokenizer().unwrap());
         let decoding = Decoding { steps: 3, ..Decoding::default() };
         let roller = Roller { network: &network, config: &config, tokenizer: &tokenizer, decoding, previews: true };
         let specs: Vec<Spec> = (0..3).map(|group| prompt_of(group, 1)).collect();

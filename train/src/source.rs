@@ -14,6 +14,7 @@ use showo::model::magvit::Magvit;
 use showo::model::reward::Reward;
 use showo::model::showo::Showo;
 use showo::quant::{Quantized, dequantize};
+use showo::settings::Tuning;
 
 use crate::checkpoint::{Named, named_from_bytes};
 
@@ -37,12 +38,12 @@ impl Source {
         Ok((config, network))
     }
 
-    /// The generator.
+    /// The generator with the weights that are asked for.
     ///
     /// # Errors
     /// As [`Source::tokenizer`].
-    pub fn generator(&self) -> Result<(ShowoConfig, Showo)> {
-        let (config, weights) = self.read("showo", "showo", "showo")?;
+    pub fn generator(&self, tuning: Tuning) -> Result<(ShowoConfig, Showo)> {
+        let (config, weights) = self.read(tuning.kind(), run_of(tuning), "showo")?;
         let network = Showo::new(&config, weights)?;
         Ok((config, network))
     }
@@ -71,6 +72,14 @@ impl Source {
         }
         let (config, weights) = self.read("clip", "clip", "clip")?;
         Ok(Some(Clip::new(&config, weights)?))
+    }
+
+    /// The generator's parameters in f32, under the names that it ships with.
+    ///
+    /// # Errors
+    /// As [`Source::tokenizer`].
+    pub fn generator_parameters(&self, tuning: Tuning) -> Result<Named> {
+        self.parameters(tuning.kind(), run_of(tuning), "showo")
     }
 
     /// A model's parameters in f32, under the names that it ships with: `kind` of a bundle, or `name.safetensors` of the
@@ -139,7 +148,16 @@ impl Source {
     }
 }
 
-fn open(folder: &Path) -> Result<Bundle<FolderReader>> {
+/// The run that trains these weights of the generator.
+fn run_of(tuning: Tuning) -> &'static str {
+    if tuning == Tuning::Base { "showo" } else { tuning.word() }
+}
+
+/// A bundle in a folder.
+///
+/// # Errors
+/// It cannot be read.
+pub fn open(folder: &Path) -> Result<Bundle<FolderReader>> {
     block_on(Bundle::open(FolderReader::new(folder))).with_context(|| format!("cannot read {}", folder.display()))
 }
 
@@ -195,7 +213,7 @@ mod tests {
     fn a_bundle_s_parameters_are_what_its_network_computes_with() {
         let named = parameters(&shipped(), "showo").unwrap();
         let (shape, values) = &named["showo.model.embed_tokens.weight"];
-        let (config, network) = Source::Bundle(shipped()).generator().unwrap();
+        let (config, network) = Source::Bundle(shipped()).generator(Tuning::Base).unwrap();
         assert_eq!(shape, &[config.vocab_size, config.hidden_size]);
         let ids = burn::tensor::Tensor::from_data([[3i32, 700]], &Device::flex());
         let looked_up: Vec<f32> = network.embed(ids).into_data().iter::<f32>().collect();
@@ -206,7 +224,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_says_how_to_get_it() {
-        let error = Source::Runs("/nowhere".into()).generator().map(|_| ()).unwrap_err();
+        let error = Source::Runs("/nowhere".into()).generator(Tuning::Base).map(|_| ()).unwrap_err();
         let text = format!("{error:#}");
         assert!(text.contains("/nowhere/showo/showo.json") && text.contains("--bundle"), "{text}");
     }

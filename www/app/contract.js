@@ -12,7 +12,8 @@ export const MASK = -1;
 export const TRACE_VERSION = 1;
 
 /**
- * @typedef {"none" | "best-of-k" | "orm" | "prm" | "parm"} VerifierMode
+ * @typedef {"none" | "best-of-k" | "orm" | "prm" | "parm" | "parm-paths"} VerifierMode
+ * @typedef {"base" | "dpo" | "dpo-free" | "dpo-iterated" | "dpo-parm"} Tuning which weights of the generator draw
  *
  * @typedef {object} ReflectionSettings
  * @property {number} threshold τ
@@ -23,6 +24,7 @@ export const TRACE_VERSION = 1;
  *
  * @typedef {object} Settings
  * @property {string} prompt
+ * @property {Tuning} [generator] absent in older traces: base
  * @property {number} seed
  * @property {number} steps
  * @property {number} guidance_scale
@@ -75,7 +77,7 @@ export const TRACE_VERSION = 1;
  * @typedef {"engine" | "manifest" | "generator" | "tokenizer" | "verifier" | "compile" | "ready"} Phase
  * @typedef {{ type: "progress", phase: Phase, kind?: string, file?: string, bytes_done: number, bytes_total: number, source: "network" | "cache" }} Progress
  * @typedef {{ kind: "webgpu" | "cpu", words: string }} Device
- * @typedef {{ grid: number, image_side_px: number, verifiers: VerifierMode[], words: string[], max_text_len: number, bundle: string, shards_bytes: number }} Model
+ * @typedef {{ grid: number, image_side_px: number, verifiers: VerifierMode[], generators: Tuning[], words: string[], max_text_len: number, bundle: string, shards_bytes: number }} Model
  *
  * @typedef {Progress
  *   | { type: "ready", device: Device, model: Model }

@@ -102,12 +102,19 @@ function drawIfReady() {
       return send({ type: "draw", settings });
     case "never":
       // If the verifier's own loading failed, that error says more than this one.
-      return change({ ...state, waiting: null, problem: state.problem ?? {
-        code: "verifier_missing", field: "verifier",
-        message: `The verifier “${settings.verifier}” is not available with this bundle.`,
-        remedy: "Choose another verifier.",
-      } });
+      return change({ ...state, waiting: null, problem: state.problem ?? notHere(settings) });
   }
+}
+
+/** What these settings need and the bundle lacks. @param {Settings} settings @returns {Problem} */
+function notHere({ generator, verifier }) {
+  const lacking = generator && !state.model?.generators.includes(generator) ? "generator" : "verifier";
+  const word = lacking === "generator" ? generator : verifier;
+  return {
+    code: `${lacking}_missing`, field: lacking,
+    message: `The ${lacking} “${word}” is not available with this bundle.`,
+    remedy: `Choose another ${lacking}.`,
+  };
 }
 
 // --- what a visitor does ----------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 //
 // Typed text is never corrected: a value out of range stays where it is and is named. The engine checks again.
 
-/** @import { Settings, Problem, VerifierMode } from "./contract.js" */
+/** @import { Settings, Problem, Tuning, VerifierMode } from "./contract.js" */
 
 /**
  * One numeric setting: its id on the page and in the link, its name in a sentence, and its range (settings.rs).
@@ -28,10 +28,11 @@ export const NUMBER_FIELDS = [
 /** @type {Typed} */
 export const DEFAULTS = Object.freeze({
   prompt: "a star and a moon",
+  generator: "base",
   seed: "7",
-  steps: "12",
+  steps: "14",
   guidance: "2",
-  temperature: "1",
+  temperature: "8",
   candidates: "4",
   verifier: "parm",
   reflection: "",
@@ -82,6 +83,7 @@ export function checked(typed, grid) {
   return {
     settings: {
       prompt,
+      generator: /** @type {Tuning} */ (typed.generator),
       seed: numbers.seed,
       steps: numbers.steps,
       guidance_scale: numbers.guidance,
@@ -112,6 +114,7 @@ export function typedFrom(settings) {
   const reflection = settings.reflection;
   return {
     prompt: settings.prompt,
+    generator: settings.generator ?? DEFAULTS.generator,
     seed: String(settings.seed),
     steps: String(settings.steps),
     guidance: short(settings.guidance_scale),

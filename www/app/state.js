@@ -125,6 +125,7 @@ export function drawingResumed(state) {
 /** Whether these settings can be drawn now, later, or not with this bundle. @param {State} state @param {Settings} settings */
 export function readiness(state, settings) {
   if (state.engine !== "ready") return "later";
+  if (settings.generator && !state.model?.generators.includes(settings.generator)) return "never";
   if (state.verifiers.includes(settings.verifier)) return "now";
   return state.verifiersSettled ? "never" : "later";
 }

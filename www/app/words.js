@@ -1,6 +1,6 @@
 // Numbers and states as words. Pure.
 
-/** @import { Phase, Progress, ReflectionStop, Totals, VerifierMode } from "./contract.js" */
+/** @import { Phase, Progress, ReflectionStop, Totals, Tuning, VerifierMode } from "./contract.js" */
 /** @import { Moment } from "./drawing.js" */
 
 /** @type {Record<VerifierMode, { name: string, option: string }>} */
@@ -10,6 +10,16 @@ export const VERIFIERS = {
   orm: { name: "the outcome reward", option: "ORM: reward, at the end" },
   prm: { name: "the preview reward", option: "PRM: preview, each step" },
   parm: { name: "PARM", option: "PARM: potential, each step" },
+  "parm-paths": { name: "PARM", option: "PARM paths: gives up bad pictures" },
+};
+
+/** @type {Record<Tuning, string>} */
+export const GENERATORS = {
+  base: "Show-o, as trained",
+  dpo: "DPO: aligned by the checker",
+  "dpo-free": "DPO without a reference",
+  "dpo-iterated": "DPO, iterated",
+  "dpo-parm": "DPO, iterated with PARM",
 };
 
 /** @type {Record<Phase, string>} */

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use showo::bundle::{Bundle, FolderReader, block_on};
 use showo::models::{LoadError, Models};
-use showo::settings::{AcceptRule, ReflectionSettings, Settings, VerifierMode};
+use showo::settings::{AcceptRule, ReflectionSettings, Settings, Tuning, VerifierMode};
 
 use crate::device::DeviceName;
 use crate::failure::Failure;
@@ -17,6 +17,9 @@ pub struct DrawingOptions {
     /// The bundle's folder
     #[arg(long, value_name = "DIR")]
     bundle: PathBuf,
+    /// Whose weights draw: base, dpo, dpo-free, dpo-iterated or dpo-parm, where the bundle has them
+    #[arg(long, default_value_t = Tuning::Base)]
+    generator: Tuning,
     /// Seed of all randomness
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
@@ -29,10 +32,10 @@ pub struct DrawingOptions {
     /// Temperature of the re-masking noise, 0 to 10
     #[arg(long, default_value_t = 1.0)]
     temperature: f32,
-    /// Candidates k, 1 to 16
+    /// Candidates k of a step, or whole pictures, 1 to 16
     #[arg(long, default_value_t = 4)]
     candidates: u32,
-    /// none, best-of-k, orm, prm or parm; by default parm where the bundle has it
+    /// none, best-of-k, orm, prm, parm or parm-paths; by default parm where the bundle has it
     #[arg(long)]
     verifier: Option<VerifierMode>,
     /// Redraw weak patches afterwards (PARM++)
@@ -65,6 +68,7 @@ impl DrawingOptions {
             if models.verifiers().contains(&VerifierMode::Parm) { VerifierMode::Parm } else { VerifierMode::None };
         Settings {
             prompt: prompt.to_owned(),
+            generator: self.generator,
             seed: self.seed,
             steps: self.steps,
             guidance_scale: self.guidance,
@@ -89,6 +93,11 @@ impl DrawingOptions {
         let loaded = block_on(async {
             let bundle = Bundle::open(FolderReader::new(&self.bundle)).await.map_err(LoadError::from)?;
             let mut models = Models::load(&bundle, &place, &mut |progress| bar.report(progress)).await?;
+            if self.generator != Tuning::Base {
+                let tuned =
+                    models.load_generator(&bundle, self.generator, &mut |progress| bar.report(progress)).await?;
+                models.add_generator(self.generator, tuned)?;
+            }
             models.load_judges(&bundle, &mut |progress| bar.report(progress)).await?;
             let name = BundleName { name: bundle.manifest().name.clone(), sha256: bundle.sha256().to_owned() };
             Ok::<_, LoadError>((models, name))

@@ -1,7 +1,7 @@
 //! What is measured: `train/configs/results.toml`.
 
 use serde::{Deserialize, Serialize};
-use showo::settings::{ReflectionSettings, Settings, VerifierMode};
+use showo::settings::{ReflectionSettings, Settings, Tuning, VerifierMode};
 
 /// All rows, and what they share.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,6 +31,9 @@ pub struct ResultsConfig {
 pub struct Row {
     /// Its name in the table, and of its file.
     pub name: String,
+    /// Whose weights draw.
+    #[serde(default)]
+    pub generator: Tuning,
     /// How candidates are judged.
     pub verifier: VerifierMode,
     /// k.
@@ -55,6 +58,7 @@ impl ResultsConfig {
     pub fn settings(&self, row: &Row, prompt: &str, seed: u64) -> Settings {
         Settings {
             prompt: prompt.to_owned(),
+            generator: row.generator,
             seed,
             steps: self.steps,
             guidance_scale: self.guidance_scale,

@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use showo::bundle::timestamp;
+
 /// Today in UTC, `2026-11-25`.
 #[must_use]
 pub fn date() -> String {
@@ -9,18 +11,9 @@ pub fn date() -> String {
     day(seconds / 86_400)
 }
 
-/// The date of a day since 1970-01-01 (Hinnant, "chrono-compatible low-level date algorithms").
+/// The date of a day since 1970-01-01.
 fn day(days: u64) -> String {
-    let shifted = days + 719_468;
-    let era = shifted / 146_097;
-    let of_era = shifted % 146_097;
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_index = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month_index + 2) / 5 + 1;
-    let month = if month_index < 10 { month_index + 3 } else { month_index - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}")
+    timestamp(days * 86_400).split('T').next().unwrap_or_default().to_owned()
 }
 
 /// Processor and cores.

@@ -166,7 +166,7 @@ fn against(row: &Row, drawn: &[Drawn], other: &Row, others: &[Drawn]) -> Option<
 /// A path's draws do not depend on how many there are, so that fewer are a part of more.
 fn by_candidates(row: &Row, drawn: &[Drawn]) -> BTreeMap<u32, Count> {
     let paths = drawn.iter().map(|drawn| drawn.paths.len()).min().unwrap_or(0) as u32;
-    if paths < 2 {
+    if paths < 2 || !row.verifier.judges_at_the_end() {
         return BTreeMap::new();
     }
     let ks = (0..).map(|power| 1u32 << power).take_while(|&k| k <= paths);
@@ -252,7 +252,7 @@ fn chance(p: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use showo::settings::VerifierMode;
+    use showo::settings::{Tuning, VerifierMode};
 
     use super::super::picture::PathDrawn;
     use super::*;
@@ -260,6 +260,7 @@ mod tests {
     fn row(name: &str) -> Row {
         Row {
             name: name.into(),
+            generator: Tuning::Base,
             verifier: VerifierMode::BestOfK,
             candidates: 2,
             reflection: None,

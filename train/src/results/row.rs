@@ -10,13 +10,15 @@ use anyhow::{Context, Result, bail};
 use indicatif::ProgressBar;
 use scenes::{Category, Spec, Split};
 use serde::{Deserialize, Serialize};
-use showo::bundle::{Bundle, FolderReader, block_on};
+use showo::bundle::block_on;
 use showo::models::{Models, Place};
 use showo::session::Session;
+use showo::settings::Tuning;
 
 use super::config::{ResultsConfig, Row};
 use super::picture::{Drawn, draw};
 use crate::fit::STOP;
+use crate::source::open;
 
 /// The first line of a row's file: pictures of other settings or another bundle are not added to it.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -85,7 +87,7 @@ pub fn run(
     let worker = |send: mpsc::Sender<Drawn>| -> Result<()> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
         pool.install(|| {
-            let mut session = Session::new(models(bundle)?);
+            let mut session = Session::new(models(bundle, row.generator)?);
             while let Some(&number) = missing.get(next.fetch_add(1, Ordering::Relaxed))
                 && !STOP.load(Ordering::Relaxed)
             {
@@ -104,10 +106,8 @@ pub fn run(
     };
     std::thread::scope(|scope| -> Result<()> {
         let worker = &worker;
-        let handles: Vec<_> = (0..workers)
-            .map(|_| (send.clone(), scope))
-            .map(|(send, scope)| scope.spawn(move || worker(send)))
-            .collect();
+        let spawn = |send: mpsc::Sender<Drawn>| scope.spawn(move || worker(send));
+        let handles: Vec<_> = (0..workers).map(|_| spawn(send.clone())).collect();
         drop(send);
         for one in receive {
             writeln!(file, "{}", serde_json::to_string(&one)?)?;
@@ -147,25 +147,25 @@ fn existing(path: &Path, header: &Header) -> Result<Vec<Drawn>> {
 /// # Errors
 /// The bundle is damaged, or lacks what a row judges with: the row and what there is.
 pub fn drawable(config: &ResultsConfig, bundle: &Path) -> Result<()> {
-    let session = Session::new(models(bundle)?);
     for row in &config.row {
+        let session = Session::new(models(bundle, row.generator)?);
         let (_, spec, seed) = work(config, row).into_iter().next().context("no prompts: at least 6 are needed")?;
         session.check(&config.settings(row, &spec.prompt(), seed)).with_context(|| format!("row {}", row.name))?;
     }
     Ok(())
 }
 
-/// The bundle's networks on this thread's processor.
-fn models(folder: &Path) -> Result<Models> {
+/// The bundle's networks on this thread's processor, the generator also with the weights that are asked for.
+fn models(folder: &Path, tuning: Tuning) -> Result<Models> {
     let bundle = open(folder)?;
     let place = Place::cpu("CPU");
     let mut models = block_on(Models::load(&bundle, &place, &mut |_| {}))?;
+    if tuning != Tuning::Base {
+        let generator = block_on(models.load_generator(&bundle, tuning, &mut |_| {}))?;
+        models.add_generator(tuning, generator)?;
+    }
     block_on(models.load_judges(&bundle, &mut |_| {}))?;
     Ok(models)
-}
-
-fn open(folder: &Path) -> Result<Bundle<FolderReader>> {
-    block_on(Bundle::open(FolderReader::new(folder))).with_context(|| format!("cannot read {}", folder.display()))
 }
 
 /// Hash of the bundle's manifest, which holds every shard's.

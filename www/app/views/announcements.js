@@ -64,6 +64,7 @@ function loadWords(state) {
 function drawingWords(state) {
   const { moments, latest, started } = state.drawing;
   const moment = moments[latest];
+  if (state.progress) return loadWords(state);
   if (!started || !moment) return "Reading the prompt.";
   if (moment.kind === "step") {
     const chosen = moment.tries.findIndex((attempt) => attempt.chosen);

@@ -85,6 +85,11 @@ function choiceWords(drawing, moment) {
     if (moment.tries.length === 1) return drawing.finished && !drawing.reflectionEnded ? "All tokens are fixed." : "All tokens are fixed; reflection may follow.";
     return chosen < 0 ? `${judge} compares them when all are drawn.` : `${judge} prefers picture ${chosen + 1}.`;
   }
+  if (mode === "parm-paths") {
+    return isJudged(moment)
+      ? `${count(moment.tries.length, "picture")} came this far; ${judge} gives up those that it no longer expects to succeed.`
+      : "Too little is known yet for a judgement.";
+  }
   if (drawsPaths(drawing)) {
     return `${count(moment.tries.length, "picture")} drawn side by side; ${judge} compares them at the end.`;
   }

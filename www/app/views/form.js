@@ -3,11 +3,11 @@
 
 import { byId, h, setText, whenChanged } from "../dom.js";
 import { DEFAULTS, EXAMPLES } from "../settings.js";
-import { VERIFIERS } from "../words.js";
+import { GENERATORS, VERIFIERS } from "../words.js";
 
 /** @import { State } from "../state.js" */
 /** @import { Typed } from "../settings.js" */
-/** @import { Problem, VerifierMode } from "../contract.js" */
+/** @import { Problem, Tuning, VerifierMode } from "../contract.js" */
 
 /** @returns {Typed} */
 export function readForm() {
@@ -32,6 +32,7 @@ export function writeForm(typed) {
  * @param {() => void} onEdit after any change, also one made by a button
  */
 export function mountForm(onEdit) {
+  byId("generator").append(...Object.entries(GENERATORS).map(([value, words]) => h("option", { value }, words)));
   byId("verifier").append(...Object.entries(VERIFIERS).map(([value, { option }]) => h("option", { value }, option)));
   byId("examples").append(...EXAMPLES.map(({ kind, prompt }) =>
     h("button", { type: "button", class: "example", "data-testid": "example", click: () => setPrompt(prompt, onEdit) },
@@ -79,6 +80,13 @@ export function formView(onEdit) {
       setText(option, VERIFIERS[mode].option + (option.disabled ? " (not available)" : ""));
     }
   });
+  const showGenerators = whenChanged((/** @type {Tuning[] | undefined} */ held) => {
+    for (const option of /** @type {HTMLSelectElement} */ (byId("generator")).options) {
+      const tuning = /** @type {Tuning} */ (option.value);
+      option.disabled = held !== undefined && !held.includes(tuning);
+      setText(option, GENERATORS[tuning] + (option.disabled ? " (not available)" : ""));
+    }
+  });
   const showFault = whenChanged((/** @type {Problem | null} */ problem) => {
     const field = problem?.field;
     for (const control of document.querySelectorAll("#controls [aria-invalid]")) {
@@ -97,6 +105,7 @@ export function formView(onEdit) {
     showWords(state.model?.words);
     showGrid(state.model?.grid);
     showVerifiers(state.verifiers, state.verifiersSettled, state.engine === "ready");
+    showGenerators(state.model?.generators);
     showFault(state.problem);
     const busy = state.run !== "idle" || state.waiting !== null;
     /** @type {HTMLButtonElement} */ (byId("stop")).disabled = !busy || state.run === "stopping";
