@@ -7,7 +7,7 @@ use crate::bundle::{Bundle, BundleError, FolderReader, block_on};
 use crate::config::RewardLabel::{self, Outcome as Finished, Potential, Preview};
 use crate::models::{LoadError, Models, Place};
 use crate::reflect::patch_of;
-use crate::settings::{AcceptRule, ReflectionSettings, Settings, VerifierMode};
+use crate::settings::{AcceptRule, ReflectionSettings, Settings, Tuning, VerifierMode};
 use crate::trace::{Event, MASK, ReflectionStop, Totals};
 
 const ALL: [RewardLabel; 3] = [Potential, Preview, Finished];
@@ -115,6 +115,92 @@ fn stepwise_modes_commit_the_highest_score_and_keep_what_is_known() {
     }
 }
 
+/// The events of each path in the order of the recording: steps with their scores, and whether it became a picture.
+fn walks(events: &[Event]) -> Vec<(u32, Vec<Option<f32>>, bool)> {
+    let mut walks: Vec<(u32, Vec<Option<f32>>, bool)> = Vec::new();
+    for event in events {
+        match event {
+            Event::Step { path, candidates, .. } => {
+                if walks.last().is_none_or(|walk| walk.0 != *path) {
+                    walks.push((*path, Vec::new(), false));
+                }
+                walks.last_mut().expect("a walk").1.push(candidates[0].score);
+            }
+            Event::Image { .. } => walks.last_mut().expect("a walk").2 = true,
+            _ => {}
+        }
+    }
+    walks
+}
+
+#[test]
+fn paths_are_judged_where_they_are_clear_and_given_up_below_even_odds() {
+    let (mut some_given_up, mut none_survived) = (false, false);
+    for seed in 0..24 {
+        let mut session = Session::new(models(seed, &ALL, true));
+        let settings = Settings { seed, ..settings(VerifierMode::ParmPaths) };
+        let events = draw(&mut session, settings.clone()).expect("draws");
+        let walks = walks(&events);
+        let (tried, rescued) = walks.split_at(3);
+        let mut finished: Vec<(u32, f32)> = Vec::new();
+        for (index, (path, scores, whole)) in tried.iter().enumerate() {
+            assert_eq!(*path as usize, index, "one after another");
+            // Of four steps of a cosine schedule the first leaves 0.92 masked, the second 0.71.
+            assert!(scores[0].is_none() && scores.iter().skip(2).all(Option::is_some), "{scores:?}");
+            let judged: Vec<f32> = scores.iter().flatten().copied().collect();
+            let (last, before) = judged.split_last().expect("a judgement");
+            assert!(before.iter().all(|&score| score >= 0.5), "{judged:?}");
+            assert!(*whole || (*last < 0.5 && scores.len() < 4), "{scores:?}");
+            if *whole {
+                finished.push((*path, *last));
+            }
+        }
+        some_given_up |= finished.len() < 3;
+        let expected = if finished.is_empty() {
+            none_survived = true;
+            let ends: Vec<f32> =
+                tried.iter().map(|walk| walk.1.iter().flatten().last().copied().unwrap_or(0.0)).collect();
+            let [(path, scores, true)] = rescued else { panic!("the least bad is finished: {rescued:?}") };
+            assert_eq!(*path as usize, crate::verify::best(&ends));
+            assert_eq!(scores.len() + tried[*path as usize].1.len(), 4, "it goes on where it was");
+            *path
+        } else {
+            assert!(rescued.is_empty());
+            let scores: Vec<f32> = finished.iter().map(|path| path.1).collect();
+            finished[crate::verify::best(&scores)].0
+        };
+        let chosen = events.iter().find_map(|event| match event {
+            Event::PathChosen { path } => Some(*path),
+            _ => None,
+        });
+        assert_eq!(chosen, Some(expected));
+        let Some(Event::Finished { totals, .. }) = events.last() else { panic!("no end") };
+        let steps: usize = walks.iter().map(|walk| walk.1.len()).sum();
+        let judged: usize = walks.iter().map(|walk| walk.1.iter().flatten().count()).sum();
+        assert_eq!((totals.generator_forwards as usize, totals.reward_forwards as usize), (steps, judged));
+    }
+    assert!(some_given_up && none_survived, "these seeds show both");
+}
+
+#[test]
+fn other_weights_draw_another_picture_and_are_asked_for_by_name() {
+    let mut session = session();
+    let tuned = Settings { generator: Tuning::Dpo, ..settings(VerifierMode::None) };
+    let error = draw(&mut session, tuned.clone()).expect_err("they are not there");
+    assert!(error.to_string().contains("\"dpo\"") && error.to_string().contains("base"), "{error}");
+    let other = models(2, &[], false);
+    let generator = std::rc::Rc::try_unwrap(other.generator).ok().expect("nobody else holds it");
+    session.models_mut().add_generator(Tuning::Dpo, generator).expect("they fit");
+    let tokens = |events: &[Event]| match events.last() {
+        Some(Event::Finished { tokens, .. }) => tokens.clone(),
+        _ => panic!("no end"),
+    };
+    let base = draw(&mut session, settings(VerifierMode::None)).expect("draws");
+    assert_ne!(tokens(&base), tokens(&draw(&mut session, tuned.clone()).expect("draws")));
+    let alone = draw(&mut Session::new(models(2, &[], false)), settings(VerifierMode::None)).expect("draws");
+    assert_eq!(tokens(&alone), tokens(&draw(&mut session, tuned).expect("draws")), "they are those weights");
+}
+
 #[test]
 fn whole_picture_modes_draw_k_paths_and_choose_the_best() {
     for mode in [VerifierMode::BestOfK, VerifierMode::Orm] {
@@ -177,7 +263,7 @@ fn stop_names_the_step_that_would_have_come_next() {
 
 #[test]
 fn a_recording_goes_on_from_any_event() {
-    for mode in [VerifierMode::Parm, VerifierMode::Orm] {
+    for mode in [VerifierMode::Parm, VerifierMode::Orm, VerifierMode::ParmPaths] {
         let settings = Settings { reflection: Some(reflecting(AcceptRule::Every)), ..settings(mode) };
         let whole = draw(&mut session(), settings).expect("draws");
         for count in 1..whole.len() {

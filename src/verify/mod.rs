@@ -90,9 +90,7 @@ pub fn verifier(
         VerifierMode::BestOfK => clip(models, prompt_ids).map(boxed),
         VerifierMode::Orm => reward(models, RewardLabel::Outcome, prompt_ids).map(boxed),
         VerifierMode::Prm => reward(models, RewardLabel::Preview, prompt_ids).map(boxed),
-        VerifierMode::Parm | VerifierMode::ParmPaths => {
-            reward(models, RewardLabel::Potential, prompt_ids).map(boxed)
-        },
+        VerifierMode::Parm | VerifierMode::ParmPaths => reward(models, RewardLabel::Potential, prompt_ids).map(boxed),
     };
     match found {
         Some(verifier) => Ok(Some(verifier)),

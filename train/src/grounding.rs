@@ -67,9 +67,10 @@ fn ground(spec: &Spec, things: &[Thing]) -> Grounding {
 fn answers(spec: &Spec, thing: &Thing) -> Token {
     let shape = thing.shape.map_or(Shape::ALL.len(), |shape| shape as usize);
     let colour = thing.colour.map_or(Colour::ALL.len(), |colour| colour as usize);
-    let wanted = spec.objects.iter().any(|wanted| {
-        thing.shape == Some(wanted.shape) && (wanted.colour.is_none() || wanted.colour == thing.colour)
-    });
+    let wanted = spec
+        .objects
+        .iter()
+        .any(|wanted| thing.shape == Some(wanted.shape) && (wanted.colour.is_none() || wanted.colour == thing.colour));
     [shape as u8 + 1, colour as u8 + 1, if wanted { 1 } else { 2 }]
 }
 

@@ -35,6 +35,9 @@ pub struct DpoConfig {
     pub beta: f64,
     /// Whether the loss is the form without a reference model.
     pub reference_free: bool,
+    /// Factor of the preferred picture's mean negative log-probability a token (iterative reasoning preference optimization,
+    /// arXiv 2404.19733): preferring alone also makes both pictures less likely, and guidance multiplies that.
+    pub chosen_coefficient: f64,
     /// Who says which of two pictures is better.
     pub ranked_by: Ranking,
     /// Factor of −ln r, where r is PARM's word on what the generator would fill in; 0 leaves PARM out.
@@ -255,6 +258,10 @@ impl Task for DpoTask {
         let policy = self.sums(logits.clone(), &batch);
         let margin = (policy.chosen.clone() - policy.rejected.clone()).mean().cast(DType::F32).into_scalar::<f32>();
         let mut logged = vec![("margin", margin)];
+        let hidden = pairs.iter().map(|pair| pair.masked.len() as f64).collect();
+        let hidden = Tensor::<1>::from_data(TensorData::new::<f64, _>(hidden, [examples]), (device, policy.chosen.dtype()));
+        let unlikely = (policy.chosen.clone() / hidden).mean().neg().cast(DType::F32);
+        logged.push(("chosen", unlikely.clone().into_scalar::<f32>()));
         let losses = if self.config.reference_free {
             dpo::reference_free_loss(policy)
         } else {
@@ -263,8 +270,9 @@ impl Task for DpoTask {
             let [chosen, rejected] = [reference.chosen, reference.rejected].map(|sums| constant(sums, device));
             dpo::loss(policy, Sums { chosen, rejected }, self.config.beta)
         };
-        let mut total = losses.mean();
-        logged.push(("dpo", total.clone().into_scalar::<f32>()));
+        let preferred = losses.mean();
+        logged.push(("dpo", preferred.clone().into_scalar::<f32>()));
+        let mut total = preferred + unlikely * self.config.chosen_coefficient;
         if let Some(judge) = &self.judge {
             let n = self.network.num_vq_tokens;
             let hidden = batch.labels[..examples * n].iter().map(|&label| f32::from(u8::from(label >= 0))).collect();

@@ -312,13 +312,7 @@ pub fn logits(reward: &Reward, config: &RewardConfig, states: &[(String, Vec<i32
 }
 
 /// What the encoder makes of every image token, `[examples, N, d]`.
-fn encode(
-    model: &TiedReward,
-    network: &RewardConfig,
-    bits: usize,
-    examples: &[Example],
-    device: &Device,
-) -> Tensor<3> {
+fn encode(model: &TiedReward, network: &RewardConfig, bits: usize, examples: &[Example], device: &Device) -> Tensor<3> {
     let prompts: Vec<&[u32]> = examples.iter().map(|example| example.prompt.as_slice()).collect();
     let states: Vec<&[i32]> = examples.iter().map(|example| example.state.as_slice()).collect();
     let (text, codes, padding) = inputs(network, &prompts, &states, device);

@@ -238,7 +238,8 @@ mod tests {
     #[test]
     fn a_rollout_does_not_depend_on_its_neighbours() {
         let shipped = Source::Bundle(concat!(env!("CARGO_MANIFEST_DIR"), "/../www/models/scenes").into());
-        let ((config, network), (_, tokenizer)) = (shipped.generator(Tuning::Base).unwrap(), shipped.tokenizer().unwrap());
+        let ((config, network), (_, tokenizer)) =
+            (shipped.generator(Tuning::Base).unwrap(), shipped.tokenizer().unwrap());
         let decoding = Decoding { steps: 3, ..Decoding::default() };
         let roller = Roller { network: &network, config: &config, tokenizer: &tokenizer, decoding, previews: true };
         let specs: Vec<Spec> = (0..3).map(|group| prompt_of(group, 1)).collect();

@@ -21,7 +21,8 @@ const step = (number, over = {}) => ({
 const fold = (...events) => events.reduce(withEvent, EMPTY_DRAWING);
 
 test("the defaults are valid, and a link brings every setting back", () => {
-  assert.equal(SETTINGS.steps, 12);
+  assert.equal(SETTINGS.steps, 14);
+  assert.equal(SETTINGS.generator, "base");
   assert.equal(SETTINGS.reflection, null);
   const typed = { ...DEFAULTS, prompt: "a red circle & a blue = square", reflection: "1", previews: "", tau: "0.35" };
   assert.deepEqual(fromHash(toHash(typed)), typed);
@@ -64,6 +65,16 @@ test("whole-picture modes stand side by side, and the path is marked when it is 
   assert.deepEqual(after.moments[2].tries.map((attempt) => attempt.chosen), [false, true]);
 });
 
+test("a path that is given up leaves its steps, and one that is taken up again goes on among them", () => {
+  const path = (number, at, score) => step(at, { path: number, candidates: [candidate([1, 2, -1, -1], score)], chosen: 0 });
+  const events = [started("parm-paths"), path(0, 0, 0.4), path(1, 0, 0.2), path(0, 1, 0.45),
+    { type: "image", path: 0, tokens: [1, 2, 3, 4], picture: PICTURE, score: 0.45 }, { type: "path_chosen", path: 0 }];
+  const drawing = fold(...events);
+  assert.deepEqual(drawing.moments.map((moment) => moment.kind), ["step", "step", "image"]);
+  assert.deepEqual(drawing.moments[0].tries.map((attempt) => attempt.chosen), [true, false]);
+  assert.deepEqual(drawing.moments[1].tries.map((attempt) => attempt.path), [0]);
+});
+
 test("a round of reflection renews the tokens under its weak patches", () => {
   const round = { type: "reflection", round: 1, patch_grid: 2, patch_scores: [0, 1, 1, 1], weak: [true, false, false, false],
     before: PICTURE, after: PICTURE, tokens_after: [], score_before: null, score_after: null, kept: true, distance: 0.1 };
@@ -81,9 +92,11 @@ test("a stopped drawing goes on without a seam in its trace", () => {
 });
 
 test("drawing waits for its verifier and never for one the bundle lacks", () => {
-  let state = received(INITIAL_STATE, { type: "ready", device: { kind: "cpu", words: "" }, model: { verifiers: ["none"] } });
+  let state = received(INITIAL_STATE, { type: "ready", device: { kind: "cpu", words: "" }, model: { verifiers: ["none"], generators: ["base", "dpo"] } });
   assert.equal(readiness(state, SETTINGS), "later");
   assert.equal(readiness(state, { ...SETTINGS, verifier: "none" }), "now");
+  assert.equal(readiness(state, { ...SETTINGS, verifier: "none", generator: "dpo" }), "now", "its weights are fetched when it draws");
+  assert.equal(readiness(state, { ...SETTINGS, verifier: "none", generator: "dpo-parm" }), "never");
   state = received(state, { type: "verifier_ready", verifiers: ["none", "prm"] });
   assert.equal(readiness(state, SETTINGS), "never");
 });

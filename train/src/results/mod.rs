@@ -78,6 +78,9 @@ pub fn run(config: &ResultsConfig, places: &Places) -> Result<()> {
     std::fs::write(&path, serde_json::to_vec_pretty(&results)?)
         .with_context(|| format!("cannot write {}", path.display()))?;
     plots::draw(&results, places.results)?;
+    let page = places.bundle.join("results.json");
+    std::fs::write(&page, serde_json::to_vec_pretty(&results.page_table())?)
+        .with_context(|| format!("cannot write {}", page.display()))?;
     std::fs::write(places.readme, between_markers(&readme, &results.table())?)
         .with_context(|| format!("cannot write {}", places.readme.display()))?;
     println!("written to {} and {}", path.display(), places.readme.display());

@@ -202,17 +202,58 @@ fn reflected(drawn: &[Drawn]) -> Reflected {
     }
 }
 
+/// What the page shows below the picture: `results.json` beside the bundle (www/README.md).
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PageTable {
+    caption: String,
+    columns: Vec<String>,
+    rows: Vec<Vec<String>>,
+    command: &'static str,
+}
+
 impl Results {
+    /// The same in fewer columns, for the page.
+    #[must_use]
+    pub fn page_table(&self) -> PageTable {
+        let words = ["strategy", "accepted by the checker", "95 % interval", "against one draw", "draws judged"];
+        let rows = self.rows.iter().map(|row| {
+            let Count { accepted, n, rate, interval_95: (low, high) } = row.overall;
+            let against = row.against_baseline.as_ref();
+            vec![
+                row.name.clone(),
+                format!("{:.1} % ({accepted} of {n})", 100.0 * rate),
+                format!("{:.1} to {:.1} %", 100.0 * low, 100.0 * high),
+                against.map_or_else(String::new, |against| format!("+{} −{}", against.gained, against.lost)),
+                format!("{:.0}", row.mean_reward_forwards),
+            ]
+        });
+        PageTable {
+            caption: format!(
+                "{} prompts evenly over GenEval's six categories, T = {}, guidance {}, temperature {}; {}, {}",
+                self.config.prompts,
+                self.config.steps,
+                self.config.guidance_scale,
+                self.config.temperature,
+                self.machine,
+                self.date
+            ),
+            columns: words.map(str::to_owned).to_vec(),
+            rows: rows.collect(),
+            command: "cargo run --release -p train -- results",
+        }
+    }
+
     /// The README's table.
     #[must_use]
     pub fn table(&self) -> String {
         let mut table = format!(
-            "Bundle `{}` ({}…), {} prompts evenly over six categories, T = {}, guidance {}, seed {}; {}, {}, commit {}.\n\n",
+            "Bundle `{}` ({}…), {} prompts evenly over six categories, T = {}, guidance {}, temperature {}, seed {}; {}, {}, commit {}.\n\n",
             self.bundle,
             self.bundle_sha256.get(..12).unwrap_or_default(),
             self.config.prompts,
             self.config.steps,
             self.config.guidance_scale,
+            self.config.temperature,
             self.config.seed,
             self.machine,
             self.date,

@@ -48,6 +48,7 @@ pub const STAGES: &[Stage] = &[
     Stage { name: "clippy", about: "lints, warnings refused", by_default: true, run: clippy },
     Stage { name: "page", about: "the page's modules under node", by_default: true, run: page },
     Stage { name: "native", about: "unit, property and integration tests", by_default: true, run: native },
+    Stage { name: "results", about: "the shipped bundle against its recorded figures", by_default: true, run: results },
     Stage { name: "gpu", about: "kernels on a native GPU device", by_default: false, run: gpu },
     Stage { name: "doc", about: "documentation and its examples", by_default: true, run: doc },
     Stage { name: "dist", about: "the page, and its size", by_default: true, run: dist },
@@ -68,6 +69,13 @@ fn page(places: &Places, filter: Option<&str>) -> Result<Counts> {
 
 fn native(places: &Places, filter: Option<&str>) -> Result<Counts> {
     nextest(places, &NATIVE, filter)
+}
+
+/// Some pictures of `results/scenes.json` again.
+fn results(places: &Places, _: Option<&str>) -> Result<Counts> {
+    passed(run(cargo(places)
+        .args(["run", "--release", "--quiet", "--package", "train", "--"])
+        .args(["results", "--quick"])))
 }
 
 /// Where there is a device, a kernel test that skips itself is a failure.
