@@ -115,13 +115,16 @@ fn stepwise_modes_commit_the_highest_score_and_keep_what_is_known() {
     }
 }
 
-/// The events of each path in the order of the recording: steps with their scores, and whether it became a picture.
+/// The events of each of three paths in the order of the recording: steps with their scores, and whether it became a
+/// picture; a fourth is one of them taken up again.
 fn walks(events: &[Event]) -> Vec<(u32, Vec<Option<f32>>, bool)> {
     let mut walks: Vec<(u32, Vec<Option<f32>>, bool)> = Vec::new();
     for event in events {
         match event {
             Event::Step { path, candidates, .. } => {
-                if walks.last().is_none_or(|walk| walk.0 != *path) {
+                let last_score = walks.last().and_then(|walk| walk.1.last().copied().flatten());
+                let again = walks.len() == 3 && last_score.is_some_and(|score| score < 0.5);
+                if again || walks.last().is_none_or(|walk| walk.0 != *path) {
                     walks.push((*path, Vec::new(), false));
                 }
                 walks.last_mut().expect("a walk").1.push(candidates[0].score);

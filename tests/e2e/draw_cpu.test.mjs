@@ -45,4 +45,43 @@ describe("without WebGPU", { timeout: 600_000 }, () => {
     assert.deepEqual(page.faults, []);
     await page.close();
   });
+
+  test("aligned weights are fetched when they are asked for, and draw another picture", async () => {
+    const page = await ShowoPage.open(browser, site.address);
+    /** @type {string[]} */
+    const fetched = [];
+    page.page.on("request", (request) => fetched.push(request.url()));
+    await page.loaded();
+    await page.set({ prompt: "a star and a moon", seed: 3, steps: 4, candidates: 1, verifier: "none", reflection: false });
+    const [base] = ofType(await page.draw(), "finished");
+    const ofDpo = () => fetched.filter((address) => address.includes("showo-dpo-0"));
+    assert.deepEqual(ofDpo(), [], "nobody asked for them yet");
+    await page.set({ generator: "dpo" });
+    const [tuned] = ofType(await page.draw(), "finished");
+    assert.equal(ofDpo().length, 1);
+    assert.notDeepEqual(tuned.tokens, base.tokens);
+    await page.draw();
+    assert.equal(ofDpo().length, 1, "they are there");
+    await page.set({ generator: "base" });
+    const [again] = ofType(await page.draw(), "finished");
+    assert.deepEqual(again.tokens, base.tokens);
+    assert.deepEqual(page.faults, []);
+    await page.close();
+  });
+
+  test("of several pictures PARM gives up the ones that it no longer expects to succeed", async () => {
+    const page = await ShowoPage.open(browser, site.address);
+    await page.loaded();
+    await page.set({ prompt: "a star and a moon", seed: 3, steps: 6, candidates: 3, verifier: "parm-paths", reflection: false });
+    const events = await page.draw();
+    const steps = ofType(events, "step");
+    assert.ok(steps.every((step) => step.candidates.length === 1));
+    const judged = steps.flatMap((step) => step.candidates[0].score ?? []);
+    const [{ totals }] = ofType(events, "finished");
+    assert.deepEqual([totals.generator_forwards, totals.reward_forwards], [steps.length, judged.length]);
+    const [{ path }] = ofType(events, "path_chosen");
+    assert.ok(ofType(events, "image").some((image) => image.path === path));
+    assert.deepEqual(page.faults, []);
+    await page.close();
+  });
 });

@@ -33,6 +33,10 @@ pub struct DpoConfig {
     pub fit: FitConfig,
     /// β.
     pub beta: f64,
+    /// g of the guided logits `(1+g)·cond − g·uncond` whose probabilities are compared: those of the distribution that draws.
+    /// Plain conditional ones (g = 0) are moved as well, but drawing triples what they moved by and adds what the
+    /// unconditional ones happened to.
+    pub guidance_scale: f32,
     /// Whether the loss is the form without a reference model.
     pub reference_free: bool,
     /// Factor of the preferred picture's mean negative log-probability a token (iterative reasoning preference optimization,
@@ -183,6 +187,7 @@ pub struct DpoTask {
 
 /// Pairs masked, and what was hidden.
 struct Batch<'a> {
+    /// With their prompts, and where guidance asks for it once more without.
     masked: Masked<'a>,
     /// The hidden codes, [`IGNORED`] elsewhere, `[2 · pairs, N]`: preferred pictures first.
     labels: Vec<i32>,
@@ -201,14 +206,27 @@ impl DpoTask {
                 labels.extend((0..codes.len()).map(label));
             }
         }
+        if self.config.guidance_scale > 0.0 {
+            for side in sides {
+                for pair in pairs {
+                    masked.push(&[], side(pair), &pair.masked);
+                }
+            }
+        }
         Batch { masked, labels }
     }
 
-    /// Logits `[2 · pairs, N, codes]`.
+    /// Guided logits `[2 · pairs, N, codes]`.
     fn logits(&self, model: &Tied, batch: &Batch, device: &Device) -> Tensor<3> {
         let n = self.network.num_vq_tokens;
         let logits = model.code_logits(batch.masked.hidden(model, device));
-        logits.reshape([batch.labels.len() / n, n, self.network.codebook_size])
+        let (rows, g) = (batch.labels.len(), self.config.guidance_scale);
+        let guided = if g > 0.0 {
+            logits.clone().narrow(0, 0, rows) * (1.0 + g) - logits.narrow(0, rows, rows) * g
+        } else {
+            logits
+        };
+        guided.reshape([rows / n, n, self.network.codebook_size])
     }
 
     fn sums(&self, logits: Tensor<3>, batch: &Batch) -> Sums {
@@ -259,7 +277,8 @@ impl Task for DpoTask {
         let margin = (policy.chosen.clone() - policy.rejected.clone()).mean().cast(DType::F32).into_scalar::<f32>();
         let mut logged = vec![("margin", margin)];
         let hidden = pairs.iter().map(|pair| pair.masked.len() as f64).collect();
-        let hidden = Tensor::<1>::from_data(TensorData::new::<f64, _>(hidden, [examples]), (device, policy.chosen.dtype()));
+        let hidden =
+            Tensor::<1>::from_data(TensorData::new::<f64, _>(hidden, [examples]), (device, policy.chosen.dtype()));
         let unlikely = (policy.chosen.clone() / hidden).mean().neg().cast(DType::F32);
         logged.push(("chosen", unlikely.clone().into_scalar::<f32>()));
         let losses = if self.config.reference_free {

@@ -148,7 +148,7 @@ impl Rollouts {
                 return None;
             }
             let members = &self.groups[rng.below(self.groups.len())];
-            let step = rng.below(self.all[members[0]].states.len());
+            let step = late(rng, self.all[members[0]].states.len());
             let (right, wrong): (Vec<usize>, Vec<usize>) =
                 members.iter().partition(|&&index| labelled(&self.all[index], step, label).1);
             Some((&self.all[rng.pick(&right)?], &self.all[rng.pick(&wrong)?], step))
@@ -204,7 +204,7 @@ impl RewardTask {
             return Example { prompt, state, label, grounding: Some(grounding) };
         }
         let rollout = &self.rollouts.all[rng.below(self.rollouts.all.len())];
-        let step = rng.below(rollout.states.len());
+        let step = late(&mut rng, rollout.states.len());
         self.example_of(rollout, step)
     }
 
@@ -265,6 +265,11 @@ fn auc_within(rollouts: &Rollouts, scored: &[(f32, bool)]) -> f64 {
         }
     }
     above / pairs
+}
+
+/// A step, a later one with more chance (in proportion to its number): there is more to be seen in it.
+fn late(rng: &mut Rng, steps: usize) -> usize {
+    rng.below(steps).max(rng.below(steps))
 }
 
 /// The state of a step and its label.

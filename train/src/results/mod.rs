@@ -2,6 +2,7 @@
 //! shipped bundle; `results/scenes.json`, plots, and the README's table.
 
 mod config;
+mod examples;
 mod picture;
 mod place;
 mod plots;
@@ -79,7 +80,7 @@ pub fn run(config: &ResultsConfig, places: &Places) -> Result<()> {
         .with_context(|| format!("cannot write {}", path.display()))?;
     plots::draw(&results, places.results)?;
     let page = places.bundle.join("results.json");
-    std::fs::write(&page, serde_json::to_vec_pretty(&results.page_table())?)
+    std::fs::write(&page, serde_json::to_vec_pretty(&results.page_table(examples::find(config, &measured)))?)
         .with_context(|| format!("cannot write {}", page.display()))?;
     std::fs::write(places.readme, between_markers(&readme, &results.table())?)
         .with_context(|| format!("cannot write {}", places.readme.display()))?;

@@ -6,6 +6,7 @@ use scenes::Category;
 use serde::{Deserialize, Serialize};
 
 use super::config::{ResultsConfig, Row};
+use super::examples::Example;
 use super::picture::Drawn;
 use super::stats::{mcnemar, wilson};
 use crate::reward::auc;
@@ -209,12 +210,13 @@ pub struct PageTable {
     columns: Vec<String>,
     rows: Vec<Vec<String>>,
     command: &'static str,
+    examples: Vec<Example>,
 }
 
 impl Results {
-    /// The same in fewer columns, for the page.
+    /// The same in fewer columns, and pictures to look at, for the page.
     #[must_use]
-    pub fn page_table(&self) -> PageTable {
+    pub fn page_table(&self, examples: Vec<Example>) -> PageTable {
         let words = ["strategy", "accepted by the checker", "95 % interval", "against one draw", "draws judged"];
         let rows = self.rows.iter().map(|row| {
             let Count { accepted, n, rate, interval_95: (low, high) } = row.overall;
@@ -240,6 +242,7 @@ impl Results {
             columns: words.map(str::to_owned).to_vec(),
             rows: rows.collect(),
             command: "cargo run --release -p train -- results",
+            examples,
         }
     }
 

@@ -2,13 +2,16 @@
 
 import { byId, h, setText, whenChanged } from "../dom.js";
 import { BUNDLE } from "../contract.js";
+import { toHash, typedFrom } from "../settings.js";
 
+/** @import { Settings } from "../contract.js" */
 /** @import { State } from "../state.js" */
 
 /**
  * Shows the bundle's measured results, if it has any. Without them the page claims nothing.
  *
- * The file: `{ "caption": "…", "command": "…", "columns": ["strategy", …], "rows": [["none", 0.31, …], …] }`.
+ * The file: `{ "caption": "…", "command": "…", "columns": ["strategy", …], "rows": [["none", 0.31, …], …],
+ * "examples": [{ "what": "…", "settings": { … } }, …] }`.
  */
 export async function showResults() {
   const response = await fetch(`${BUNDLE}results.json`).catch(() => null);
@@ -16,6 +19,10 @@ export async function showResults() {
   const results = await response.json().catch(() => null);
   if (!Array.isArray(results?.columns) || !Array.isArray(results?.rows) || results.rows.length === 0) return;
   fillTable(byId("results-table"), results.columns, results.rows, results.caption);
+  const examples = Array.isArray(results.examples) ? results.examples : [];
+  byId("found").replaceChildren(...examples.map((/** @type {{ what: string, settings: Settings }} */ { what, settings }) => h("li", {},
+    h("a", { href: toHash(typedFrom(settings)), "data-testid": "found", click: () => byId("prompt").focus() }, `${what}: “${settings.prompt}”, seed ${settings.seed}`))));
+  byId("found-words").hidden = examples.length === 0;
   setText(byId("results-command"), results.command ? `Measured with: ${results.command}` : "");
   byId("results").hidden = false;
 }
