@@ -326,7 +326,7 @@ impl Models {
     /// Loads further weights of the generator.
     ///
     /// # Errors
-    /// As [`Models::load`]; [`BundleError::MissingModel`] where the bundle has none such.
+    /// As [`Models::load`]; [`BundleError::NoModel`] where the bundle has none such.
     pub async fn load_generator<R: Reader>(
         &self,
         bundle: &Bundle<R>,

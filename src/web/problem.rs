@@ -57,6 +57,7 @@ impl From<SessionError> for Problem {
                 scenes::PromptError::TooManyObjects { .. } => Self::prompt("too_many_objects", &error),
             },
             SessionError::VerifierMissing(_) => Self::new("verifier_missing", &error).with("field", "verifier"),
+            SessionError::GeneratorMissing { .. } => Self::new("generator_missing", &error).with("field", "generator"),
             SessionError::ReflectionNeedsClip => Self::new("verifier_missing", &error).with("field", "reflection"),
             SessionError::DeviceLost { next_step, .. } => {
                 Self::new("device_lost", &error).with("next_step", *next_step)

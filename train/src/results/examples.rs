@@ -18,18 +18,19 @@ pub struct Example {
     pub settings: Settings,
 }
 
-/// Pictures of the base generator that PARM's choices saved and that reflection mended.
+/// Pictures of the base generator that PARM's choices saved, and pictures that reflection mended.
 #[must_use]
 pub fn find(config: &ResultsConfig, measured: &[(&Row, Vec<Drawn>)]) -> Vec<Example> {
     let Some((_, baseline)) = measured.first() else { return Vec::new() };
     let failed = |seed: u64| baseline.iter().any(|drawn| drawn.seed == seed && !drawn.accepted);
-    let of_parm = |row: &Row| row.verifier == VerifierMode::Parm && row.generator == Tuning::Base && !row.compositional;
+    let of_parm = |row: &Row| row.verifier == VerifierMode::Parm && !row.compositional;
     let mut saved = Vec::new();
     let mut mended = Vec::new();
     for (row, drawn) in measured.iter().filter(|(row, _)| of_parm(row)) {
         for one in drawn.iter().filter(|one| one.accepted) {
             let example = |what| Example { what, settings: config.settings(row, &one.prompt, one.seed) };
-            if row.reflection.is_none() && failed(one.seed) {
+            let base = row.generator == Tuning::Base;
+            if base && row.reflection.is_none() && failed(one.seed) {
                 saved.push(example("PARM saved it"));
             }
             if row.reflection.is_some() && one.paths.last().is_some_and(|path| !path.accepted) {
