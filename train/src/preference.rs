@@ -321,6 +321,8 @@ pub fn reference(network: &ShowoConfig, bits: usize, begin: &Named, device: &Dev
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::Source;
+    use showo::settings::Tuning;
 
     fn rollout(group: u64, code: i32) -> Rollout {
         Rollout { prompt: "a circle".into(), group, states: vec![vec![-1], vec![code]], ..Rollout::default() }
@@ -338,5 +340,54 @@ mod tests {
         }
         assert_eq!(seen.into_iter().collect::<Vec<_>>(), [(4, 3), (4, 5), (5, 3)]);
         assert!(Pairs::new(&rollouts[..2], &[0.5, 0.5]).is_err());
+    }
+
+    #[test]
+    fn guided_logits_are_those_that_draw_and_nothing_is_preferred_at_first() {
+        let shipped = Source::Bundle(concat!(env!("CARGO_MANIFEST_DIR"), "/../www/models/scenes").into());
+        let (magvit, tokenizer) = shipped.tokenizer().unwrap();
+        let (network, _) = shipped.generator(Tuning::Base).unwrap();
+        let bits = magvit.z_channels;
+        let begin = generator::import(&network, bits, shipped.generator_parameters(Tuning::Base).unwrap()).unwrap();
+        let device = Device::flex();
+        let reference = reference(&network, bits, &begin, &device).unwrap();
+        let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/configs/dpo.toml")).unwrap();
+        let plain: DpoConfig = toml::from_str(&text).unwrap();
+        let picture = |shift: i32| (0..64).map(|at| (at * 7 + shift) % 100).collect::<Vec<i32>>();
+        let rolled = [1, 2].map(|shift| Rollout { states: vec![picture(shift)], ..rollout(0, 0) });
+        let pairs = || Pairs::new(&rolled, &[0.0, 1.0]).unwrap();
+        let task = |guidance_scale: f32| DpoTask {
+            config: DpoConfig { guidance_scale, chosen_coefficient: 0.0, ..plain.clone() },
+            network: network.clone(),
+            bits,
+            pairs: pairs(),
+            begin: begin.clone(),
+            reference: reference.clone(),
+            judge: None,
+            tokenizer: tokenizer.clone(),
+        };
+        let drawn = pairs();
+        let pair = || [drawn.draw(&mut Rng::new(3))];
+        let values = |logits: Tensor<3>| logits.into_data().iter::<f32>().collect::<Vec<_>>();
+        let logits = |task: &DpoTask| {
+            let pair = pair();
+            values(task.logits(&reference, &task.batch(&pair), &device))
+        };
+        let conditional = logits(&task(0.0));
+        let mut unprompted = Masked::new(&network, bits);
+        for codes in [pair()[0].chosen, pair()[0].rejected] {
+            unprompted.push(&[], codes, &pair()[0].masked);
+        }
+        let unconditional = reference.code_logits(unprompted.hidden(&reference, &device));
+        let unconditional: Vec<f32> = unconditional.into_data().iter::<f32>().collect();
+        for ((guided, with), without) in logits(&task(2.0)).iter().zip(&conditional).zip(&unconditional) {
+            assert!((guided - (3.0 * with - 2.0 * without)).abs() < 1e-3, "{guided} {with} {without}");
+        }
+        let training = device.autodiff();
+        let model = Tied::new(&network, bits, weights_of(&begin, &training).unwrap()).unwrap();
+        for guidance_scale in [0.0, 2.0] {
+            let loss = task(guidance_scale).loss(&model, 0, 2, &training).total.into_scalar::<f32>();
+            assert!((loss - std::f32::consts::LN_2).abs() < 1e-4, "{loss}");
+        }
     }
 }
