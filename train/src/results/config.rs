@@ -41,6 +41,9 @@ pub struct Row {
     /// PARM++.
     #[serde(default)]
     pub reflection: Option<ReflectionSettings>,
+    /// Pictures of each prompt, each with a seed of its own.
+    #[serde(default = "one")]
+    pub seeds: u64,
     /// Only the first so many prompts of each category; all of them where absent.
     #[serde(default)]
     pub per_category: Option<usize>,
@@ -50,6 +53,10 @@ pub struct Row {
     /// Whether the checker picks the path: the ceiling of every mode that picks one of k whole pictures.
     #[serde(default)]
     pub oracle: bool,
+}
+
+fn one() -> u64 {
+    1
 }
 
 impl ResultsConfig {

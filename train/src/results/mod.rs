@@ -154,7 +154,9 @@ mod tests {
     fn the_committed_configuration_measures_every_prompt_with_one_seed() {
         let config: ResultsConfig = toml::from_str(include_str!("../../configs/results.toml")).unwrap();
         let baseline = row::work(&config, &config.row[0]);
-        assert!(baseline.len() >= 553, "{}", baseline.len());
+        assert!(baseline.len() as u64 >= 553 * config.row[0].seeds, "{}", baseline.len());
+        let seeds: std::collections::BTreeSet<u64> = baseline.iter().map(|item| item.2).collect();
+        assert_eq!(seeds.len(), baseline.len(), "no two pictures share a seed");
         for row in config.row.iter().filter(|row| !row.compositional) {
             let work = row::work(&config, row);
             assert!(work.iter().all(|item| baseline.contains(item)), "{}", row.name);

@@ -308,6 +308,7 @@ mod tests {
             verifier: VerifierMode::BestOfK,
             candidates: 2,
             reflection: None,
+            seeds: 1,
             per_category: None,
             compositional: false,
             oracle: false,

@@ -39,12 +39,14 @@ pub fn work(config: &ResultsConfig, row: &Row) -> Vec<(Category, Spec, u64)> {
     let split = if row.compositional { Split::Compositional } else { Split::Train };
     let per_category = config.prompts / Category::ALL.len();
     let specs = scenes::evaluation_prompts(per_category, split, config.seed);
-    let seeded = specs.into_iter().enumerate().map(|(number, (category, spec))| {
-        // The same prompt has the same seed in every row; two prompts never share one.
-        (number % per_category, (category, spec, config.seed * 1_000_000 + number as u64))
-    });
     let limit = row.per_category.unwrap_or(per_category);
-    seeded.filter(|(within, _)| *within < limit).map(|(_, work)| work).collect()
+    // The same prompt has the same seeds in every row, and two prompts never share one.
+    let seed = |number: usize, nth: u64| config.seed * 1_000_000 + nth * 100_000 + number as u64;
+    let of_one_seed = |nth: u64| {
+        let numbered = specs.iter().enumerate().filter(|(number, _)| number % per_category < limit);
+        numbered.map(move |(number, (category, spec))| (*category, spec.clone(), seed(number, nth)))
+    };
+    (0..row.seeds).flat_map(of_one_seed).collect()
 }
 
 /// Draws what the row's file in `folder` lacks, every core busy; gives all pictures in order, or nothing where Ctrl-C
