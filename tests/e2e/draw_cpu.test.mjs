@@ -84,4 +84,19 @@ describe("without WebGPU", { timeout: 600_000 }, () => {
     assert.deepEqual(page.faults, []);
     await page.close();
   });
+
+  test("the drawings that the page links to turn out as it says", async (t) => {
+    const page = await ShowoPage.open(browser, site.address);
+    await page.loaded();
+    for (const what of ["PARM saved it", "Reflection mended it"]) {
+      await page.page.locator("[data-testid=found]", { hasText: what }).first().click();
+      const drawn = await page.draw();
+      const [{ verdict, totals }] = ofType(drawn, "finished");
+      t.diagnostic(`${what}: ${verdict?.sentence}; ${totals.seconds.toFixed(1)} s`);
+      assert.equal(verdict?.accepted, true, what);
+    }
+    assert.ok(ofType(await page.events(), "reflection").some((round) => round.kept), "a round was kept");
+    assert.deepEqual(page.faults, []);
+    await page.close();
+  });
 });

@@ -46,9 +46,7 @@ pub fn run(config: &ResultsConfig, places: &Places) -> Result<()> {
     std::fs::create_dir_all(places.pictures).with_context(|| format!("cannot make {}", places.pictures.display()))?;
     std::fs::create_dir_all(places.results).with_context(|| format!("cannot make {}", places.results.display()))?;
     // What would fail after hours of drawing fails now.
-    let readme =
-        std::fs::read_to_string(places.readme).with_context(|| format!("cannot read {}", places.readme.display()))?;
-    between_markers(&readme, "").with_context(|| format!("in {}", places.readme.display()))?;
+    with_table(places.readme, "")?;
     row::drawable(config, places.bundle)?;
     let mut measured: Vec<(&Row, Vec<Drawn>)> = Vec::new();
     for row in &config.row {
@@ -82,7 +80,8 @@ pub fn run(config: &ResultsConfig, places: &Places) -> Result<()> {
     let page = places.bundle.join("results.json");
     std::fs::write(&page, serde_json::to_vec_pretty(&results.page_table(examples::find(config, &measured)))?)
         .with_context(|| format!("cannot write {}", page.display()))?;
-    std::fs::write(places.readme, between_markers(&readme, &results.table())?)
+    // Read again: in the hours since the beginning somebody may have written to it.
+    std::fs::write(places.readme, with_table(places.readme, &results.table())?)
         .with_context(|| format!("cannot write {}", places.readme.display()))?;
     println!("written to {} and {}", path.display(), places.readme.display());
     Ok(())
@@ -127,6 +126,12 @@ fn bar(row: &Row, pictures: usize) -> ProgressBar {
     let style = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len} [{elapsed_precise} < {eta_precise}]");
     let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(pictures as u64).with_style(style).with_message(row.name.clone())
+}
+
+/// The file's text with the table.
+fn with_table(readme: &Path, table: &str) -> Result<String> {
+    let text = std::fs::read_to_string(readme).with_context(|| format!("cannot read {}", readme.display()))?;
+    between_markers(&text, table).with_context(|| format!("in {}", readme.display()))
 }
 
 /// `text` with what stands between the markers replaced.
