@@ -21,7 +21,8 @@ export async function showResults() {
   fillTable(byId("results-table"), results.columns, results.rows, results.caption);
   const examples = Array.isArray(results.examples) ? results.examples : [];
   byId("found").replaceChildren(...examples.map((/** @type {{ what: string, settings: Settings }} */ { what, settings }) => h("li", {},
-    h("a", { href: toHash(typedFrom(settings)), "data-testid": "found", click: () => byId("prompt").focus() }, `${what}: “${settings.prompt}”, seed ${settings.seed}`))));
+    // They were measured without previews, which change nothing but what there is to see.
+    h("a", { href: toHash(typedFrom({ ...settings, previews: true })), "data-testid": "found", click: () => byId("prompt").focus() }, `${what}: “${settings.prompt}”, seed ${settings.seed}`))));
   byId("found-words").hidden = examples.length === 0;
   setText(byId("results-command"), results.command ? `Measured with: ${results.command}` : "");
   byId("results").hidden = false;
