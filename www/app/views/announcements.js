@@ -64,8 +64,8 @@ function loadWords(state) {
 function drawingWords(state) {
   const { moments, latest, started } = state.drawing;
   const moment = moments[latest];
-  if (state.progress) return loadWords(state);
-  if (!started || !moment) return "Reading the prompt.";
+  // Weights may come first; later it is only a verifier that nobody waits for.
+  if (!started || !moment) return state.progress ? loadWords(state) : "Reading the prompt.";
   if (moment.kind === "step") {
     const chosen = moment.tries.findIndex((attempt) => attempt.chosen);
     const words = [momentWords(moment)];
