@@ -105,7 +105,7 @@ fn parm(reward: &Reward, config: &RewardConfig, rolled: &Rolled) -> Vec<f64> {
     let steps = rolled.first().map_or(0, |row| row.2.states.len());
     println!("PARM's ROC-AUC for potential by step (of {steps}), held-out rollouts:");
     let by_step = (0..steps).map(|step| {
-        let states: Vec<_> = rolled.iter().map(|row| (row.2.prompt.clone(), row.2.states[step].clone())).collect();
+        let states: Vec<_> = rolled.iter().map(|row| (row.2.prompt.as_str(), row.2.states[step].as_slice())).collect();
         let scores = reward::logits(reward, config, &states);
         let scored: Vec<_> = scores.into_iter().zip(rolled.iter().map(|row| row.2.accepted)).collect();
         let auc = auc(&scored);

@@ -161,8 +161,9 @@ impl Judge {
 /// PARM's word on every rollout's finished picture.
 #[must_use]
 pub fn parm_ranks(reward: &Reward, config: &RewardConfig, rollouts: &[Rollout]) -> Vec<f32> {
-    let finished = |rollout: &'_ Rollout| Some((rollout.prompt.clone(), rollout.states.last()?.clone()));
-    reward::logits(reward, config, &rollouts.iter().filter_map(finished).collect::<Vec<_>>())
+    let finished =
+        rollouts.iter().filter_map(|rollout| Some((rollout.prompt.as_str(), rollout.states.last()?.as_slice())));
+    reward::logits(reward, config, &finished.collect::<Vec<_>>())
 }
 
 /// The task.

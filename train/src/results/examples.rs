@@ -1,5 +1,7 @@
 //! Pictures worth looking at, found among those that were drawn: the page links to them.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use showo::settings::{Settings, Tuning, VerifierMode};
 
@@ -22,7 +24,7 @@ pub struct Example {
 #[must_use]
 pub fn find(config: &ResultsConfig, measured: &[(&Row, Vec<Drawn>)]) -> Vec<Example> {
     let Some((_, baseline)) = measured.first() else { return Vec::new() };
-    let failed = |seed: u64| baseline.iter().any(|drawn| drawn.seed == seed && !drawn.accepted);
+    let failed: BTreeSet<u64> = baseline.iter().filter(|drawn| !drawn.accepted).map(|drawn| drawn.seed).collect();
     let of_parm = |row: &Row| row.verifier == VerifierMode::Parm && !row.compositional;
     let mut saved = Vec::new();
     let mut mended = Vec::new();
@@ -30,7 +32,7 @@ pub fn find(config: &ResultsConfig, measured: &[(&Row, Vec<Drawn>)]) -> Vec<Exam
         for one in drawn.iter().filter(|one| one.accepted) {
             let example = |what| Example { what, settings: config.settings(row, &one.prompt, one.seed) };
             let base = row.generator == Tuning::Base;
-            if base && row.reflection.is_none() && failed(one.seed) {
+            if base && row.reflection.is_none() && failed.contains(&one.seed) {
                 saved.push(example("PARM saved it"));
             }
             if row.reflection.is_some() && one.paths.last().is_some_and(|path| !path.accepted) {
