@@ -40,6 +40,6 @@ pub use rng::Rng;
 pub use sample::{all_specs, evaluation_prompts, sample_scene, sample_spec, sample_training_spec};
 pub use spec::{Category, MAX_OBJECTS, ObjectSpec, Relation, Spec};
 pub use split::{HELD_OUT, Split, held_out};
-pub use verdict::{Verdict, check};
+pub use verdict::{Verdict, check, judge};
 pub use words::WordError;
 pub use world::{Colour, LATTICE, Object, SLOT, Scene, Shape, Size};

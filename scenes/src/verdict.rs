@@ -27,7 +27,13 @@ pub struct Verdict {
 /// Looks at a picture, and at nothing but its pixels, and compares it with what was asked for.
 #[must_use]
 pub fn check(picture: &Picture, spec: &Spec) -> Verdict {
-    let detections = detect(picture);
+    judge(detect(picture), spec)
+}
+
+/// Compares what was seen in a picture with what is asked for: [`check`] without the looking, for one picture and many
+/// prompts.
+#[must_use]
+pub fn judge(detections: Vec<Detection>, spec: &Spec) -> Verdict {
     let things: Vec<Thing> = detections
         .iter()
         .map(|d| Thing { shape: d.shape, colour: d.colour, x: d.centre_x_px, y: d.centre_y_px })

@@ -8,11 +8,14 @@ mod eval;
 mod fit;
 mod generator;
 mod grounding;
+mod grow;
 mod metrics;
 mod preference;
+mod reprompt;
 mod results;
 mod reward;
 mod rollouts;
+mod shuffle;
 mod source;
 mod tie;
 mod tokens;
@@ -85,10 +88,27 @@ enum Command {
         #[arg(long, value_enum, default_value_t = Label::Potential)]
         label: Label,
         #[command(flatten)]
+        learnt_from: LearntFrom,
+        #[command(flatten)]
         args: TrainArgs,
     },
+    /// A reward network in training made twice as wide, computing the same: what `reward --init` goes on with.
+    Grow {
+        /// A `model.safetensors` or `mean.safetensors` of a checkpoint.
+        narrow: PathBuf,
+        /// The file to write.
+        wide: PathBuf,
+        /// Seed of how matrices are split between the two copies of what they read.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
     /// The generator, aligned with preferences among its own rollouts (DPO); needs `train rollouts`.
-    Dpo(TrainArgs),
+    Dpo {
+        #[command(flatten)]
+        learnt_from: LearntFrom,
+        #[command(flatten)]
+        args: TrainArgs,
+    },
     /// The figures that the README states; with --bundle, of what the page loads.
     Eval {
         /// Prompts, evenly over the six categories, instead of the configuration's.
@@ -200,6 +220,29 @@ struct TrainArgs {
     out: Option<String>,
 }
 
+/// Which rollouts a run learns from.
+#[derive(Args)]
+struct LearntFrom {
+    /// Files of `train rollouts`, each with prompts of its own, instead of rollouts.jsonl under --runs.
+    #[arg(long, value_name = "FILE")]
+    rollouts: Vec<PathBuf>,
+}
+
+impl LearntFrom {
+    fn read(&self, runs: &Path) -> Result<Vec<rollouts::Rollout>> {
+        let own = [runs.join("rollouts.jsonl")];
+        let files = if self.rollouts.is_empty() { own.as_slice() } else { &self.rollouts };
+        let mut all = Vec::new();
+        for (file, path) in (0_u64..).zip(files) {
+            // Two files number their groups alike.
+            let apart =
+                rollouts::read(path)?.into_iter().map(|one| rollouts::Rollout { group: one.group | file << 32, ..one });
+            all.extend(apart);
+        }
+        Ok(all)
+    }
+}
+
 /// The configuration of the command `name`: `given`, or the committed one.
 fn configuration<C: DeserializeOwned>(given: Option<&Path>, name: &str) -> Result<C> {
     let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs").join(format!("{name}.toml"));
@@ -240,8 +283,12 @@ fn main() -> Result<()> {
             let (count, group) = (count.unwrap_or(config.count), group.unwrap_or(config.group));
             roll(&context, count, group, previews.unwrap_or(config.previews), decoding.over(config.decoding))
         }
-        Command::Reward { label, args } => train_reward(&args, label.into(), &context),
-        Command::Dpo(args) => train_dpo(&args, &context),
+        Command::Reward { label, learnt_from, args } => train_reward(&args, &learnt_from, label.into(), &context),
+        Command::Grow { narrow, wide, seed } => {
+            let bytes = std::fs::read(&narrow).with_context(|| format!("cannot read {}", narrow.display()))?;
+            checkpoint::write_named(&wide, &grow::double(&checkpoint::named_from_bytes(&bytes)?, seed)?)
+        }
+        Command::Dpo { learnt_from, args } => train_dpo(&args, &learnt_from, &context),
         Command::Eval { prompts, decoding } => {
             let config: EvalConfig = configuration(decoding.config.as_deref(), "eval")?;
             let prompts = prompts.unwrap_or(config.prompts);
@@ -309,14 +356,14 @@ fn roll(context: &Context, count: u64, group: u64, previews: bool, decoding: Dec
     rollouts::run(&roller, count, group, &context.runs.join("rollouts.jsonl"))
 }
 
-fn train_dpo(args: &TrainArgs, context: &Context) -> Result<()> {
+fn train_dpo(args: &TrainArgs, learnt_from: &LearntFrom, context: &Context) -> Result<()> {
     let config: preference::DpoConfig = args.read("dpo")?;
     let folder = args.folder(&context.runs, Tuning::Dpo.word());
     let (magvit, tokenizer) = context.source.tokenizer()?;
     let bits = magvit.z_channels;
     let (network, _) = context.source.generator(context.tuning)?;
     let begin = generator::import(&network, bits, context.source.generator_parameters(context.tuning)?)?;
-    let rollouts = rollouts::read(&context.runs.join("rollouts.jsonl"))?;
+    let rollouts = learnt_from.read(&context.runs)?;
     let (mut ranks, mut judge) = (rollouts.iter().map(|rollout| f32::from(u8::from(rollout.accepted))).collect(), None);
     if config.needs_parm() {
         let label = RewardLabel::Potential;
@@ -344,27 +391,29 @@ fn measure(args: &ResultsArgs, context: &Context) -> Result<()> {
     let shipped = PathBuf::from("www/models/scenes");
     let places = results::Places {
         bundle: if let Source::Bundle(folder) = &context.source { folder } else { &shipped },
-        pictures: &context.runs.join("results"),
+        pictures: &args.out.join("pictures"),
         results: &args.out,
         readme: &args.readme,
     };
     if args.quick { results::quick(&places) } else { results::run(&config, &places) }
 }
 
-fn train_reward(args: &TrainArgs, label: RewardLabel, context: &Context) -> Result<()> {
+fn train_reward(args: &TrainArgs, learnt_from: &LearntFrom, label: RewardLabel, context: &Context) -> Result<()> {
     let config: reward::RewardTrainConfig = args.read("reward")?;
     let folder = args.folder(&context.runs, &format!("reward-{}", label.word()));
     let (magvit, tokenizer) = context.source.tokenizer()?;
     let bits = magvit.z_channels;
     let network = config.network(bits, label);
-    let all = rollouts::read(&context.runs.join("rollouts.jsonl"))?;
+    let all = learnt_from.read(&context.runs)?;
     let judged = |rollout: &rollouts::Rollout| rollout.preview_accepted.len() == rollout.states.len();
     ensure!(
         label != RewardLabel::Preview || all.iter().all(judged),
         "some rollouts were made without previews; make them again with --previews true"
     );
     // Whole groups are held out: no prompt's rollouts stand on both sides.
-    let (held_out, rollouts) = all.into_iter().partition(|rollout| rollout.group.is_multiple_of(config.holdout));
+    let (held_out, rollouts): (Vec<_>, Vec<rollouts::Rollout>) =
+        all.into_iter().partition(|rollout| rollout.group.is_multiple_of(config.holdout));
+    let ground = shuffle::ground(rollouts.iter().filter_map(|rollout| rollout.states.last()).map(Vec::as_slice));
     let synthetic = reward::synthetic(&tokenizer, config.fit.seed, config.scenes)?;
     let fit_config = config.fit.clone();
     let task = reward::RewardTask {
@@ -376,6 +425,7 @@ fn train_reward(args: &TrainArgs, label: RewardLabel, context: &Context) -> Resu
         synthetic,
         tokenizer,
         words: data::Words::new(),
+        ground,
     };
     let named = fit::fit(&task, &fit_config, &folder, &args.start, context.device.clone())?;
     checkpoint::write_named(&folder.join("reward.safetensors"), &reward::export(&network, bits, named)?)?;

@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use burn::module::{Module, Param};
 use burn::tensor::activation::log_sigmoid;
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use scenes::{Rng, Spec, Split};
+use scenes::{Detection, Rng, Spec, Split};
 use serde::{Deserialize, Serialize};
 use showo::config::{RewardConfig, RewardLabel};
 use showo::model::Weights;
@@ -23,7 +23,9 @@ use crate::checkpoint::Named;
 use crate::data::{MAX_TEXT_LEN, Words, write_sheet};
 use crate::fit::{FitConfig, Loss, Task};
 use crate::grounding::{self, Grounding};
+use crate::reprompt;
 use crate::rollouts::Rollout;
+use crate::shuffle::Shuffle;
 use crate::tie;
 
 /// `train/configs/reward.toml`.
@@ -48,6 +50,16 @@ pub struct RewardTrainConfig {
     /// a pair is that of DPO and of reward models on preferences, `−ln σ(r⁺ − r⁻)`: a prompt's difficulty cancels, and
     /// what remains is what a choice between candidates needs.
     pub pairs: f32,
+    /// Part of PARM's examples that are complete pictures, finished ones or previews that were looked at: what their
+    /// potential is, they show. Other labels know nothing else.
+    #[serde(default)]
+    pub complete: f32,
+    /// Part of the complete pictures outside pairs that are judged by another prompt than their own ([`reprompt`]).
+    #[serde(default)]
+    pub reprompted: f32,
+    /// Part of the rollouts' examples whose slots are put into another order ([`crate::shuffle`]), where the verdict stays the same.
+    #[serde(default)]
+    pub shuffled: f32,
     /// Factor of the loss of what stands where ([`grounding`]); 0 leaves it out.
     pub grounding: f64,
     /// True scenes tokenized once.
@@ -142,17 +154,61 @@ impl Rollouts {
     }
 
     /// A right and a wrong one of one prompt at one step, and the step; `None` where `tries` draws find no such pair.
-    fn pair(&self, label: RewardLabel, rng: &mut Rng, tries: usize) -> Option<(&Rollout, &Rollout, usize)> {
+    fn pair(&self, view: View, rng: &mut Rng, tries: usize) -> Option<(&Rollout, &Rollout, usize)> {
         (0..tries).find_map(|_| {
             if self.groups.is_empty() {
                 return None;
             }
             let members = &self.groups[rng.below(self.groups.len())];
-            let step = late(rng, self.all[members[0]].states.len());
+            let step = view.step(&self.all[members[0]], rng);
             let (right, wrong): (Vec<usize>, Vec<usize>) =
-                members.iter().partition(|&&index| labelled(&self.all[index], step, label).1);
+                members.iter().partition(|&&index| view.accepted(&self.all[index], step));
             Some((&self.all[rng.pick(&right)?], &self.all[rng.pick(&wrong)?], step))
         })
+    }
+}
+
+/// What of a rollout is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum View {
+    /// What is known after a step; the label is what becomes of it.
+    Partial,
+    /// The whole draw of a step, as its preview shows it; the label is the preview's.
+    Preview,
+    /// The finished picture.
+    Finished,
+}
+
+impl View {
+    /// A later step has more chance (in proportion to its number): there is more to be seen in it.
+    fn step(self, rollout: &Rollout, rng: &mut Rng) -> usize {
+        let steps = rollout.states.len();
+        let late = rng.below(steps).max(rng.below(steps));
+        // A rollout made without previews has one picture that was looked at.
+        if self == Self::Finished || (self == Self::Preview && rollout.preview_accepted.len() < steps) {
+            steps - 1
+        } else {
+            late
+        }
+    }
+
+    fn state(self, rollout: &Rollout, step: usize) -> &[i32] {
+        if self == Self::Preview && step + 1 < rollout.states.len() {
+            &rollout.sampled[step]
+        } else {
+            &rollout.states[step]
+        }
+    }
+
+    fn accepted(self, rollout: &Rollout, step: usize) -> bool {
+        let preview = rollout.preview_accepted.get(step).filter(|_| self == Self::Preview);
+        preview.copied().unwrap_or(rollout.accepted)
+    }
+
+    /// What the checker sees in the picture that the label is about.
+    fn seen(self, rollout: &Rollout, step: usize) -> Option<&[Detection]> {
+        let step = rollout.detections.get(step).filter(|_| self == Self::Preview);
+        step.or(rollout.detections.last()).map(Vec::as_slice)
     }
 }
 
@@ -174,6 +230,8 @@ pub struct RewardTask {
     pub tokenizer: Magvit,
     /// Prompts as ids.
     pub words: Words,
+    /// The code of empty ground at every place.
+    pub ground: Vec<i32>,
 }
 
 /// One example: prompt, state, label, and what stands where in the picture that the label is about.
@@ -204,20 +262,53 @@ impl RewardTask {
             return Example { prompt, state, label, grounding: Some(grounding) };
         }
         let rollout = &self.rollouts.all[rng.below(self.rollouts.all.len())];
-        let step = late(&mut rng, rollout.states.len());
-        self.example_of(rollout, step)
+        let view = self.view(&mut rng);
+        let step = view.step(rollout, &mut rng);
+        match view.seen(rollout, step) {
+            Some(seen) if view != View::Partial && rng.chance(self.config.reprompted) => {
+                let spec = reprompt::about(seen, &mut rng);
+                let accepted = scenes::judge(seen.to_vec(), &spec).accepted;
+                self.labelled(&spec.prompt(), view.state(rollout, step), accepted, Some((&spec, seen)), Some(&mut rng))
+            }
+            _ => self.example_of(rollout, view, step, Some(&mut rng)),
+        }
     }
 
-    fn example_of(&self, rollout: &Rollout, step: usize) -> Example {
-        let (state, label) = labelled(rollout, step, self.network.label);
-        // Where a preview is judged, what stands in it counts; else what stands in the finished picture.
-        let seen = match self.network.label {
-            RewardLabel::Preview => rollout.detections.get(step),
-            RewardLabel::Potential | RewardLabel::Outcome => rollout.detections.last(),
-        };
+    /// What an example shows.
+    fn view(&self, rng: &mut Rng) -> View {
+        match self.network.label {
+            RewardLabel::Potential if rng.chance(self.config.complete) => View::Preview,
+            RewardLabel::Potential => View::Partial,
+            RewardLabel::Preview => View::Preview,
+            RewardLabel::Outcome => View::Finished,
+        }
+    }
+
+    fn example_of(&self, rollout: &Rollout, view: View, step: usize, rng: Option<&mut Rng>) -> Example {
         let spec = Spec::parse(&rollout.prompt).ok();
-        let grounding = seen.zip(spec).map(|(seen, spec)| grounding::of_detections(&spec, seen));
-        let (prompt, label) = (self.words.encode(&rollout.prompt), f32::from(u8::from(label)));
+        let seen = spec.as_ref().zip(view.seen(rollout, step));
+        self.labelled(&rollout.prompt, view.state(rollout, step), view.accepted(rollout, step), seen, rng)
+    }
+
+    /// With `rng`, perhaps in another order of slots.
+    fn labelled(
+        &self,
+        prompt: &str,
+        state: &[i32],
+        accepted: bool,
+        seen: Option<(&Spec, &[Detection])>,
+        rng: Option<&mut Rng>,
+    ) -> Example {
+        let (prompt, label) = (self.words.encode(prompt), f32::from(u8::from(accepted)));
+        let shuffle = rng.and_then(|rng| rng.chance(self.config.shuffled).then(|| Shuffle::draw(rng)));
+        if let (Some(shuffle), Some((spec, seen))) = (shuffle, seen)
+            && let Some(moved) = shuffle.detections(seen)
+            && scenes::judge(moved.clone(), spec).accepted == accepted
+        {
+            let grounding = Some(grounding::of_detections(spec, &moved));
+            return Example { prompt, state: shuffle.tokens(state, &self.ground), label, grounding };
+        }
+        let grounding = seen.map(|(spec, seen)| grounding::of_detections(spec, seen));
         Example { prompt, state: state.to_vec(), label, grounding }
     }
 
@@ -227,8 +318,11 @@ impl RewardTask {
         let mut batch = Vec::with_capacity(examples);
         for number in first..first + wanted {
             let mut rng = Rng::keyed(&[self.config.fit.seed, 0x7061_6972, number]);
-            if let Some((right, wrong, step)) = self.rollouts.pair(self.network.label, &mut rng, 64) {
-                batch.extend([self.example_of(right, step), self.example_of(wrong, step)]);
+            let view = self.view(&mut rng);
+            if let Some((right, wrong, step)) = self.rollouts.pair(view, &mut rng, 64) {
+                for rollout in [right, wrong] {
+                    batch.push(self.example_of(rollout, view, step, Some(&mut rng)));
+                }
             }
         }
         let pairs = batch.len() / 2;
@@ -241,8 +335,14 @@ impl RewardTask {
     fn scores(&self, model: &TiedReward, step: usize) -> Vec<(f32, bool)> {
         let device = Device::flex();
         let mut scored = Vec::new();
+        let view = match self.network.label {
+            RewardLabel::Potential => View::Partial,
+            RewardLabel::Preview => View::Preview,
+            RewardLabel::Outcome => View::Finished,
+        };
         for part in self.held_out.all.chunks(32) {
-            let examples: Vec<Example> = part.iter().map(|rollout| self.example_of(rollout, step)).collect();
+            let examples: Vec<Example> =
+                part.iter().map(|rollout| self.example_of(rollout, view, step, None)).collect();
             let encoded = encode(model, &self.network, self.bits, &examples, &device);
             let logits: Vec<f32> = model.base.read(encoded).into_data().iter::<f32>().collect();
             scored.extend(logits.into_iter().zip(&examples).map(|(logit, example)| (logit, example.label > 0.5)));
@@ -265,21 +365,6 @@ fn auc_within(rollouts: &Rollouts, scored: &[(f32, bool)]) -> f64 {
         }
     }
     above / pairs
-}
-
-/// A step, a later one with more chance (in proportion to its number): there is more to be seen in it.
-fn late(rng: &mut Rng, steps: usize) -> usize {
-    rng.below(steps).max(rng.below(steps))
-}
-
-/// The state of a step and its label.
-fn labelled(rollout: &Rollout, step: usize, label: RewardLabel) -> (&[i32], bool) {
-    let last = rollout.states.len() - 1;
-    match label {
-        RewardLabel::Potential => (&rollout.states[step], rollout.accepted),
-        RewardLabel::Preview => (&rollout.sampled[step], rollout.preview_accepted[step]),
-        RewardLabel::Outcome => (&rollout.states[last], rollout.accepted),
-    }
 }
 
 /// Area under the ROC curve: the chance that a right example scores above a wrong one, ties counted half.
@@ -481,12 +566,12 @@ mod tests {
         ]);
         let mut rng = Rng::new(1);
         for _ in 0..20 {
-            let (right, wrong, step) = rollouts.pair(RewardLabel::Potential, &mut rng, 64).unwrap();
+            let (right, wrong, step) = rollouts.pair(View::Partial, &mut rng, 64).unwrap();
             assert!(right.accepted && !wrong.accepted && step < 3);
             assert_eq!((right.group, wrong.group), (2, 2));
         }
         let alone = Rollouts::new(vec![rollout(0, true), rollout(1, false)]);
-        assert!(alone.pair(RewardLabel::Potential, &mut rng, 64).is_none());
+        assert!(alone.pair(View::Partial, &mut rng, 64).is_none());
     }
 
     #[test]

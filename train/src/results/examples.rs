@@ -25,6 +25,7 @@ pub struct Example {
 pub fn find(config: &ResultsConfig, measured: &[(&Row, Vec<Drawn>)]) -> Vec<Example> {
     let Some((_, baseline)) = measured.first() else { return Vec::new() };
     let failed: BTreeSet<u64> = baseline.iter().filter(|drawn| !drawn.accepted).map(|drawn| drawn.seed).collect();
+    // Whole paths take a browser without a graphics card minutes.
     let of_parm = |row: &Row| row.verifier == VerifierMode::Parm && !row.compositional;
     let mut saved = Vec::new();
     let mut mended = Vec::new();
@@ -35,7 +36,7 @@ pub fn find(config: &ResultsConfig, measured: &[(&Row, Vec<Drawn>)]) -> Vec<Exam
             if base && row.reflection.is_none() && failed.contains(&one.seed) {
                 saved.push(example("PARM saved it"));
             }
-            if row.reflection.is_some() && one.paths.last().is_some_and(|path| !path.accepted) {
+            if row.reflection.is_some() && !one.accepted_before_reflection() {
                 mended.push(example("Reflection mended it"));
             }
         }
@@ -65,7 +66,8 @@ mod tests {
             prompt: "two stars".into(),
             seed,
             accepted,
-            paths: vec![PathDrawn { score: None, accepted: before }],
+            paths: vec![PathDrawn { path: 0, score: None, accepted: before }],
+            chosen: None,
             step_scores: Vec::new(),
             rounds: Vec::new(),
             totals: Default::default(),

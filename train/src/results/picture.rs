@@ -25,6 +25,9 @@ pub struct Drawn {
     pub accepted: bool,
     /// Whole pictures before a choice among them or a reflection, in order of their paths.
     pub paths: Vec<PathDrawn>,
+    /// Which of them went on, where one was picked.
+    #[serde(default)]
+    pub chosen: Option<u32>,
     /// The chosen candidate's score after every step, in stepwise modes.
     pub step_scores: Vec<f32>,
     /// Rounds of reflection.
@@ -33,10 +36,29 @@ pub struct Drawn {
     pub totals: Totals,
 }
 
+impl Drawn {
+    /// Whether the checker accepts the picture that reflection begins with.
+    #[must_use]
+    pub fn accepted_before_reflection(&self) -> bool {
+        let picked = self.chosen.and_then(|chosen| self.paths.iter().find(|path| path.path == chosen));
+        picked.or(self.paths.last()).is_some_and(|path| path.accepted)
+    }
+
+    /// The same after so many rounds at most.
+    #[must_use]
+    pub fn accepted_after(&self, rounds: usize) -> bool {
+        let kept = self.rounds.iter().take(rounds).rfind(|round| round.kept);
+        kept.map_or_else(|| self.accepted_before_reflection(), |round| round.accepted)
+    }
+}
+
 /// A whole picture.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PathDrawn {
+    /// Its number; a path that was given up has no picture.
+    #[serde(default)]
+    pub path: u32,
     /// The verifier's word.
     pub score: Option<f32>,
     /// The checker's.
@@ -65,6 +87,7 @@ pub fn draw(session: &mut Session, settings: Settings, spec: &Spec) -> Result<Dr
         seed: settings.seed,
         accepted: false,
         paths: Vec::new(),
+        chosen: None,
         step_scores: Vec::new(),
         rounds: Vec::new(),
         totals: Totals::default(),
@@ -87,9 +110,10 @@ fn note(drawn: &mut Drawn, event: &Event, spec: &Spec) -> Result<()> {
         Event::Step { candidates, chosen, .. } => {
             drawn.step_scores.extend(candidates.get(*chosen as usize).and_then(|candidate| candidate.score));
         }
-        Event::Image { picture, score, .. } => {
-            drawn.paths.push(PathDrawn { score: *score, accepted: accepted(picture, spec)? });
+        Event::Image { path, picture, score, .. } => {
+            drawn.paths.push(PathDrawn { path: *path, score: *score, accepted: accepted(picture, spec)? });
         }
+        Event::PathChosen { path } => drawn.chosen = Some(*path),
         Event::Reflection { after, kept, .. } => {
             drawn.rounds.push(RoundDrawn { kept: *kept, accepted: accepted(after, spec)? });
         }

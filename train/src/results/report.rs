@@ -85,6 +85,11 @@ pub struct RowResult {
     pub by_candidates: BTreeMap<u32, Count>,
     /// ROC-AUC of the chosen candidate's score for the final verdict, by step, in stepwise modes.
     pub auc_by_step: Vec<f64>,
+    /// How far these scores are from being the chance of success, by step: the mean distance between the two over ten bins of
+    /// equal width, weighted by their pictures (expected calibration error).
+    pub calibration_error_by_step: Vec<f64>,
+    /// Success if reflection had ended after 0, 1, 2, … rounds.
+    pub by_rounds: Vec<Count>,
     /// Rounds of reflection that were kept, pictures that they mended and pictures that they broke.
     pub reflection: Option<Reflected>,
 }
@@ -137,7 +142,9 @@ pub fn row_result(
         against_baseline: baseline.and_then(|(other, pictures)| against(row, drawn, other, pictures)),
         against_previous: previous.and_then(|(other, pictures)| against(row, drawn, other, pictures)),
         by_candidates: by_candidates(row, drawn),
-        auc_by_step: auc_by_step(drawn),
+        auc_by_step: by_step(drawn, auc),
+        calibration_error_by_step: by_step(drawn, calibration_error),
+        by_rounds: row.reflection.map_or_else(Vec::new, |settings| by_rounds(settings.rounds as usize, drawn)),
         reflection: row.reflection.map(|_| reflected(drawn)),
     }
 }
@@ -185,16 +192,32 @@ fn by_candidates(row: &Row, drawn: &[Drawn]) -> BTreeMap<u32, Count> {
     .collect()
 }
 
-fn auc_by_step(drawn: &[Drawn]) -> Vec<f64> {
+/// A figure of the chosen candidates' scores after every step, each with the final verdict.
+fn by_step(drawn: &[Drawn], figure: impl Fn(&[(f32, bool)]) -> f64) -> Vec<f64> {
     let steps = drawn.iter().map(|drawn| drawn.step_scores.len()).min().unwrap_or(0);
     (0..steps)
-        .map(|step| auc(&drawn.iter().map(|drawn| (drawn.step_scores[step], drawn.accepted)).collect::<Vec<_>>()))
+        .map(|step| figure(&drawn.iter().map(|drawn| (drawn.step_scores[step], drawn.accepted)).collect::<Vec<_>>()))
         .collect()
+}
+
+fn calibration_error(scored: &[(f32, bool)]) -> f64 {
+    const BINS: usize = 10;
+    let mut bins = [(0.0, 0.0); BINS];
+    for &(score, accepted) in scored {
+        let (said, happened) = &mut bins[((score * BINS as f32) as usize).min(BINS - 1)];
+        *said += f64::from(score);
+        *happened += f64::from(u8::from(accepted));
+    }
+    bins.iter().map(|(said, happened): &(f64, f64)| (said - happened).abs()).sum::<f64>() / scored.len().max(1) as f64
+}
+
+fn by_rounds(most: usize, drawn: &[Drawn]) -> Vec<Count> {
+    (0..=most).map(|rounds| count(drawn.iter().map(|drawn| drawn.accepted_after(rounds)))).collect()
 }
 
 fn reflected(drawn: &[Drawn]) -> Reflected {
     let rounds = || drawn.iter().flat_map(|drawn| &drawn.rounds);
-    let before = |drawn: &Drawn| drawn.paths.last().is_some_and(|path| path.accepted);
+    let before = Drawn::accepted_before_reflection;
     Reflected {
         rounds: rounds().count(),
         kept: rounds().filter(|round| round.kept).count(),
@@ -298,7 +321,7 @@ fn chance(p: f64) -> String {
 mod tests {
     use showo::settings::{Tuning, VerifierMode};
 
-    use super::super::picture::PathDrawn;
+    use super::super::picture::{PathDrawn, RoundDrawn};
     use super::*;
 
     fn row(name: &str) -> Row {
@@ -322,7 +345,12 @@ mod tests {
             prompt: format!("prompt {number}"),
             seed: number as u64,
             accepted,
-            paths: paths.iter().map(|&(score, accepted)| PathDrawn { score: Some(score), accepted }).collect(),
+            paths: paths
+                .iter()
+                .zip(0..)
+                .map(|(&(score, accepted), path)| PathDrawn { path, score: Some(score), accepted })
+                .collect(),
+            chosen: None,
             step_scores: Vec::new(),
             rounds: Vec::new(),
             totals: Default::default(),
@@ -350,5 +378,24 @@ mod tests {
         let (a, b) = (row("a"), row("b"));
         let against = row_result(&a, &ours, Some((&b, &theirs)), None).against_baseline.unwrap();
         assert_eq!((against.pairs, against.gained, against.lost, against.p), (3, 1, 1, 1.0));
+    }
+
+    #[test]
+    fn rounds_end_with_the_last_one_kept() {
+        let round = |kept, accepted| RoundDrawn { kept, accepted };
+        let one = Drawn {
+            chosen: Some(0),
+            rounds: vec![round(false, true), round(true, true), round(true, false)],
+            ..drawn(0, false, &[(0.9, false), (0.1, true)])
+        };
+        let rates: Vec<usize> = by_rounds(3, &[one]).iter().map(|count| count.accepted).collect();
+        assert_eq!(rates, [0, 0, 1, 0]);
+    }
+
+    #[test]
+    fn scores_that_are_chances_are_calibrated() {
+        let even = [(0.5, true), (0.5, false), (0.96, true)];
+        assert!((calibration_error(&even) - 0.04 / 3.0).abs() < 1e-6);
+        assert!((calibration_error(&[(1.0, false), (0.0, true)]) - 1.0).abs() < 1e-9);
     }
 }

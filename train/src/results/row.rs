@@ -1,5 +1,6 @@
 //! A row: all of its pictures, in a file that an interrupted run goes on with.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::panic::resume_unwind;
 use std::path::Path;
@@ -11,26 +12,65 @@ use indicatif::ProgressBar;
 use scenes::{Category, Spec, Split};
 use serde::{Deserialize, Serialize};
 use showo::bundle::block_on;
-use showo::models::{Models, Place};
+use showo::models::{JUDGES, Models, Place};
 use showo::session::Session;
-use showo::settings::Tuning;
+use showo::settings::{AcceptRule, ReflectionSettings, Tuning, VerifierMode};
 
 use super::config::{ResultsConfig, Row};
 use super::picture::{Drawn, draw};
 use crate::fit::STOP;
 use crate::source::open;
 
-/// The first line of a row's file: pictures of other settings or another bundle are not added to it.
+/// The first line of a row's file: what every picture in it depends on besides its prompt and seed. Pictures of other
+/// settings or other weights are not added to it; more prompts or seeds are.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Header {
-    bundle_sha256: String,
-    prompts: usize,
-    seed: u64,
+    /// Hashes of the models that draw and judge, by kind: another model of the bundle may change.
+    models: BTreeMap<String, String>,
     steps: u32,
     guidance_scale: f32,
     temperature: f32,
-    row: Row,
+    generator: Tuning,
+    verifier: VerifierMode,
+    candidates: u32,
+    reflection: Option<ReflectionSettings>,
+    oracle: bool,
+}
+
+impl Header {
+    fn new(config: &ResultsConfig, row: &Row, bundle: &Path) -> Result<Self> {
+        let manifest = open(bundle)?.manifest().clone();
+        let mut kinds = vec![row.generator.kind(), "magvit"];
+        kinds.extend(row.verifier.needs());
+        if let Some(reflection) = row.reflection {
+            kinds.push("clip");
+            // Without one of its own a mode asks whichever reward network there is.
+            if reflection.accept == AcceptRule::IfNotWorse && !row.verifier.needs().is_some_and(is_reward) {
+                kinds.extend(JUDGES.into_iter().filter(|kind| is_reward(kind)));
+            }
+        }
+        let hash = |kind: &str| {
+            let entry = manifest.models.get(kind)?;
+            let shards = entry.shards.iter().filter_map(|&shard| manifest.shards.get(shard));
+            Some((kind.to_owned(), shards.map(|shard| shard.sha256.as_str()).collect::<Vec<_>>().join(" ")))
+        };
+        Ok(Self {
+            models: kinds.into_iter().filter_map(hash).collect(),
+            steps: config.steps,
+            guidance_scale: config.guidance_scale,
+            temperature: config.temperature,
+            generator: row.generator,
+            verifier: row.verifier,
+            candidates: row.candidates,
+            reflection: row.reflection,
+            oracle: row.oracle,
+        })
+    }
+}
+
+fn is_reward(kind: &str) -> bool {
+    kind.starts_with("reward:")
 }
 
 /// What is to be drawn for a row, in order: category, words, seed.
@@ -63,16 +103,8 @@ pub fn run(
 ) -> Result<Option<Vec<Drawn>>> {
     let work = work(config, row);
     let path = folder.join(format!("{}.jsonl", file_name(&row.name)));
-    let header = Header {
-        bundle_sha256: sha256(bundle)?,
-        prompts: config.prompts,
-        seed: config.seed,
-        steps: config.steps,
-        guidance_scale: config.guidance_scale,
-        temperature: config.temperature,
-        row: row.clone(),
-    };
-    let mut drawn = existing(&path, &header)?;
+    let header = Header::new(config, row, bundle)?;
+    let mut drawn = existing(&path, &header, &work)?;
     let mut file = std::fs::File::create(path.with_extension("partial"))?;
     writeln!(file, "{}", serde_json::to_string(&header)?)?;
     for one in &drawn {
@@ -130,18 +162,21 @@ fn file_name(row: &str) -> String {
     row.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect()
 }
 
-/// The pictures that are there already; a last line that was cut off is drawn again.
-fn existing(path: &Path, header: &Header) -> Result<Vec<Drawn>> {
+/// The pictures of `work` that are there already; a last line that was cut off is drawn again.
+fn existing(path: &Path, header: &Header, work: &[(Category, Spec, u64)]) -> Result<Vec<Drawn>> {
     let Ok(file) = std::fs::File::open(path) else { return Ok(Vec::new()) };
     let mut lines = BufReader::new(file).lines().map_while(Result::ok);
     let found = lines.next().and_then(|line| serde_json::from_str::<Header>(&line).ok());
     if found.as_ref() != Some(header) {
-        bail!(
-            "{} holds pictures of other settings or of another bundle: draw into another folder with --out, or delete it",
-            path.display()
-        );
+        bail!("{} holds pictures of other settings or of other weights: delete it to draw them anew", path.display());
     }
-    Ok(lines.filter_map(|line| serde_json::from_str(&line).ok()).collect())
+    let places: BTreeMap<(String, u64), usize> =
+        work.iter().enumerate().map(|(number, (_, spec, seed))| ((spec.prompt(), *seed), number)).collect();
+    let placed = |drawn: Drawn| {
+        let number = *places.get(&(drawn.prompt.clone(), drawn.seed))?;
+        Some(Drawn { number, ..drawn })
+    };
+    Ok(lines.filter_map(|line| serde_json::from_str(&line).ok()).filter_map(placed).collect())
 }
 
 /// Whether the bundle can draw every row.
@@ -176,4 +211,45 @@ fn models(folder: &Path, tuning: Tuning) -> Result<Models> {
 /// The bundle cannot be read.
 pub fn sha256(folder: &Path) -> Result<String> {
     Ok(open(folder)?.sha256().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_s_pictures_outlive_what_they_do_not_depend_on() {
+        let mut config: ResultsConfig = toml::from_str(include_str!("../../configs/results.toml")).unwrap();
+        config.prompts = 12;
+        let row = config.row[0].clone();
+        let bundle = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../www/models/scenes"));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("none.jsonl");
+        let header = Header::new(&config, &row, bundle).unwrap();
+        assert_eq!(header.models.keys().collect::<Vec<_>>(), ["magvit", "showo"]);
+        let all = work(&config, &row);
+        let one = |number: usize| Drawn {
+            number,
+            category: all[number].0.word().into(),
+            prompt: all[number].1.prompt(),
+            seed: all[number].2,
+            accepted: true,
+            paths: Vec::new(),
+            chosen: None,
+            step_scores: Vec::new(),
+            rounds: Vec::new(),
+            totals: Default::default(),
+        };
+        let lines = [serde_json::to_string(&header).unwrap(), serde_json::to_string(&one(3)).unwrap()];
+        std::fs::write(&path, lines.join("\n") + "\n{\"number\":").unwrap();
+        assert_eq!(existing(&path, &header, &all).unwrap(), [one(3)]);
+        // Fewer prompts: the picture keeps its prompt and seed, and gets another number.
+        let fewer = work(&config, &Row { per_category: Some(1), seeds: 1, ..row.clone() });
+        assert_eq!(existing(&path, &header, &fewer[..1]).unwrap(), []);
+        assert_eq!(existing(&path, &header, &all[3..]).unwrap()[0].number, 0);
+        let other = Header::new(&ResultsConfig { steps: 3, ..config.clone() }, &row, bundle).unwrap();
+        assert!(existing(&path, &other, &all).unwrap_err().to_string().contains("none.jsonl"));
+        let reflected = Row { reflection: Some(ReflectionSettings::default()), ..row };
+        assert!(Header::new(&config, &reflected, bundle).unwrap().models.contains_key("reward:parm"));
+    }
 }
