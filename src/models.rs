@@ -333,8 +333,7 @@ impl Models {
         tuning: Tuning,
         on_progress: Progress<'_>,
     ) -> Result<Generator, LoadError> {
-        let weights = Weights::new(&self.device).with_largest_buffer(self.largest_buffer);
-        let (generator, bytes) = generator_and_bytes(bundle, tuning, weights, on_progress).await?;
+        let (generator, bytes) = generator_and_bytes(bundle, tuning, self.weights(), on_progress).await?;
         self.device_bytes.set(self.device_bytes.get() + bytes);
         Ok(generator)
     }
@@ -350,6 +349,28 @@ impl Models {
         }
         self.tuned.insert(tuning, Rc::new(generator));
         Ok(())
+    }
+
+    /// Loads further weights of the generator and takes them in, unless they are there.
+    ///
+    /// # Errors
+    /// As [`Models::load_generator`] and [`Models::add_generator`].
+    pub async fn fetch_generator<R: Reader>(
+        &mut self,
+        bundle: &Bundle<R>,
+        tuning: Tuning,
+        on_progress: Progress<'_>,
+    ) -> Result<(), LoadError> {
+        if self.tuned(tuning).is_some() {
+            return Ok(());
+        }
+        let generator = self.load_generator(bundle, tuning, on_progress).await?;
+        self.add_generator(tuning, generator)
+    }
+
+    /// No tensors yet, to be filled on this device.
+    fn weights(&self) -> Weights {
+        Weights::new(&self.device).with_largest_buffer(self.largest_buffer)
     }
 
     /// The weights of the generator that have arrived, the base first.
@@ -395,8 +416,7 @@ impl Models {
         kind: &str,
         on_progress: Progress<'_>,
     ) -> Result<Weights, LoadError> {
-        let weights = Weights::new(&self.device).with_largest_buffer(self.largest_buffer);
-        let weights = fill(weights, bundle, kind, "", on_progress).await?;
+        let weights = fill(self.weights(), bundle, kind, "", on_progress).await?;
         self.device_bytes.set(self.device_bytes.get() + weights.bytes());
         Ok(weights)
     }

@@ -62,6 +62,12 @@ impl VerifierMode {
         matches!(self, Self::BestOfK | Self::Orm)
     }
 
+    /// Whether a whole picture that is no longer promising is given up on its way.
+    #[must_use]
+    pub const fn gives_paths_up(self) -> bool {
+        matches!(self, Self::ParmPaths)
+    }
+
     /// Whether one of k candidates is picked at every step.
     #[must_use]
     pub const fn is_stepwise(self) -> bool {

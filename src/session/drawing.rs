@@ -4,7 +4,7 @@
 //! the same as never having stopped.
 
 use crate::reflect::redraw_steps;
-use crate::settings::{Settings, VerifierMode};
+use crate::settings::Settings;
 use crate::trace::{Event, MASK, Picture, TRACE_VERSION, Totals};
 use crate::verify::best;
 use crate::verify::paths::is_promising;
@@ -280,7 +280,7 @@ impl Drawing {
 
     /// Whether a path with this score ends here.
     fn gives_up(&self, score: f32) -> bool {
-        self.settings.verifier == VerifierMode::ParmPaths && !self.rescued && !is_promising(score)
+        self.settings.verifier.gives_paths_up() && !self.rescued && !is_promising(score)
     }
 
     /// What comes after the end of a path: the next one, the choice, or, where none was finished, the least bad again.

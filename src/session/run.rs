@@ -127,7 +127,7 @@ impl Bound {
         let drawn = self.draw(tokens, &plan).await?;
         let look = self.look_at(&drawn);
         // Both are under way before either is waited for.
-        let judged = settings.verifier != VerifierMode::ParmPaths || drawn.iter().all(|drawn| is_clear(&drawn.tokens));
+        let judged = !settings.verifier.gives_paths_up() || drawn.iter().all(|drawn| is_clear(&drawn.tokens));
         let scores = self.stepwise().filter(|_| judged).map(|verifier| verifier.score(&look));
         let previews = settings.previews.then(|| look.pixels());
         let scores = read_scores(scores).await?;

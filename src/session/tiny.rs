@@ -56,12 +56,7 @@ pub fn write_bundle(models: &Models, target: &Path) {
         model("clip", to(&clip.config), parameters(&clip.clip));
     }
     for reward in models.rewards.values() {
-        let kind = match reward.config.label {
-            RewardLabel::Potential => "reward:parm",
-            RewardLabel::Preview => "reward:prm",
-            RewardLabel::Outcome => "reward:orm",
-        };
-        model(kind, to(&reward.config), parameters(&reward.reward));
+        model(reward.config.label.kind(), to(&reward.config), parameters(&reward.reward));
     }
     writer.finish(&tokenizer_json()).expect("a whole bundle");
 }

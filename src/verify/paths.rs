@@ -7,8 +7,10 @@ use crate::trace::MASK;
 /// much of them is there.
 const CLEAR: f32 = 0.3;
 
-/// The chance of ending well below which a path is given up: below it, failing is the likelier end.
-const PROMISING: f32 = 0.5;
+/// The chance of ending well below which a path is given up. At even odds, as a yes or no would have it, a prompt that the
+/// generator finds hard loses all of its paths early, the good ones too: on 120 prompts of which 98 were drawn right, the 25 that
+/// kept one path at most were right in 12 (`train results`, N = 8, 2026-11-26).
+pub const PROMISING: f32 = 0.2;
 
 /// Whether enough of a state is known for a judgement.
 #[must_use]

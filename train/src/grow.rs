@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn the_wide_network_says_what_the_narrow_one_says_and_its_copies_differ() {
-        let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/configs/reward-small.toml")).unwrap();
+        let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/configs/reward.toml")).unwrap();
         let narrow: RewardTrainConfig = toml::from_str(&text).unwrap();
         let wide = RewardTrainConfig {
             hidden_size: 2 * narrow.hidden_size,

@@ -93,11 +93,7 @@ impl DrawingOptions {
         let loaded = block_on(async {
             let bundle = Bundle::open(FolderReader::new(&self.bundle)).await.map_err(LoadError::from)?;
             let mut models = Models::load(&bundle, &place, &mut |progress| bar.report(progress)).await?;
-            if self.generator != Tuning::Base {
-                let tuned =
-                    models.load_generator(&bundle, self.generator, &mut |progress| bar.report(progress)).await?;
-                models.add_generator(self.generator, tuned)?;
-            }
+            models.fetch_generator(&bundle, self.generator, &mut |progress| bar.report(progress)).await?;
             models.load_judges(&bundle, &mut |progress| bar.report(progress)).await?;
             let name = BundleName { name: bundle.manifest().name.clone(), sha256: bundle.sha256().to_owned() };
             Ok::<_, LoadError>((models, name))

@@ -197,10 +197,7 @@ fn models(folder: &Path, tuning: Tuning) -> Result<Models> {
     let bundle = open(folder)?;
     let place = Place::cpu("CPU");
     let mut models = block_on(Models::load(&bundle, &place, &mut |_| {}))?;
-    if tuning != Tuning::Base {
-        let generator = block_on(models.load_generator(&bundle, tuning, &mut |_| {}))?;
-        models.add_generator(tuning, generator)?;
-    }
+    block_on(models.fetch_generator(&bundle, tuning, &mut |_| {}))?;
     block_on(models.load_judges(&bundle, &mut |_| {}))?;
     Ok(models)
 }
