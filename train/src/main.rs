@@ -438,6 +438,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn two_files_of_rollouts_have_no_group_in_common() {
+        let folder = tempfile::tempdir().unwrap();
+        let one = rollouts::Rollout { group: 3, ..rollouts::Rollout::default() };
+        let files = ["a.jsonl", "b.jsonl"].map(|name| folder.path().join(name));
+        for file in &files {
+            std::fs::write(file, serde_json::to_string(&one).unwrap()).unwrap();
+        }
+        let read = LearntFrom { rollouts: files.to_vec() }.read(folder.path()).unwrap();
+        assert_eq!(read.len(), 2);
+        assert!(read[0].group != read[1].group);
+        assert!(LearntFrom { rollouts: Vec::new() }.read(folder.path()).is_err(), "there is no rollouts.jsonl");
+    }
+
+    #[test]
     fn every_committed_configuration_is_one_and_an_unknown_key_is_named() {
         for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/configs")).unwrap() {
             let path = entry.unwrap().path();

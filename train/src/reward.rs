@@ -575,6 +575,37 @@ mod tests {
     }
 
     #[test]
+    fn a_preview_is_labelled_by_its_own_verdict_and_a_state_by_what_becomes_of_it() {
+        let seen = |centre_x_px| Detection {
+            shape: None,
+            colour: None,
+            size: None,
+            centre_x_px,
+            centre_y_px: 8.0,
+            confidence: 0.5,
+        };
+        let looked_at = Rollout {
+            sampled: vec![vec![7], vec![8], vec![9]],
+            states: vec![vec![-1], vec![8], vec![9]],
+            preview_accepted: vec![true, false, true],
+            detections: vec![vec![seen(1.0)], vec![seen(2.0)], vec![seen(3.0)]],
+            ..rollout(0, true)
+        };
+        let views = [View::Partial, View::Preview, View::Finished];
+        assert_eq!(views.map(|view| view.state(&looked_at, 0)[0]), [-1, 7, -1]);
+        assert_eq!(views.map(|view| view.accepted(&looked_at, 1)), [true, false, true]);
+        assert_eq!(views.map(|view| view.seen(&looked_at, 1).unwrap()[0].centre_x_px), [3.0, 2.0, 3.0]);
+        // Without previews there is one picture that was looked at.
+        let brief = Rollout { preview_accepted: Vec::new(), detections: vec![vec![seen(3.0)]], ..looked_at.clone() };
+        let mut rng = Rng::new(2);
+        for _ in 0..20 {
+            assert_eq!(View::Preview.step(&brief, &mut rng), 2);
+            assert_eq!(View::Finished.step(&looked_at, &mut rng), 2);
+        }
+        assert!((0..20).any(|_| View::Preview.step(&looked_at, &mut rng) < 2));
+    }
+
+    #[test]
     fn a_prompt_s_difficulty_does_not_count_within_it() {
         // The second group scores higher throughout; in each, right and wrong are told apart, or not.
         let rollouts = Rollouts::new(vec![rollout(0, true), rollout(0, false), rollout(1, true), rollout(1, false)]);

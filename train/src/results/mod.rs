@@ -62,7 +62,9 @@ pub fn run(config: &ResultsConfig, places: &Places) -> Result<()> {
     }
     let rows = measured.iter().enumerate().map(|(index, (row, drawn))| {
         let other = |index: usize| measured.get(index).map(|(row, drawn)| (*row, drawn.as_slice()));
-        row_result(row, drawn, other(0), index.checked_sub(1).and_then(other))
+        // Unseen pairs have a baseline of their own.
+        let baseline = measured.iter().position(|(first, _)| first.compositional == row.compositional);
+        row_result(row, drawn, baseline.and_then(other), index.checked_sub(1).and_then(other))
     });
     let results = Results {
         date: place::date(),

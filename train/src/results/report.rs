@@ -77,7 +77,7 @@ pub struct RowResult {
     pub mean_reward_forwards: f64,
     /// Seconds of one core a picture.
     pub mean_seconds: f64,
-    /// Against the first row.
+    /// Against the first row of the same prompts.
     pub against_baseline: Option<Against>,
     /// Against the row before.
     pub against_previous: Option<Against>,
@@ -142,8 +142,8 @@ pub fn row_result(
         against_baseline: baseline.and_then(|(other, pictures)| against(row, drawn, other, pictures)),
         against_previous: previous.and_then(|(other, pictures)| against(row, drawn, other, pictures)),
         by_candidates: by_candidates(row, drawn),
-        auc_by_step: by_step(drawn, auc),
-        calibration_error_by_step: by_step(drawn, calibration_error),
+        auc_by_step: by_step(row, drawn, auc),
+        calibration_error_by_step: by_step(row, drawn, calibration_error),
         by_rounds: row.reflection.map_or_else(Vec::new, |settings| by_rounds(settings.rounds as usize, drawn)),
         reflection: row.reflection.map(|_| reflected(drawn)),
     }
@@ -192,8 +192,11 @@ fn by_candidates(row: &Row, drawn: &[Drawn]) -> BTreeMap<u32, Count> {
     .collect()
 }
 
-/// A figure of the chosen candidates' scores after every step, each with the final verdict.
-fn by_step(drawn: &[Drawn], figure: impl Fn(&[(f32, bool)]) -> f64) -> Vec<f64> {
+/// A figure of the chosen candidates' scores after every step, each with the final verdict, where every step has one.
+fn by_step(row: &Row, drawn: &[Drawn], figure: impl Fn(&[(f32, bool)]) -> f64) -> Vec<f64> {
+    if !row.verifier.is_stepwise() {
+        return Vec::new();
+    }
     let steps = drawn.iter().map(|drawn| drawn.step_scores.len()).min().unwrap_or(0);
     (0..steps)
         .map(|step| figure(&drawn.iter().map(|drawn| (drawn.step_scores[step], drawn.accepted)).collect::<Vec<_>>()))
