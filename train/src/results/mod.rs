@@ -14,11 +14,12 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
+use showo::settings::VerifierMode;
 
 pub use config::ResultsConfig;
 use config::Row;
 use picture::Drawn;
-use report::{Results, count, row_result};
+use report::{Results, RowResult, by_rows, count, row_result};
 use stats::binomial_tail;
 
 /// The README's table stands between these.
@@ -66,6 +67,12 @@ pub fn run(config: &ResultsConfig, places: &Places) -> Result<()> {
         let baseline = measured.iter().position(|(first, _)| first.compositional == row.compositional);
         row_result(row, drawn, baseline.and_then(other), index.checked_sub(1).and_then(other))
     });
+    let mut rows: Vec<RowResult> = rows.collect();
+    for mode in VerifierMode::ALL.into_iter().filter(|mode| mode.is_stepwise()) {
+        if let Some((most, counts)) = by_rows(&measured, mode) {
+            rows[most].by_candidates = counts;
+        }
+    }
     let results = Results {
         date: place::date(),
         machine: place::machine(),
@@ -73,7 +80,7 @@ pub fn run(config: &ResultsConfig, places: &Places) -> Result<()> {
         bundle: places.bundle.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
         bundle_sha256: row::sha256(places.bundle)?,
         config: config.clone(),
-        rows: rows.collect(),
+        rows,
     };
     let path = places.results.join("scenes.json");
     std::fs::write(&path, serde_json::to_vec_pretty(&results)?)

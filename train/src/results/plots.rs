@@ -6,9 +6,9 @@ use anyhow::{Result, anyhow};
 use plotters::coord::Shift;
 use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
 use plotters::prelude::*;
-use showo::settings::{Tuning, VerifierMode};
 
-use super::report::{Count, Results};
+use super::config::Row;
+use super::report::{Count, Results, RowResult};
 use crate::metrics::register_fonts;
 
 /// A rate, with its 95 % interval where it is a count's.
@@ -46,36 +46,24 @@ pub fn draw(results: &Results, folder: &Path) -> Result<()> {
     };
     let accepted = "accepted by the checker";
     plot("candidates.svg", "candidates k", accepted, true, &by_candidates(results))?;
-    let compute = results.rows.iter().map(|row| (row.name.clone(), vec![(row.mean_seconds, row.overall.into())]));
+    let compute = whole(results).map(|(_, row)| (row.name.clone(), vec![(row.mean_seconds, row.overall.into())]));
     plot("compute.svg", "seconds of one core a picture", accepted, true, &compute.collect::<Vec<_>>())?;
     plot("rounds.svg", "rounds of reflection", accepted, false, &rounds(results))?;
     plot("steps.svg", "step", "ROC-AUC and calibration error of the scores", false, &steps(results))
 }
 
-/// Modes that judge whole pictures tell of every smaller k; stepwise modes have a row for each.
 fn by_candidates(results: &Results) -> Vec<Curve> {
-    let rows = || results.config.row.iter().zip(&results.rows);
-    let mut curves: Vec<Curve> = rows()
-        .filter(|(_, row)| !row.by_candidates.is_empty())
-        .map(|(_, row)| {
-            let points = row.by_candidates.iter().map(|(&k, &count)| (f64::from(k), count.into()));
-            (row.name.clone(), points.collect())
-        })
-        .collect();
-    for verifier in VerifierMode::ALL.into_iter().filter(|verifier| verifier.is_stepwise()) {
-        let mut points: Vec<(f64, Point)> = rows()
-            .filter(|(of, _)| of.verifier == verifier && of.generator == Tuning::Base)
-            .filter(|(of, _)| of.reflection.is_none() && !of.compositional)
-            .map(|(of, row)| (f64::from(of.candidates), row.overall.into()))
-            .collect();
-        points.sort_by(|a, b| a.0.total_cmp(&b.0));
-        points.dedup_by_key(|point| point.0);
-        if points.len() > 1 {
-            points.splice(0..0, results.rows.first().map(|baseline| (1.0, baseline.overall.into())));
-            curves.push((format!("{verifier}, stepwise"), points));
-        }
-    }
-    curves
+    let rows = results.rows.iter().filter(|row| !row.by_candidates.is_empty());
+    rows.map(|row| {
+        let points = row.by_candidates.iter().map(|(&k, &count)| (f64::from(k), count.into()));
+        (row.name.clone(), points.collect())
+    })
+    .collect()
+}
+
+/// Rows that drew every prompt: those of a part belong to a curve of their own.
+fn whole(results: &Results) -> impl Iterator<Item = (&Row, &RowResult)> {
+    results.config.row.iter().zip(&results.rows).filter(|(row, _)| row.per_category.is_none())
 }
 
 fn rounds(results: &Results) -> Vec<Curve> {
@@ -86,8 +74,8 @@ fn rounds(results: &Results) -> Vec<Curve> {
 
 fn steps(results: &Results) -> Vec<Curve> {
     let by_step = |figures: &[f64]| (1..).map(f64::from).zip(figures.iter().map(|&figure| figure.into())).collect();
-    let rows = results.rows.iter().filter(|row| !row.auc_by_step.is_empty());
-    rows.flat_map(|row| {
+    let rows = whole(results).filter(|(_, row)| !row.auc_by_step.is_empty());
+    rows.flat_map(|(_, row)| {
         [
             (format!("{}: AUC", row.name), by_step(&row.auc_by_step)),
             (format!("{}: calibration error", row.name), by_step(&row.calibration_error_by_step)),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use scenes::Category;
 use serde::{Deserialize, Serialize};
+use showo::settings::{Tuning, VerifierMode};
 
 use super::config::{ResultsConfig, Row};
 use super::examples::Example;
@@ -81,7 +82,8 @@ pub struct RowResult {
     pub against_baseline: Option<Against>,
     /// Against the row before.
     pub against_previous: Option<Against>,
-    /// Success if only the first 1, 2, 4, … paths had been drawn, in modes that draw several.
+    /// Success if only the first 1, 2, 4, … paths had been drawn, in modes that draw several; at the stepwise row of most
+    /// candidates the rows of fewer, on the prompts that all of them have.
     pub by_candidates: BTreeMap<u32, Count>,
     /// ROC-AUC of the chosen candidate's score for the final verdict, by step, in stepwise modes.
     pub auc_by_step: Vec<f64>,
@@ -190,6 +192,29 @@ fn by_candidates(row: &Row, drawn: &[Drawn]) -> BTreeMap<u32, Count> {
         (k, count(verdicts))
     })
     .collect()
+}
+
+/// Success by k in a stepwise mode, each k a row of its own and k = 1 the baseline, on the prompts that all of them have; and
+/// which row has the most candidates. Nothing where the mode has one row.
+#[must_use]
+pub fn by_rows(measured: &[(&Row, Vec<Drawn>)], mode: VerifierMode) -> Option<(usize, BTreeMap<u32, Count>)> {
+    let plain = |row: &Row| row.generator == Tuning::Base && row.reflection.is_none() && !row.compositional;
+    let of: Vec<usize> = (0..measured.len())
+        .filter(|&index| index == 0 || (measured[index].0.verifier == mode && plain(measured[index].0)))
+        .collect();
+    let most = *of.iter().max_by_key(|&&index| measured[index].0.candidates)?;
+    let verdicts: Vec<(u32, BTreeMap<(&str, u64), bool>)> = of
+        .iter()
+        .map(|&index| {
+            let (row, drawn) = &measured[index];
+            (row.candidates, drawn.iter().map(|one| ((one.prompt.as_str(), one.seed), one.accepted)).collect())
+        })
+        .collect();
+    let (_, first) = verdicts.first()?;
+    let common: Vec<&(&str, u64)> =
+        first.keys().filter(|key| verdicts.iter().all(|(_, drawn)| drawn.contains_key(*key))).collect();
+    let counts = verdicts.iter().map(|(k, drawn)| (*k, count(common.iter().map(|key| drawn[*key]))));
+    (of.len() > 2 && !common.is_empty()).then(|| (most, counts.collect()))
 }
 
 /// A figure of the chosen candidates' scores after every step, each with the final verdict, where every step has one.
@@ -322,8 +347,6 @@ fn chance(p: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use showo::settings::{Tuning, VerifierMode};
-
     use super::super::picture::{PathDrawn, RoundDrawn};
     use super::*;
 
@@ -400,5 +423,19 @@ mod tests {
         let even = [(0.5, true), (0.5, false), (0.96, true)];
         assert!((calibration_error(&even) - 0.04 / 3.0).abs() < 1e-6);
         assert!((calibration_error(&[(1.0, false), (0.0, true)]) - 1.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_curve_of_rows_is_of_the_prompts_that_all_of_them_have() {
+        let stepwise = |candidates| Row { verifier: VerifierMode::Parm, candidates, ..row("parm") };
+        let (none, two, four) = (row("none"), stepwise(2), stepwise(4));
+        let none = Row { verifier: VerifierMode::None, candidates: 1, ..none };
+        let drawn = |accepted: &[bool]| accepted.iter().enumerate().map(|(at, &one)| drawn(at, one, &[])).collect();
+        let measured =
+            [(&none, drawn(&[false, true, true])), (&two, drawn(&[false, true])), (&four, drawn(&[true, true, false]))];
+        let (most, counts) = by_rows(&measured, VerifierMode::Parm).unwrap();
+        let counts: Vec<(u32, usize, usize)> = counts.iter().map(|(&k, count)| (k, count.accepted, count.n)).collect();
+        assert_eq!((most, counts), (2, vec![(1, 1, 2), (2, 1, 2), (4, 2, 2)]));
+        assert_eq!(by_rows(&measured, VerifierMode::Prm), None);
     }
 }
