@@ -151,13 +151,19 @@ pub fn row_result(
     }
 }
 
+/// Whether each picture, known by its prompt and seed, is accepted.
+type Verdicts<'a> = BTreeMap<(&'a str, u64), bool>;
+
+fn verdicts(drawn: &[Drawn]) -> Verdicts<'_> {
+    drawn.iter().map(|one| ((one.prompt.as_str(), one.seed), one.accepted)).collect()
+}
+
 /// Nothing where the rows have no prompts in common.
 fn against(row: &Row, drawn: &[Drawn], other: &Row, others: &[Drawn]) -> Option<Against> {
     if row.name == other.name || row.compositional != other.compositional {
         return None;
     }
-    let verdicts: BTreeMap<(&str, u64), bool> =
-        others.iter().map(|drawn| ((drawn.prompt.as_str(), drawn.seed), drawn.accepted)).collect();
+    let verdicts = verdicts(others);
     let pairs: Vec<(bool, bool)> = drawn
         .iter()
         .filter_map(|drawn| Some((drawn.accepted, *verdicts.get(&(drawn.prompt.as_str(), drawn.seed))?)))
@@ -203,13 +209,8 @@ pub fn by_rows(measured: &[(&Row, Vec<Drawn>)], mode: VerifierMode) -> Option<(u
         .filter(|&index| index == 0 || (measured[index].0.verifier == mode && plain(measured[index].0)))
         .collect();
     let most = *of.iter().max_by_key(|&&index| measured[index].0.candidates)?;
-    let verdicts: Vec<(u32, BTreeMap<(&str, u64), bool>)> = of
-        .iter()
-        .map(|&index| {
-            let (row, drawn) = &measured[index];
-            (row.candidates, drawn.iter().map(|one| ((one.prompt.as_str(), one.seed), one.accepted)).collect())
-        })
-        .collect();
+    let verdicts: Vec<(u32, Verdicts)> =
+        of.iter().map(|&index| (measured[index].0.candidates, verdicts(&measured[index].1))).collect();
     let (_, first) = verdicts.first()?;
     let common: Vec<&(&str, u64)> =
         first.keys().filter(|key| verdicts.iter().all(|(_, drawn)| drawn.contains_key(*key))).collect();
