@@ -180,6 +180,15 @@ enum View {
 }
 
 impl View {
+    /// What a label is about.
+    fn of(label: RewardLabel) -> Self {
+        match label {
+            RewardLabel::Potential => Self::Partial,
+            RewardLabel::Preview => Self::Preview,
+            RewardLabel::Outcome => Self::Finished,
+        }
+    }
+
     /// A later step has more chance (in proportion to its number): there is more to be seen in it.
     fn step(self, rollout: &Rollout, rng: &mut Rng) -> usize {
         let steps = rollout.states.len();
@@ -276,11 +285,9 @@ impl RewardTask {
 
     /// What an example shows.
     fn view(&self, rng: &mut Rng) -> View {
-        match self.network.label {
-            RewardLabel::Potential if rng.chance(self.config.complete) => View::Preview,
-            RewardLabel::Potential => View::Partial,
-            RewardLabel::Preview => View::Preview,
-            RewardLabel::Outcome => View::Finished,
+        match View::of(self.network.label) {
+            View::Partial if rng.chance(self.config.complete) => View::Preview,
+            view => view,
         }
     }
 
@@ -335,11 +342,7 @@ impl RewardTask {
     fn scores(&self, model: &TiedReward, step: usize) -> Vec<(f32, bool)> {
         let device = Device::flex();
         let mut scored = Vec::new();
-        let view = match self.network.label {
-            RewardLabel::Potential => View::Partial,
-            RewardLabel::Preview => View::Preview,
-            RewardLabel::Outcome => View::Finished,
-        };
+        let view = View::of(self.network.label);
         for part in self.held_out.all.chunks(32) {
             let examples: Vec<Example> =
                 part.iter().map(|rollout| self.example_of(rollout, view, step, None)).collect();
@@ -542,6 +545,7 @@ pub fn export(config: &RewardConfig, bits: usize, mut named: Named) -> Result<Na
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shuffle::tests::seen;
 
     fn rollout(group: u64, accepted: bool) -> Rollout {
         Rollout {
@@ -576,14 +580,6 @@ mod tests {
 
     #[test]
     fn a_preview_is_labelled_by_its_own_verdict_and_a_state_by_what_becomes_of_it() {
-        let seen = |centre_x_px| Detection {
-            shape: None,
-            colour: None,
-            size: None,
-            centre_x_px,
-            centre_y_px: 8.0,
-            confidence: 0.5,
-        };
         let looked_at = Rollout {
             sampled: vec![vec![7], vec![8], vec![9]],
             states: vec![vec![-1], vec![8], vec![9]],

@@ -85,11 +85,16 @@ pub fn ground<'a>(pictures: impl Iterator<Item = &'a [i32]>) -> Vec<i32> {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
     use crate::source::Source;
     use burn::tensor::Device;
     use scenes::{Picture, Split};
+
+    /// Something that nobody recognises, in the first row of slots.
+    pub fn seen(centre_x_px: f32) -> Detection {
+        Detection { shape: None, colour: None, size: None, centre_x_px, centre_y_px: 8.0, confidence: 0.0 }
+    }
 
     /// Through the shipped tokenizer and back: what the codes show after a shuffle is what the shuffle says is seen.
     #[test]
@@ -125,14 +130,6 @@ mod tests {
 
     #[test]
     fn what_stands_between_two_slots_stays() {
-        let seen = |centre_x_px| Detection {
-            shape: None,
-            colour: None,
-            size: None,
-            centre_x_px,
-            centre_y_px: 8.0,
-            confidence: 0.0,
-        };
         let shuffle = Shuffle { rows: [0, 1, 2, 3], columns: [3, 1, 2, 0] };
         assert_eq!(shuffle.detections(&[seen(9.0)]).unwrap()[0].centre_x_px, 57.0);
         assert_eq!(shuffle.detections(&[seen(15.0)]), None);
