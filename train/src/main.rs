@@ -364,7 +364,8 @@ fn train_dpo(args: &TrainArgs, learnt_from: &LearntFrom, context: &Context) -> R
     let (network, _) = context.source.generator(context.tuning)?;
     let begin = generator::import(&network, bits, context.source.generator_parameters(context.tuning)?)?;
     let rollouts = learnt_from.read(&context.runs)?;
-    let (mut ranks, mut judge) = (rollouts.iter().map(|rollout| f32::from(u8::from(rollout.accepted))).collect(), None);
+    let mut ranks = rollouts.iter().map(|rollout| f32::from(u8::from(rollout.accepted))).collect();
+    let (mut judge, mut critic) = (None, None);
     if config.needs_parm() {
         let label = RewardLabel::Potential;
         let (reward_config, reward) =
@@ -374,14 +375,25 @@ fn train_dpo(args: &TrainArgs, learnt_from: &LearntFrom, context: &Context) -> R
         }
         if config.reward_coefficient > 0.0 {
             let named = context.source.parameters(label.kind(), "reward-potential", "reward")?;
-            judge = Some(preference::Judge::new(reward_config, &named, &context.device.clone().autodiff())?);
+            let device = context.device.clone().autodiff();
+            judge = Some(preference::Judge::new(reward_config.clone(), &named, &device)?);
         }
+        critic = Some((reward_config, reward));
     }
     let pairs = preference::Pairs::new(&rollouts, &ranks)?;
     let reference = preference::reference(&network, bits, &begin, &context.device)?;
     let fit_config = config.fit.clone();
-    let task =
-        preference::DpoTask { config, network: network.clone(), bits, pairs, begin, reference, judge, tokenizer };
+    let task = preference::DpoTask {
+        config,
+        network: network.clone(),
+        bits,
+        pairs,
+        begin,
+        reference,
+        judge,
+        critic,
+        tokenizer,
+    };
     let named = fit::fit(&task, &fit_config, &folder, &args.start, context.device.clone())?;
     write_generator(&folder, &network, bits, named)
 }

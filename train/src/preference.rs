@@ -1,29 +1,33 @@
 //! `train dpo`: the generator aligned with preferences among its own pictures (METHOD.md).
 //!
-//! Two finished rollouts of one prompt make a pair, the better one by the checker's word or by PARM's. Both are masked
-//! at the same positions; [`dpo`] compares what the generator and its reference say of the masked codes.
+//! Two finished rollouts of one prompt make a pair, the better one by the checker's word or by PARM's. [`dpo`] compares
+//! what the generator and its reference say of hidden codes: of both pictures masked at the same positions, or of what a
+//! step of decoding added to what each had known before. Or the pair is of two candidates of one step, ranked by PARM.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use burn::module::Module;
 use burn::tensor::activation::{log_sigmoid, softmax};
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use scenes::Rng;
 use serde::{Deserialize, Serialize};
 use showo::config::{RewardConfig, ShowoConfig};
+use showo::decode::step::{StepPlan, draw_candidates};
 use showo::model::Weights;
 use showo::model::magvit::Magvit;
 use showo::model::reward::{Reward, inputs};
 
 use crate::checkpoint::{Named, weights_of};
-use crate::data::Words;
 use crate::fit::{FitConfig, Loss, Task};
-use crate::generator::{self, Masked, Tied, masked_places};
+use crate::generator::{self, Masked, Tied};
 use crate::reward;
 use crate::rollouts::Rollout;
 use train::dpo::{self, IGNORED, Sums};
+
+mod pairs;
+pub use pairs::Pairs;
+use pairs::{Pair, Side, Visited};
 
 /// `train/configs/dpo.toml`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -42,10 +46,33 @@ pub struct DpoConfig {
     /// Factor of the preferred picture's mean negative log-probability a token (iterative reasoning preference optimization,
     /// arXiv 2404.19733): preferring alone also makes both pictures less likely, and guidance multiplies that.
     pub chosen_coefficient: f64,
+    /// Which codes are compared.
+    #[serde(default)]
+    pub compared: Compared,
     /// Who says which of two pictures is better.
     pub ranked_by: Ranking,
     /// Factor of −ln r, where r is PARM's word on what the generator would fill in; 0 leaves PARM out.
     pub reward_coefficient: f64,
+}
+
+/// Which codes of two pictures are compared.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Compared {
+    /// All that are masked, at the same random positions in both (METHOD.md).
+    #[default]
+    Masked,
+    /// Those that one step of decoding committed, given what was known before it: a picture's likelihood is a product of
+    /// these over its steps, of which a random one stands for all (as in Diffusion-DPO, arXiv 2311.12908).
+    Committed,
+    /// Those that the best and the worst of several candidates commit, by PARM's word, all drawn anew at a step that a
+    /// rollout went through: what verification chooses between at every step, and with nothing else in the difference.
+    Step {
+        /// k.
+        candidates: u32,
+        /// Of the re-masking noise before the first step.
+        temperature: f32,
+    },
 }
 
 /// Who ranks a pair.
@@ -62,64 +89,9 @@ impl DpoConfig {
     /// Whether PARM has anything to say.
     #[must_use]
     pub fn needs_parm(&self) -> bool {
-        self.ranked_by == Ranking::Parm || self.reward_coefficient > 0.0
-    }
-}
-
-/// Finished pictures of one prompt, each with its rank: higher is better.
-struct Group {
-    prompt_ids: Vec<u32>,
-    pictures: Vec<(Vec<i32>, f32)>,
-}
-
-/// One picture preferred to another, both to be masked at the same places.
-struct Pair<'a> {
-    prompt_ids: &'a [u32],
-    chosen: &'a [i32],
-    rejected: &'a [i32],
-    masked: Vec<usize>,
-}
-
-/// Groups in which something can be preferred.
-pub struct Pairs {
-    groups: Vec<Group>,
-}
-
-impl Pairs {
-    /// Groups rollouts by their prompt, ranked by `rank`, one number a rollout.
-    ///
-    /// # Errors
-    /// No group has two pictures of different rank.
-    pub fn new(rollouts: &[Rollout], ranks: &[f32]) -> Result<Self> {
-        let words = Words::new();
-        let mut groups: BTreeMap<u64, Group> = BTreeMap::new();
-        for (rollout, &rank) in rollouts.iter().zip(ranks) {
-            let Some(codes) = rollout.states.last() else { continue };
-            let prompt_ids = words.encode(&rollout.prompt);
-            let group = groups.entry(rollout.group).or_insert(Group { prompt_ids, pictures: Vec::new() });
-            group.pictures.push((codes.clone(), rank));
-        }
-        let mut groups: Vec<Group> = groups.into_values().collect();
-        groups.retain(|group| group.pictures.iter().any(|picture| picture.1 != group.pictures[0].1));
-        ensure!(
-            !groups.is_empty(),
-            "no two rollouts of one prompt differ in rank; run `train rollouts --group 8` first"
-        );
-        Ok(Self { groups })
-    }
-
-    /// A prompt with a preferred and a rejected picture.
-    fn draw(&self, rng: &mut Rng) -> Pair<'_> {
-        let group = &self.groups[rng.below(self.groups.len())];
-        loop {
-            // Ends: the group has two ranks.
-            let a = &group.pictures[rng.below(group.pictures.len())];
-            let b = &group.pictures[rng.below(group.pictures.len())];
-            if a.1 > b.1 {
-                let masked = masked_places(a.0.len(), rng);
-                return Pair { prompt_ids: &group.prompt_ids, chosen: &a.0, rejected: &b.0, masked };
-            }
-        }
+        self.ranked_by == Ranking::Parm
+            || self.reward_coefficient > 0.0
+            || matches!(self.compared, Compared::Step { .. })
     }
 }
 
@@ -182,6 +154,8 @@ pub struct DpoTask {
     pub reference: Tied,
     /// PARM, where it has a part in the loss.
     pub judge: Option<Judge>,
+    /// PARM, where it ranks candidates: its configuration and itself, without gradients.
+    pub critic: Option<(RewardConfig, Reward)>,
     /// For sample sheets.
     pub tokenizer: Magvit,
 }
@@ -195,26 +169,94 @@ struct Batch<'a> {
 }
 
 impl DpoTask {
-    fn batch<'a>(&'a self, pairs: &[Pair<'a>]) -> Batch<'a> {
+    fn batch<'a>(&'a self, pairs: &'a [Pair<'a>]) -> Batch<'a> {
         let mut masked = Masked::new(&self.network, self.bits);
         let mut labels = Vec::with_capacity(2 * pairs.len() * self.network.num_vq_tokens);
-        let sides: [fn(&Pair<'a>) -> &'a [i32]; 2] = [|pair| pair.chosen, |pair| pair.rejected];
+        let sides: [fn(&'a Pair) -> &'a Side; 2] = [|pair| &pair.chosen, |pair| &pair.rejected];
         for side in sides {
             for pair in pairs {
-                let codes = side(pair);
-                masked.push(pair.prompt_ids, codes, &pair.masked);
-                let label = |at: usize| if pair.masked.contains(&at) { codes[at] } else { IGNORED as i32 };
-                labels.extend((0..codes.len()).map(label));
+                let side = side(pair);
+                masked.push(pair.prompt_ids, &side.codes, &side.hidden);
+                let label = |at: usize| if side.compared.contains(&at) { side.codes[at] } else { IGNORED as i32 };
+                labels.extend((0..side.codes.len()).map(label));
             }
         }
         if self.config.guidance_scale > 0.0 {
             for side in sides {
                 for pair in pairs {
-                    masked.push(&[], side(pair), &pair.masked);
+                    masked.push(&[], &side(pair).codes, &side(pair).hidden);
                 }
             }
         }
         Batch { masked, labels }
+    }
+
+    /// Pairs of candidates, drawn by the reference: the best and the worst by PARM's word.
+    ///
+    /// # Panics
+    /// There is no critic; the device fails.
+    fn candidates(&self, visited: &[(Visited, u64)], candidates: u32, temperature: f32) -> Vec<[Side; 2]> {
+        let (config, reward) = self.critic.as_ref().expect("candidates are ranked by PARM");
+        // Both sides are the state itself: the guided logits that the step draws from.
+        let states: Vec<Pair> = visited
+            .iter()
+            .map(|(at, _)| {
+                let side = || Side::new(&at.state, at.state.clone());
+                Pair { prompt_ids: &at.group.prompt_ids, chosen: side(), rejected: side() }
+            })
+            .collect();
+        let logits = self.logits(&self.reference, &self.batch(&states), &Device::flex());
+        let [_, n, codes] = logits.dims();
+        let drawn: Vec<Vec<Vec<i32>>> = visited
+            .iter()
+            .enumerate()
+            .map(|(row, (at, seed))| {
+                let plan = StepPlan {
+                    seed: *seed,
+                    pass: 0,
+                    step: at.step as u32,
+                    steps: at.steps as u32,
+                    total: n,
+                    temperature,
+                    first: 0,
+                    candidates,
+                };
+                let logits = logits.clone().narrow(0, row, 1).reshape([n, codes]);
+                let drawn = pollster::block_on(draw_candidates(logits, &at.state, &plan)).expect("the CPU draws");
+                drawn.into_iter().map(|drawn| drawn.tokens).collect()
+            })
+            .collect();
+        let asked: Vec<(&str, &[i32])> = visited
+            .iter()
+            .zip(&drawn)
+            .flat_map(|((at, _), drawn)| drawn.iter().map(|tokens| (at.group.prompt.as_str(), tokens.as_slice())))
+            .collect();
+        let scores = reward::logits(reward, config, &asked);
+        let best_and_worst = |((at, drawn), scores): ((&Visited, &Vec<Vec<i32>>), &[f32])| {
+            let side = |index: Option<usize>| Side::new(&at.state, drawn[index.unwrap_or(0)].clone());
+            let ranked = || 0..drawn.len();
+            [
+                side(ranked().max_by(|&a, &b| scores[a].total_cmp(&scores[b]))),
+                side(ranked().min_by(|&a, &b| scores[a].total_cmp(&scores[b]))),
+            ]
+        };
+        let at = visited.iter().map(|(at, _)| at);
+        at.zip(&drawn).zip(scores.chunks(candidates as usize)).map(best_and_worst).collect()
+    }
+
+    fn draw(&self, numbers: std::ops::Range<u64>) -> Vec<Pair<'_>> {
+        let rngs = numbers.map(|number| Rng::keyed(&[self.config.fit.seed, 0x0064_706f, number]));
+        let Compared::Step { candidates, temperature } = self.config.compared else {
+            let committed = self.config.compared == Compared::Committed;
+            return rngs.map(|mut rng| self.pairs.draw(committed, &mut rng)).collect();
+        };
+        let visited: Vec<(Visited, u64)> = rngs.map(|mut rng| (self.pairs.visit(&mut rng), rng.next_u64())).collect();
+        let sides = self.candidates(&visited, candidates, temperature);
+        visited
+            .into_iter()
+            .zip(sides)
+            .map(|((at, _), [chosen, rejected])| Pair { prompt_ids: &at.group.prompt_ids, chosen, rejected })
+            .collect()
     }
 
     /// Guided logits `[2 · pairs, N, codes]`.
@@ -269,18 +311,16 @@ impl Task for DpoTask {
     }
 
     fn loss(&self, model: &Tied, first: u64, examples: usize, device: &Device) -> Loss {
-        let pairs: Vec<Pair> = (first..first + examples as u64)
-            .map(|number| self.pairs.draw(&mut Rng::keyed(&[self.config.fit.seed, 0x0064_706f, number])))
-            .collect();
+        let pairs = self.draw(first..first + examples as u64);
         let batch = self.batch(&pairs);
         let logits = self.logits(model, &batch, device);
         let policy = self.sums(logits.clone(), &batch);
         let margin = (policy.chosen.clone() - policy.rejected.clone()).mean().cast(DType::F32).into_scalar::<f32>();
         let mut logged = vec![("margin", margin)];
-        let hidden = pairs.iter().map(|pair| pair.masked.len() as f64).collect();
-        let hidden =
-            Tensor::<1>::from_data(TensorData::new::<f64, _>(hidden, [examples]), (device, policy.chosen.dtype()));
-        let unlikely = (policy.chosen.clone() / hidden).mean().neg().cast(DType::F32);
+        let compared = pairs.iter().map(|pair| pair.chosen.compared.len() as f64).collect();
+        let compared =
+            Tensor::<1>::from_data(TensorData::new::<f64, _>(compared, [examples]), (device, policy.chosen.dtype()));
+        let unlikely = (policy.chosen.clone() / compared).mean().neg().cast(DType::F32);
         logged.push(("chosen", unlikely.clone().into_scalar::<f32>()));
         let losses = if self.config.reference_free {
             dpo::reference_free_loss(policy)
@@ -295,10 +335,12 @@ impl Task for DpoTask {
         let mut total = preferred + unlikely * self.config.chosen_coefficient;
         if let Some(judge) = &self.judge {
             let n = self.network.num_vq_tokens;
-            let hidden = batch.labels[..examples * n].iter().map(|&label| f32::from(u8::from(label >= 0))).collect();
+            let hidden =
+                pairs.iter().flat_map(|pair| (0..n).map(|at| f32::from(u8::from(pair.chosen.hidden.contains(&at)))));
+            let hidden = hidden.collect();
             let hidden = Tensor::<2>::from_data(TensorData::new::<f32, _>(hidden, [examples, n]), device);
             let prompts: Vec<&[u32]> = pairs.iter().map(|pair| pair.prompt_ids).collect();
-            let states: Vec<&[i32]> = pairs.iter().map(|pair| pair.chosen).collect();
+            let states: Vec<&[i32]> = pairs.iter().map(|pair| pair.chosen.codes.as_slice()).collect();
             let surprise = judge.surprise(&prompts, &states, logits.narrow(0, 0, examples), hidden).mean();
             logged.push(("surprise", surprise.clone().into_scalar::<f32>()));
             total = total + surprise * self.config.reward_coefficient;
@@ -323,72 +365,101 @@ pub fn reference(network: &ShowoConfig, bits: usize, begin: &Named, device: &Dev
 mod tests {
     use super::*;
     use crate::source::Source;
+    use showo::config::RewardLabel;
     use showo::settings::Tuning;
 
-    fn rollout(group: u64, code: i32) -> Rollout {
-        Rollout { prompt: "a circle".into(), group, states: vec![vec![-1], vec![code]], ..Rollout::default() }
+    fn shipped() -> Source {
+        Source::Bundle(concat!(env!("CARGO_MANIFEST_DIR"), "/../www/models/scenes").into())
     }
 
-    #[test]
-    fn a_pair_is_of_one_prompt_and_the_better_comes_first() {
-        let rollouts = [rollout(0, 1), rollout(0, 2), rollout(1, 3), rollout(1, 4), rollout(1, 5)];
-        let pairs = Pairs::new(&rollouts, &[0.5, 0.5, 0.1, 0.9, 0.3]).unwrap();
-        let mut rng = Rng::new(1);
-        let mut seen = std::collections::BTreeSet::new();
-        for _ in 0..100 {
-            let pair = pairs.draw(&mut rng);
-            seen.insert((pair.chosen[0], pair.rejected[0]));
-        }
-        assert_eq!(seen.into_iter().collect::<Vec<_>>(), [(4, 3), (4, 5), (5, 3)]);
-        assert!(Pairs::new(&rollouts[..2], &[0.5, 0.5]).is_err());
-    }
-
-    #[test]
-    fn guided_logits_are_those_that_draw_and_nothing_is_preferred_at_first() {
-        let shipped = Source::Bundle(concat!(env!("CARGO_MANIFEST_DIR"), "/../www/models/scenes").into());
-        let (magvit, tokenizer) = shipped.tokenizer().unwrap();
-        let (network, _) = shipped.generator(Tuning::Base).unwrap();
+    /// From the shipped weights, on two made-up rollouts of which one is better.
+    fn task(change: impl Fn(&mut DpoConfig)) -> DpoTask {
+        let (magvit, tokenizer) = shipped().tokenizer().unwrap();
+        let (network, _) = shipped().generator(Tuning::Base).unwrap();
         let bits = magvit.z_channels;
-        let begin = generator::import(&network, bits, shipped.generator_parameters(Tuning::Base).unwrap()).unwrap();
-        let device = Device::flex();
-        let reference = reference(&network, bits, &begin, &device).unwrap();
+        let begin = generator::import(&network, bits, shipped().generator_parameters(Tuning::Base).unwrap()).unwrap();
         let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/configs/dpo.toml")).unwrap();
-        let plain: DpoConfig = toml::from_str(&text).unwrap();
+        let mut config: DpoConfig = toml::from_str(&text).unwrap();
+        config.chosen_coefficient = 0.0;
+        change(&mut config);
         let picture = |shift: i32| (0..64).map(|at| (at * 7 + shift) % 100).collect::<Vec<i32>>();
-        let rolled = [1, 2].map(|shift| Rollout { states: vec![picture(shift)], ..rollout(0, 0) });
-        let pairs = || Pairs::new(&rolled, &[0.0, 1.0]).unwrap();
-        let task = |guidance_scale: f32| DpoTask {
-            config: DpoConfig { guidance_scale, chosen_coefficient: 0.0, ..plain.clone() },
-            network: network.clone(),
-            bits,
-            pairs: pairs(),
-            begin: begin.clone(),
-            reference: reference.clone(),
-            judge: None,
-            tokenizer: tokenizer.clone(),
+        let states = |shift: i32| {
+            let mut half = picture(shift);
+            half[..32].fill(-1);
+            vec![half, picture(shift)]
         };
-        let drawn = pairs();
-        let pair = || [drawn.draw(&mut Rng::new(3))];
+        let rolled =
+            [1, 2].map(|shift| Rollout { prompt: "a circle".into(), states: states(shift), ..Rollout::default() });
+        let pairs = Pairs::new(&rolled, &[0.0, 1.0]).unwrap();
+        let reference = reference(&network, bits, &begin, &Device::flex()).unwrap();
+        DpoTask { config, network, bits, pairs, begin, reference, judge: None, critic: None, tokenizer }
+    }
+
+    #[test]
+    fn guided_logits_are_those_that_draw() {
+        let guided_by = |guidance_scale: f32| {
+            task(|config| {
+                config.compared = Compared::Masked;
+                config.guidance_scale = guidance_scale;
+            })
+        };
+        let device = Device::flex();
         let values = |logits: Tensor<3>| logits.into_data().iter::<f32>().collect::<Vec<_>>();
-        let logits = |task: &DpoTask| {
-            let pair = pair();
-            values(task.logits(&reference, &task.batch(&pair), &device))
-        };
-        let conditional = logits(&task(0.0));
-        let mut unprompted = Masked::new(&network, bits);
-        for codes in [pair()[0].chosen, pair()[0].rejected] {
-            unprompted.push(&[], codes, &pair()[0].masked);
+        let logits = |task: &DpoTask| values(task.logits(&task.reference, &task.batch(&task.draw(0..1)), &device));
+        let plain = guided_by(0.0);
+        let conditional = logits(&plain);
+        let mut unprompted = Masked::new(&plain.network, plain.bits);
+        for pair in plain.draw(0..1) {
+            for side in [pair.chosen, pair.rejected] {
+                unprompted.push(&[], &side.codes, &side.hidden);
+            }
         }
-        let unconditional = reference.code_logits(unprompted.hidden(&reference, &device));
+        let unconditional = plain.reference.code_logits(unprompted.hidden(&plain.reference, &device));
         let unconditional: Vec<f32> = unconditional.into_data().iter::<f32>().collect();
-        for ((guided, with), without) in logits(&task(2.0)).iter().zip(&conditional).zip(&unconditional) {
+        for ((guided, with), without) in logits(&guided_by(2.0)).iter().zip(&conditional).zip(&unconditional) {
             assert!((guided - (3.0 * with - 2.0 * without)).abs() < 1e-3, "{guided} {with} {without}");
         }
-        let training = device.autodiff();
-        let model = Tied::new(&network, bits, weights_of(&begin, &training).unwrap()).unwrap();
-        for guidance_scale in [0.0, 2.0] {
-            let loss = task(guidance_scale).loss(&model, 0, 2, &training).total.into_scalar::<f32>();
+    }
+
+    #[test]
+    fn nothing_is_preferred_at_first() {
+        let training = Device::flex().autodiff();
+        for (guidance_scale, compared) in
+            [(0.0, Compared::Masked), (2.0, Compared::Masked), (0.0, Compared::Committed), (2.0, Compared::Committed)]
+        {
+            let task = task(|config| {
+                config.compared = compared;
+                config.guidance_scale = guidance_scale;
+            });
+            let named = weights_of(&task.begin, &training).unwrap();
+            let model = Tied::new(&task.network, task.bits, named).unwrap();
+            let loss = task.loss(&model, 0, 2, &training).total.into_scalar::<f32>();
             assert!((loss - std::f32::consts::LN_2).abs() < 1e-4, "{loss}");
         }
+    }
+
+    #[test]
+    fn the_best_and_the_worst_candidate_of_a_step_share_its_state() {
+        let mut task = task(|config| {
+            config.compared = Compared::Step { candidates: 6, temperature: 8.0 };
+            config.guidance_scale = 2.0;
+        });
+        task.critic = shipped().reward(RewardLabel::Potential).unwrap();
+        let (config, reward) = task.critic.as_ref().unwrap();
+        let mut told_apart = 0;
+        for pair in task.draw(0..8) {
+            let [chosen, rejected] = [&pair.chosen, &pair.rejected];
+            assert_eq!(chosen.hidden, rejected.hidden);
+            for side in [chosen, rejected] {
+                assert!(!side.compared.is_empty() && side.compared.iter().all(|at| side.hidden.contains(at)));
+                let known = |at: &usize| !chosen.hidden.contains(at) || side.compared.contains(at);
+                assert!((0..64).all(|at| known(&at) == (side.codes[at] >= 0)));
+            }
+            let states = [chosen, rejected].map(|side| ("a circle", side.codes.as_slice()));
+            let [better, worse] = reward::logits(reward, config, &states)[..] else { unreachable!() };
+            assert!(better >= worse, "{better} {worse}");
+            told_apart += usize::from(better > worse);
+        }
+        assert!(told_apart > 2, "{told_apart}");
     }
 }

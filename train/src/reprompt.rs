@@ -52,7 +52,7 @@ fn describe(things: &[Thing], rng: &mut Rng) -> Spec {
         return Spec::pair(a.object(true), b.object(true), None);
     }
     let holding = Relation::ALL.into_iter().filter(|relation| relation.holds(a.centre_px, b.centre_px));
-    let relation = if rng.chance(0.5) { rng.pick(&holding.collect::<Vec<_>>()) } else { None };
+    let relation = if rng.chance(0.7) { rng.pick(&holding.collect::<Vec<_>>()) } else { None };
     Spec::pair(a.object(coloured), b.object(coloured != rng.chance(0.2)), relation)
 }
 

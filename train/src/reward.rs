@@ -25,8 +25,15 @@ use crate::fit::{FitConfig, Loss, Task};
 use crate::grounding::{self, Grounding};
 use crate::reprompt;
 use crate::rollouts::Rollout;
-use crate::shuffle::Shuffle;
+use crate::shuffle::{self, Picture, Shuffle};
 use crate::tie;
+
+/// How often a pair is looked for.
+const PAIR_TRIES: usize = 64;
+/// How often an order of slots is looked for that keeps the verdict.
+const SHUFFLE_TRIES: usize = 8;
+/// Part of the slots that come from the other one of two mixed pictures.
+const MIXED_SLOTS: f32 = 0.2;
 
 /// `train/configs/reward.toml`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -54,12 +61,15 @@ pub struct RewardTrainConfig {
     /// potential is, they show. Other labels know nothing else.
     #[serde(default)]
     pub complete: f32,
-    /// Part of the complete pictures outside pairs that are judged by another prompt than their own ([`reprompt`]).
+    /// Part of the complete pictures, in pairs and outside, that are judged by another prompt than their own ([`reprompt`]).
     #[serde(default)]
     pub reprompted: f32,
     /// Part of the rollouts' examples whose slots are put into another order ([`crate::shuffle`]), where the verdict stays the same.
     #[serde(default)]
     pub shuffled: f32,
+    /// Part of the complete pictures that take slots of another one ([`shuffle::mix`]), and are judged by what is seen then.
+    #[serde(default)]
+    pub mixed: f32,
     /// Factor of the loss of what stands where ([`grounding`]); 0 leaves it out.
     pub grounding: f64,
     /// True scenes tokenized once.
@@ -214,6 +224,12 @@ impl View {
         preview.copied().unwrap_or(rollout.accepted)
     }
 
+    /// A complete picture that the checker has looked at.
+    fn picture(self, rollout: &Rollout, step: usize) -> Option<Picture> {
+        let step = if self == Self::Finished { rollout.states.len() - 1 } else { step };
+        Some(Picture { tokens: self.state(rollout, step).to_vec(), seen: self.seen(rollout, step)?.to_vec() })
+    }
+
     /// What the checker sees in the picture that the label is about.
     fn seen(self, rollout: &Rollout, step: usize) -> Option<&[Detection]> {
         let step = rollout.detections.get(step).filter(|_| self == Self::Preview);
@@ -273,14 +289,52 @@ impl RewardTask {
         let rollout = &self.rollouts.all[rng.below(self.rollouts.all.len())];
         let view = self.view(&mut rng);
         let step = view.step(rollout, &mut rng);
-        match view.seen(rollout, step) {
-            Some(seen) if view != View::Partial && rng.chance(self.config.reprompted) => {
-                let spec = reprompt::about(seen, &mut rng);
-                let accepted = scenes::judge(seen.to_vec(), &spec).accepted;
-                self.labelled(&spec.prompt(), view.state(rollout, step), accepted, Some((&spec, seen)), Some(&mut rng))
-            }
-            _ => self.example_of(rollout, view, step, Some(&mut rng)),
+        let other = &self.rollouts.all[rng.below(self.rollouts.all.len())];
+        view.picture(rollout, step)
+            .filter(|_| view != View::Partial)
+            .and_then(|picture| {
+                let picture = self.perhaps_mixed(picture, || View::Finished.picture(other, 0), &mut rng)?;
+                let spec = self.prompt_about(rollout, &picture.seen, &mut rng)?;
+                Some(self.judged(&spec, &picture, &mut rng))
+            })
+            .unwrap_or_else(|| self.example_of(rollout, view, step, Some(&mut rng)))
+    }
+
+    /// With slots of the other picture, in some cases.
+    fn perhaps_mixed(&self, picture: Picture, other: impl Fn() -> Option<Picture>, rng: &mut Rng) -> Option<Picture> {
+        if rng.chance(self.config.mixed) { shuffle::mix(&picture, &other()?, MIXED_SLOTS, rng) } else { Some(picture) }
+    }
+
+    /// Another prompt than the rollout's, in some cases.
+    fn prompt_about(&self, rollout: &Rollout, seen: &[Detection], rng: &mut Rng) -> Option<Spec> {
+        if rng.chance(self.config.reprompted) {
+            Some(reprompt::about(seen, rng))
+        } else {
+            Spec::parse(&rollout.prompt).ok()
         }
+    }
+
+    /// A picture with the checker's verdict on it.
+    fn judged(&self, spec: &Spec, picture: &Picture, rng: &mut Rng) -> Example {
+        let accepted = scenes::judge(picture.seen.clone(), spec).accepted;
+        self.labelled(&spec.prompt(), &picture.tokens, accepted, Some((spec, &picture.seen)), Some(rng))
+    }
+
+    /// Two pictures of a group, of which the second may have taken slots of the first or of a third, with a prompt that
+    /// one satisfies and the other does not; the right one first.
+    fn judged_pair(&self, view: View, rng: &mut Rng) -> Option<[Example; 2]> {
+        (0..PAIR_TRIES).find_map(|_| {
+            let members = self.rollouts.groups.get(rng.below(self.rollouts.groups.len()))?;
+            let mut member = || &self.rollouts.all[members[rng.below(members.len())]];
+            let [first, second, third] = [member(), member(), member()];
+            let step = view.step(first, rng);
+            let [base, other] = [view.picture(first, step)?, view.picture(second, step)?];
+            let other = self.perhaps_mixed(other, || view.picture(third, step), rng)?;
+            let about = if rng.chance(0.5) { &base } else { &other };
+            let spec = self.prompt_about(first, &about.seen, rng)?;
+            let [one, two] = [&base, &other].map(|picture| self.judged(&spec, picture, rng));
+            (one.label != two.label).then_some(if one.label > two.label { [one, two] } else { [two, one] })
+        })
     }
 
     /// What an example shows.
@@ -307,13 +361,18 @@ impl RewardTask {
         rng: Option<&mut Rng>,
     ) -> Example {
         let (prompt, label) = (self.words.encode(prompt), f32::from(u8::from(accepted)));
-        let shuffle = rng.and_then(|rng| rng.chance(self.config.shuffled).then(|| Shuffle::draw(rng)));
-        if let (Some(shuffle), Some((spec, seen))) = (shuffle, seen)
-            && let Some(moved) = shuffle.detections(seen)
-            && scenes::judge(moved.clone(), spec).accepted == accepted
+        if let (Some(rng), Some((spec, seen))) = (rng, seen)
+            && rng.chance(self.config.shuffled)
         {
-            let grounding = Some(grounding::of_detections(spec, &moved));
-            return Example { prompt, state: shuffle.tokens(state, &self.ground), label, grounding };
+            // Half of the orders put "left of" wrong, or right: there are enough others.
+            for _ in 0..SHUFFLE_TRIES {
+                let shuffle = Shuffle::draw(rng);
+                let Some(moved) = shuffle.detections(seen) else { break };
+                if scenes::judge(moved.clone(), spec).accepted == accepted {
+                    let grounding = Some(grounding::of_detections(spec, &moved));
+                    return Example { prompt, state: shuffle.tokens(state, &self.ground), label, grounding };
+                }
+            }
         }
         let grounding = seen.map(|(spec, seen)| grounding::of_detections(spec, seen));
         Example { prompt, state: state.to_vec(), label, grounding }
@@ -326,7 +385,9 @@ impl RewardTask {
         for number in first..first + wanted {
             let mut rng = Rng::keyed(&[self.config.fit.seed, 0x7061_6972, number]);
             let view = self.view(&mut rng);
-            if let Some((right, wrong, step)) = self.rollouts.pair(view, &mut rng, 64) {
+            if view != View::Partial && rng.chance(self.config.reprompted.max(self.config.mixed)) {
+                batch.extend(self.judged_pair(view, &mut rng).into_iter().flatten());
+            } else if let Some((right, wrong, step)) = self.rollouts.pair(view, &mut rng, PAIR_TRIES) {
                 for rollout in [right, wrong] {
                     batch.push(self.example_of(rollout, view, step, Some(&mut rng)));
                 }

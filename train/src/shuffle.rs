@@ -1,4 +1,5 @@
-//! The same objects in other places: the world's slots (2×2 tokens each) put into another order of rows and columns.
+//! The same objects in other places: the world's slots (2×2 tokens each) put into another order of rows and columns, or
+//! taken from two pictures ([`mix`]).
 //!
 //! Objects stand in slots and do not touch, so that a picture stays one of its kind when whole rows and whole columns of
 //! slots change places; there are 4!² ways to do it. A network that sees each picture in ever other orders has to learn
@@ -16,6 +17,41 @@ const TOKENS: usize = 2;
 const GRID: usize = SLOTS * TOKENS;
 /// What is farther from the middle of its slot, along an axis, may reach into the next one.
 const OFF_CENTRE_PX: f32 = 4.0;
+
+/// The slot along an axis that something stands in and how far from its middle; nothing where it may reach over the edge.
+fn slot_along(px: f32) -> Option<(usize, f32)> {
+    let slot = ((px / SLOT as f32) as usize).min(SLOTS - 1);
+    let off = px - (slot as f32 + 0.5) * SLOT as f32;
+    (off.abs() <= OFF_CENTRE_PX).then_some((slot, off))
+}
+
+/// A complete picture: its tokens, and what the checker sees in it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Picture {
+    /// Codes, row by row.
+    pub tokens: Vec<i32>,
+    /// Detections.
+    pub seen: Vec<Detection>,
+}
+
+/// The first picture with some slots of the second, each with chance `part`; nothing where in one of them something may
+/// reach over the edge of its slot.
+#[must_use]
+pub fn mix(base: &Picture, other: &Picture, part: f32, rng: &mut Rng) -> Option<Picture> {
+    let taken: [[bool; SLOTS]; SLOTS] = std::array::from_fn(|_| std::array::from_fn(|_| rng.chance(part)));
+    let is_taken = |place: usize| taken[place / GRID / TOKENS][place % GRID / TOKENS];
+    let tokens = (0..GRID * GRID).map(|place| if is_taken(place) { other.tokens[place] } else { base.tokens[place] });
+    let mut seen = Vec::new();
+    for (picture, wanted) in [(base, false), (other, true)] {
+        for one in &picture.seen {
+            let ((column, _), (row, _)) = (slot_along(one.centre_x_px)?, slot_along(one.centre_y_px)?);
+            if taken[row][column] == wanted {
+                seen.push(one.clone());
+            }
+        }
+    }
+    Some(Picture { tokens: tokens.collect(), seen })
+}
 
 /// An order of rows and columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,10 +90,9 @@ impl Shuffle {
     #[must_use]
     pub fn detections(&self, seen: &[Detection]) -> Option<Vec<Detection>> {
         let along = |order: &[usize; SLOTS], px: f32| {
-            let slot = ((px / SLOT as f32) as usize).min(SLOTS - 1);
-            let off = px - (slot as f32 + 0.5) * SLOT as f32;
+            let (slot, off) = slot_along(px)?;
             let to = order.iter().position(|&from| from == slot)?;
-            (off.abs() <= OFF_CENTRE_PX).then_some((to as f32 + 0.5) * SLOT as f32 + off)
+            Some((to as f32 + 0.5) * SLOT as f32 + off)
         };
         let moved = |one: &Detection| {
             Some(Detection {
@@ -89,7 +124,7 @@ pub mod tests {
     use super::*;
     use crate::source::Source;
     use burn::tensor::Device;
-    use scenes::{Picture, Split};
+    use scenes::Split;
 
     /// Something that nobody recognises, in the first row of slots.
     pub fn seen(centre_x_px: f32) -> Detection {
@@ -102,7 +137,7 @@ pub mod tests {
         let shipped = Source::Bundle(concat!(env!("CARGO_MANIFEST_DIR"), "/../www/models/scenes").into());
         let (_, tokenizer) = shipped.tokenizer().unwrap();
         let mut rng = Rng::new(7);
-        let mut pictures: Vec<Picture> = Vec::new();
+        let mut pictures: Vec<scenes::Picture> = Vec::new();
         for _ in 0..48 {
             let spec = scenes::sample_training_spec(&mut rng);
             pictures.push(scenes::render(&scenes::sample_scene(&spec, Split::Train, &mut rng)));
@@ -114,18 +149,51 @@ pub mod tests {
         let shuffled: Vec<Vec<i32>> =
             codes.iter().zip(&shuffles).map(|(codes, shuffle)| shuffle.tokens(codes, &ground)).collect();
         let shown = crate::vq::decode(&tokenizer, &shuffled, &device);
-        let described = |mut seen: Vec<Detection>| {
-            let slot = |px: f32| (px / SLOT as f32) as i32;
-            seen.sort_by_key(|one| (slot(one.centre_y_px), slot(one.centre_x_px)));
-            let at = |one: &Detection| (one.describe(), slot(one.centre_x_px), slot(one.centre_y_px));
-            seen.iter().map(at).collect::<Vec<_>>()
-        };
         let right = pictures.iter().zip(&shuffles).zip(&shown).filter(|((before, shuffle), after)| {
             let moved = shuffle.detections(&scenes::detect(before)).expect("scenes stand in slots");
-            described(moved) == described(scenes::detect(after))
+            described(&moved) == described(&scenes::detect(after))
         });
         let right = right.count();
         assert!(right >= 45, "{right} of 48");
+    }
+
+    /// As above for two pictures in one.
+    #[test]
+    fn mixed_codes_show_what_the_mixture_says() {
+        let shipped = Source::Bundle(concat!(env!("CARGO_MANIFEST_DIR"), "/../www/models/scenes").into());
+        let (_, tokenizer) = shipped.tokenizer().unwrap();
+        let (mut rng, device) = (Rng::new(8), Device::flex());
+        let scenes: Vec<scenes::Picture> = (0..48)
+            .map(|_| {
+                let spec = scenes::sample_training_spec(&mut rng);
+                scenes::render(&scenes::sample_scene(&spec, Split::Train, &mut rng))
+            })
+            .collect();
+        let codes = crate::vq::codes(&tokenizer, &scenes, &device).unwrap();
+        let pictures: Vec<Picture> =
+            scenes.iter().zip(codes).map(|(scene, tokens)| Picture { tokens, seen: scenes::detect(scene) }).collect();
+        let mixed: Vec<Picture> = pictures
+            .chunks(2)
+            .map(|pair| mix(&pair[0], &pair[1], 0.4, &mut rng).expect("scenes stand in slots"))
+            .collect();
+        let grids: Vec<Vec<i32>> = mixed.iter().map(|picture| picture.tokens.clone()).collect();
+        let shown = crate::vq::decode(&tokenizer, &grids, &device);
+        let right = mixed
+            .iter()
+            .zip(&shown)
+            .filter(|(mixed, shown)| described(&mixed.seen) == described(&scenes::detect(shown)));
+        let right = right.count();
+        assert!(right >= 22, "{right} of 24");
+        assert!(mixed.iter().zip(pictures.chunks(2)).any(|(mixed, pair)| mixed.seen.len() != pair[0].seen.len()));
+    }
+
+    /// In words, with their slots, in the order of these.
+    fn described(seen: &[Detection]) -> Vec<(i32, i32, String)> {
+        let slot = |px: f32| (px / SLOT as f32) as i32;
+        let mut all: Vec<_> =
+            seen.iter().map(|one| (slot(one.centre_y_px), slot(one.centre_x_px), one.describe())).collect();
+        all.sort();
+        all
     }
 
     #[test]

@@ -93,12 +93,17 @@ struct Plot<'a> {
 }
 
 impl Plot<'_> {
-    fn draw(&self, path: &Path) -> Result<()> {
+    /// The least and the greatest x.
+    fn reach(&self) -> (f64, f64) {
         let xs = || self.curves.iter().flat_map(|curve| curve.1.iter().map(|point| point.0));
-        let (low, high) = (xs().fold(f64::MAX, f64::min), xs().fold(f64::MIN, f64::max));
+        (xs().fold(f64::MAX, f64::min), xs().fold(f64::MIN, f64::max))
+    }
+
+    fn draw(&self, path: &Path) -> Result<()> {
+        let (low, high) = self.reach();
         let area = SVGBackend::new(path, (820, 520)).into_drawing_area();
         let drawn = if self.logarithmic {
-            self.on(&area, (low * 0.9..high * 1.1).log_scale())
+            self.on(&area, (low * 0.9..high * 1.1).log_scale().base(2.0))
         } else {
             self.on(&area, low..high.max(low + 1.0))
         };
@@ -111,6 +116,9 @@ impl Plot<'_> {
         X::CoordDescType: ValueFormatter<f64>,
     {
         area.fill(&WHITE)?;
+        // One at every step and round: they are whole numbers.
+        let (low, high) = self.reach();
+        let labels = if self.logarithmic { 10 } else { (high - low) as usize + 1 };
         let mut chart = ChartBuilder::on(area)
             .margin(20)
             .x_label_area_size(48)
@@ -121,7 +129,8 @@ impl Plot<'_> {
             .x_desc(self.x_name)
             .y_desc(self.y_name)
             .light_line_style(WHITE)
-            .x_label_formatter(&|x| if self.logarithmic { format!("{x:.1}") } else { format!("{x:.0}") })
+            .x_labels(labels)
+            .x_label_formatter(&|x| format!("{x}"))
             .draw()?;
         for (index, (name, points)) in self.curves.iter().enumerate() {
             let colour = Palette99::pick(index).to_rgba();
