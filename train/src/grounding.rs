@@ -8,13 +8,13 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use scenes::{Colour, Detection, SIDE, Scene, Shape, Spec};
 use showo::ops::gradient::cross_entropy;
 
+use crate::shuffle::GRID;
+
 /// Answers to each of the three questions: no object or one of its kind, the last being "none that is known"; and for the
 /// role no object, one that the prompt asks for, one that it does not.
 const ANSWERS: [usize; 3] = [Shape::ALL.len() + 2, Colour::ALL.len() + 2, 3];
 /// All answers.
 pub const CLASSES: usize = ANSWERS[0] + ANSWERS[1] + ANSWERS[2];
-/// Tokens a side.
-const GRID: usize = 8;
 /// A token belongs to an object whose centre is no farther from its own than this, along both axes.
 const REACH_PX: f32 = 8.0;
 

@@ -14,7 +14,7 @@ const SLOTS: usize = LATTICE as usize;
 /// Tokens along a slot.
 const TOKENS: usize = 2;
 /// Tokens a side.
-const GRID: usize = SLOTS * TOKENS;
+pub const GRID: usize = SLOTS * TOKENS;
 /// What is farther from the middle of its slot, along an axis, may reach into the next one.
 const OFF_CENTRE_PX: f32 = 4.0;
 
