@@ -46,25 +46,30 @@ describe("without WebGPU", { timeout: 600_000 }, () => {
     await page.close();
   });
 
-  test("aligned weights are fetched when they are asked for, and draw another picture", async () => {
+  test("aligned weights are fetched when they are asked for, and draw other pictures", async () => {
     const page = await ShowoPage.open(browser, site.address);
     /** @type {string[]} */
     const fetched = [];
     page.page.on("request", (request) => fetched.push(request.url()));
     await page.loaded();
-    await page.set({ prompt: "a star and a moon", seed: 3, steps: 4, candidates: 1, verifier: "none", reflection: false });
-    const [base] = ofType(await page.draw(), "finished");
+    await page.set({ prompt: "a star and a moon", steps: 4, candidates: 1, verifier: "none", reflection: false });
+    // Weights that differ little draw the same from some seeds: the noise is the same.
+    const pictures = async (/** @type {string} */ generator) => {
+      const tokens = [];
+      await page.set({ generator });
+      for (const seed of [3, 4, 5, 6, 7, 8]) {
+        await page.set({ seed });
+        tokens.push(ofType(await page.draw(), "finished")[0].tokens);
+      }
+      return tokens;
+    };
+    const base = await pictures("base");
     const ofDpo = () => fetched.filter((address) => address.includes("showo-dpo-0"));
     assert.deepEqual(ofDpo(), [], "nobody asked for them yet");
-    await page.set({ generator: "dpo" });
-    const [tuned] = ofType(await page.draw(), "finished");
-    assert.equal(ofDpo().length, 1);
-    assert.notDeepEqual(tuned.tokens, base.tokens);
-    await page.draw();
-    assert.equal(ofDpo().length, 1, "they are there");
-    await page.set({ generator: "base" });
-    const [again] = ofType(await page.draw(), "finished");
-    assert.deepEqual(again.tokens, base.tokens);
+    const tuned = await pictures("dpo");
+    assert.equal(ofDpo().length, 1, "fetched once for all pictures");
+    assert.notDeepEqual(tuned, base);
+    assert.deepEqual(await pictures("base"), base);
     assert.deepEqual(page.faults, []);
     await page.close();
   });
