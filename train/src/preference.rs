@@ -164,28 +164,23 @@ pub struct DpoTask {
 struct Batch<'a> {
     /// With their prompts, and where guidance asks for it once more without.
     masked: Masked<'a>,
-    /// The hidden codes, [`IGNORED`] elsewhere, `[2 · pairs, N]`: preferred pictures first.
+    /// The compared codes, [`IGNORED`] elsewhere, `[sides, N]`.
     labels: Vec<i32>,
 }
 
 impl DpoTask {
-    fn batch<'a>(&'a self, pairs: &'a [Pair<'a>]) -> Batch<'a> {
+    /// One row a side, each with its prompt.
+    fn batch<'a>(&'a self, sides: &[(&[u32], &Side)]) -> Batch<'a> {
         let mut masked = Masked::new(&self.network, self.bits);
-        let mut labels = Vec::with_capacity(2 * pairs.len() * self.network.num_vq_tokens);
-        let sides: [fn(&'a Pair) -> &'a Side; 2] = [|pair| &pair.chosen, |pair| &pair.rejected];
-        for side in sides {
-            for pair in pairs {
-                let side = side(pair);
-                masked.push(pair.prompt_ids, &side.codes, &side.hidden);
-                let label = |at: usize| if side.compared.contains(&at) { side.codes[at] } else { IGNORED as i32 };
-                labels.extend((0..side.codes.len()).map(label));
-            }
+        let mut labels = Vec::with_capacity(sides.len() * self.network.num_vq_tokens);
+        for (prompt_ids, side) in sides {
+            masked.push(prompt_ids, &side.codes, &side.hidden);
+            let label = |at: usize| if side.compared.contains(&at) { side.codes[at] } else { IGNORED as i32 };
+            labels.extend((0..side.codes.len()).map(label));
         }
         if self.config.guidance_scale > 0.0 {
-            for side in sides {
-                for pair in pairs {
-                    masked.push(&[], &side(pair).codes, &side(pair).hidden);
-                }
+            for (_, side) in sides {
+                masked.push(&[], &side.codes, &side.hidden);
             }
         }
         Batch { masked, labels }
@@ -197,15 +192,9 @@ impl DpoTask {
     /// There is no critic; the device fails.
     fn candidates(&self, visited: &[(Visited, u64)], candidates: u32, temperature: f32) -> Vec<[Side; 2]> {
         let (config, reward) = self.critic.as_ref().expect("candidates are ranked by PARM");
-        // Both sides are the state itself: the guided logits that the step draws from.
-        let states: Vec<Pair> = visited
-            .iter()
-            .map(|(at, _)| {
-                let side = || Side::new(&at.state, at.state.clone());
-                Pair { prompt_ids: &at.group.prompt_ids, chosen: side(), rejected: side() }
-            })
-            .collect();
-        let logits = self.logits(&self.reference, &self.batch(&states), &Device::flex());
+        let states: Vec<Side> = visited.iter().map(|(at, _)| Side::new(&at.state, at.state.clone())).collect();
+        let sides = visited.iter().zip(&states).map(|((at, _), state)| (at.group.prompt_ids.as_slice(), state));
+        let logits = self.logits(&self.reference, &self.batch(&sides.collect::<Vec<_>>()), &Device::flex());
         let [_, n, codes] = logits.dims();
         let drawn: Vec<Vec<Vec<i32>>> = visited
             .iter()
@@ -233,12 +222,9 @@ impl DpoTask {
             .collect();
         let scores = reward::logits(reward, config, &asked);
         let best_and_worst = |((at, drawn), scores): ((&Visited, &Vec<Vec<i32>>), &[f32])| {
-            let side = |index: Option<usize>| Side::new(&at.state, drawn[index.unwrap_or(0)].clone());
-            let ranked = || 0..drawn.len();
-            [
-                side(ranked().max_by(|&a, &b| scores[a].total_cmp(&scores[b]))),
-                side(ranked().min_by(|&a, &b| scores[a].total_cmp(&scores[b]))),
-            ]
+            let mut ranked: Vec<(&f32, &Vec<i32>)> = scores.iter().zip(drawn).collect();
+            ranked.sort_by(|a, b| a.0.total_cmp(b.0));
+            [ranked[ranked.len() - 1], ranked[0]].map(|(_, tokens)| Side::new(&at.state, tokens.clone()))
         };
         let at = visited.iter().map(|(at, _)| at);
         at.zip(&drawn).zip(scores.chunks(candidates as usize)).map(best_and_worst).collect()
@@ -259,7 +245,7 @@ impl DpoTask {
             .collect()
     }
 
-    /// Guided logits `[2 · pairs, N, codes]`.
+    /// Guided logits `[sides, N, codes]`.
     fn logits(&self, model: &Tied, batch: &Batch, device: &Device) -> Tensor<3> {
         let n = self.network.num_vq_tokens;
         let logits = model.code_logits(batch.masked.hidden(model, device));
@@ -278,6 +264,12 @@ impl DpoTask {
         let sums = dpo::summed_log_probability(logits.clone(), Tensor::from_data(labels, &logits.device()));
         Sums { chosen: sums.clone().narrow(0, 0, rows / 2), rejected: sums.narrow(0, rows / 2, rows / 2) }
     }
+}
+
+/// The sides of all pairs, those of preferred pictures before the others.
+fn preferred_first<'a>(pairs: &'a [Pair]) -> Vec<(&'a [u32], &'a Side)> {
+    let chosen = pairs.iter().map(|pair| (pair.prompt_ids, &pair.chosen));
+    chosen.chain(pairs.iter().map(|pair| (pair.prompt_ids, &pair.rejected))).collect()
 }
 
 /// Numbers of one device on another, as constants.
@@ -312,7 +304,7 @@ impl Task for DpoTask {
 
     fn loss(&self, model: &Tied, first: u64, examples: usize, device: &Device) -> Loss {
         let pairs = self.draw(first..first + examples as u64);
-        let batch = self.batch(&pairs);
+        let batch = self.batch(&preferred_first(&pairs));
         let logits = self.logits(model, &batch, device);
         let policy = self.sums(logits.clone(), &batch);
         let margin = (policy.chosen.clone() - policy.rejected.clone()).mean().cast(DType::F32).into_scalar::<f32>();
@@ -405,7 +397,9 @@ mod tests {
         };
         let device = Device::flex();
         let values = |logits: Tensor<3>| logits.into_data().iter::<f32>().collect::<Vec<_>>();
-        let logits = |task: &DpoTask| values(task.logits(&task.reference, &task.batch(&task.draw(0..1)), &device));
+        let logits = |task: &DpoTask| {
+            values(task.logits(&task.reference, &task.batch(&preferred_first(&task.draw(0..1))), &device))
+        };
         let plain = guided_by(0.0);
         let conditional = logits(&plain);
         let mut unprompted = Masked::new(&plain.network, plain.bits);

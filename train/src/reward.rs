@@ -290,8 +290,9 @@ impl RewardTask {
         let view = self.view(&mut rng);
         let step = view.step(rollout, &mut rng);
         let other = &self.rollouts.all[rng.below(self.rollouts.all.len())];
-        view.picture(rollout, step)
-            .filter(|_| view != View::Partial)
+        (view != View::Partial)
+            .then(|| view.picture(rollout, step))
+            .flatten()
             .and_then(|picture| {
                 let picture = self.perhaps_mixed(picture, || View::Finished.picture(other, 0), &mut rng)?;
                 let spec = self.prompt_about(rollout, &picture.seen, &mut rng)?;
