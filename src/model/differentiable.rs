@@ -2,7 +2,7 @@
 //! from burn's own operations.
 
 use burn::tensor::Tensor;
-use burn::tensor::module::{conv2d, linear};
+use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
 
 use crate::ops::{Activation, Windows, gradient};
@@ -15,7 +15,7 @@ pub fn project(
     activation: Activation,
     residual: Option<Tensor<2>>,
 ) -> Tensor<2> {
-    let y = gradient::activate(linear(x, weight.transpose(), bias), activation);
+    let y = gradient::activate(gradient::project(x, weight, bias), activation);
     match residual {
         Some(residual) => residual + y,
         None => y,

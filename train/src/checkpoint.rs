@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use burn::optim::ModuleOptimizer;
 use burn::tensor::Device;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 use showo::model::Weights;
 
 pub use showo::model::weights::Named;
+
+use crate::fit::Optimizer;
 
 /// Parameters on a device, for a network to be built from.
 ///
@@ -82,8 +83,8 @@ pub struct Checkpoint {
     pub model: Vec<u8>,
     /// Their running mean, safetensors.
     pub mean: Vec<u8>,
-    /// File of the optimizer's state.
-    pub optimizer: PathBuf,
+    /// Where it lies, with the optimizer's state.
+    pub folder: PathBuf,
 }
 
 /// Writes a safetensors file.
@@ -126,7 +127,7 @@ pub fn named_from_bytes(bytes: &[u8]) -> Result<Named> {
 ///
 /// # Errors
 /// A full disk or a folder that cannot be written; the previous checkpoint survives.
-pub fn write(folder: &Path, state: &State, model: &Named, mean: &Named, optimizer: &ModuleOptimizer) -> Result<()> {
+pub fn write(folder: &Path, state: &State, model: &Named, mean: &Named, optimizer: &Optimizer) -> Result<()> {
     let fresh = folder.join("checkpoint.partial");
     let place = folder.join("checkpoint");
     let old = folder.join("checkpoint.old");
@@ -134,7 +135,7 @@ pub fn write(folder: &Path, state: &State, model: &Named, mean: &Named, optimize
     std::fs::create_dir_all(&fresh).with_context(|| format!("cannot make {}", fresh.display()))?;
     write_named(&fresh.join("model.safetensors"), model)?;
     write_named(&fresh.join("mean.safetensors"), mean)?;
-    optimizer.save(fresh.join("optimizer.bpk")).context("cannot save the optimizer's state")?;
+    optimizer.save(&fresh)?;
     std::fs::write(fresh.join("state.json"), serde_json::to_vec_pretty(state)?)?;
     let _ = std::fs::remove_dir_all(&old);
     if place.exists() {
@@ -161,7 +162,7 @@ pub fn read(folder: &Path) -> Result<Option<Checkpoint>> {
         })?,
         model: file("model.safetensors")?,
         mean: file("mean.safetensors")?,
-        optimizer: place.join("optimizer.bpk"),
+        folder: place,
     }))
 }
 

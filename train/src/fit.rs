@@ -10,19 +10,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use burn::grad_clipping::GradientClippingConfig;
-use burn::module::{Module, ParamGroup};
-use burn::optim::{AdamWConfig, AdjustLrFn, GradientsAccumulator, GradientsParams, ModuleOptimizer, MuonConfig};
+use burn::module::Module;
+use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{Device, Tensor};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 use showo::model::Weights;
 use showo::model::weights::named_parameters;
+use showo::ops::gradient::{bf16_available, in_bf16};
 
 use crate::checkpoint::{self, MadeWith, Named, State};
 use crate::data;
 use crate::metrics::Metrics;
 use crate::source;
+
+mod optimizer;
+pub use optimizer::Optimizer;
 
 /// Set by Ctrl-C: the loop saves a checkpoint and ends.
 pub static STOP: AtomicBool = AtomicBool::new(false);
@@ -47,12 +50,19 @@ pub struct FitConfig {
     pub ema_decay: f64,
     /// Whether the blocks' matrices are optimized by Muon (the rest by AdamW).
     pub muon: bool,
+    /// Whether layers multiply in bfloat16 where the processor can (`showo::ops::gradient::in_bf16`).
+    #[serde(default = "yes")]
+    pub bf16: bool,
     /// Seed of the parameters and of all data.
     pub seed: u64,
     /// Seconds between checkpoints.
     pub checkpoint_seconds: u64,
     /// Steps between sample sheets.
     pub sample_steps: u64,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// What a run begins from.
@@ -144,7 +154,7 @@ pub fn fit<T: Task>(task: &T, config: &FitConfig, folder: &Path, start: &Start, 
         return checkpoint::named_from_bytes(&last.mean);
     }
     let mut state = State { step: 0, examples: 0, seconds: 0.0, made_with: made_with.clone() };
-    let mut optimizer = optimizer(config);
+    let mut optimizer = Optimizer::new(config);
     let mut model;
     let mut mean: Option<Named> = None;
     match last {
@@ -156,7 +166,7 @@ pub fn fit<T: Task>(task: &T, config: &FitConfig, folder: &Path, start: &Start, 
                 );
             }
             model = task.build(Weights::from_safetensors(&last.model, &device)?)?;
-            optimizer = optimizer.load(&last.optimizer).context("cannot read the optimizer's state")?;
+            optimizer = optimizer.load(&last.folder)?;
             mean = (config.ema_decay > 0.0).then(|| checkpoint::named_from_bytes(&last.mean)).transpose()?;
             state = last.state;
             eprintln!("resumed at step {} after {:.0} s of training", state.step, state.seconds);
@@ -188,7 +198,12 @@ pub fn fit<T: Task>(task: &T, config: &FitConfig, folder: &Path, start: &Start, 
     std::fs::create_dir_all(folder)?;
     let mut metrics = Metrics::open(folder, state.step)?;
     let parameters = model.num_params();
-    eprintln!("{parameters} parameters, {} steps of {} examples, {workers} workers", config.steps, config.batch);
+    let products =
+        if config.bf16 && device.clone().inner() == Device::flex() && bf16_available() { "bfloat16" } else { "f32" };
+    eprintln!(
+        "{parameters} parameters, {} steps of {} examples, {workers} workers, products in {products}",
+        config.steps, config.batch
+    );
     let bar = ProgressBar::new(config.steps).with_position(state.step);
     bar.set_style(
         ProgressStyle::with_template("{bar:30} {pos}/{len} {msg} [{elapsed_precise} < {eta_precise}]")
@@ -200,7 +215,7 @@ pub fn fit<T: Task>(task: &T, config: &FitConfig, folder: &Path, start: &Start, 
     let mut window: Vec<f32> = Vec::new();
     while state.step < config.steps && !STOP.load(Ordering::Relaxed) {
         let started = Instant::now();
-        let (loss, mut logged, gradients) = gradients(task, &model, &pools, state.examples, config.batch, &device);
+        let (loss, mut logged, gradients) = gradients(task, &model, &pools, state.examples, config, &device);
         if !loss.is_finite() {
             bail!(
                 "the loss is {loss} at step {}; the last good checkpoint (in {}) is kept: lower the learning rate and --resume",
@@ -209,7 +224,7 @@ pub fn fit<T: Task>(task: &T, config: &FitConfig, folder: &Path, start: &Start, 
             );
         }
         let differentiated = started.elapsed();
-        model = optimizer.step(rate(config, state.step), model, gradients);
+        model = optimizer.step(rate(config, state.step), model, gradients, &pools);
         logged.insert("optimizer_seconds", (started.elapsed() - differentiated).as_secs_f32());
         state.step += 1;
         state.examples += config.batch as u64;
@@ -276,19 +291,6 @@ fn rate(config: &FitConfig, step: u64) -> f64 {
     config.learning_rate * warm * (config.final_rate + (1.0 - config.final_rate) * cosine)
 }
 
-fn optimizer(config: &FitConfig) -> ModuleOptimizer {
-    let clip = GradientClippingConfig::Norm(1.0);
-    let adam = AdamWConfig::new().with_beta_2(0.98).with_epsilon(1e-8).with_weight_decay(config.weight_decay).init();
-    let optimizer = adam.with_grad_clipping(clip.init());
-    if !config.muon {
-        return optimizer;
-    }
-    // Muon is for the matrices inside blocks; tables, heads, norms and biases stay with AdamW.
-    let matrices = ParamGroup::from_predicates(vec!["layers.", "weight.Float"]);
-    let muon = MuonConfig::new().with_adjust_lr_fn(AdjustLrFn::MatchRmsAdamW);
-    optimizer.with_group(matrices, muon.build(), None)
-}
-
 /// One worker's share: loss, logged numbers, gradients.
 type Part = (f32, Vec<(&'static str, f32)>, GradientsParams);
 
@@ -300,9 +302,10 @@ fn gradients<T: Task>(
     model: &T::Model,
     pools: &[rayon::ThreadPool],
     first: u64,
-    batch: usize,
+    config: &FitConfig,
     device: &Device,
 ) -> (f32, Logged, GradientsParams) {
+    let batch = config.batch;
     let count = pools.len().min(batch);
     let mut accumulator = GradientsAccumulator::<T::Model>::new();
     let mut total = 0.0;
@@ -318,7 +321,7 @@ fn gradients<T: Task>(
                     pool.install(|| {
                         // Its own leaves, so that the workers' graphs never meet.
                         let copy = copy.fork(device);
-                        let loss = task.loss(&copy, first + start as u64, examples, device);
+                        let loss = in_bf16(config.bf16, || task.loss(&copy, first + start as u64, examples, device));
                         let share = examples as f64 / batch as f64;
                         let scaled = loss.total.clone() * share;
                         let value = loss.total.into_scalar::<f32>() * share as f32;

@@ -51,6 +51,28 @@ impl<B: Gradients> Backward<B, 1> for Softmax {
 }
 
 #[derive(Debug)]
+struct Project;
+
+impl<B: Gradients> Backward<B, 3> for Project {
+    type State = (FloatTensor<B>, FloatTensor<B>, bool);
+
+    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Recorded, _: &mut Checkpointer) {
+        let (x, weight, biased) = ops.state;
+        let dy = grads.consume::<B>(&ops.node);
+        let [x_node, weight_node, bias_node] = ops.parents;
+        if let Some(node) = x_node {
+            grads.register::<B>(node.id, B::project_grad_x(weight, dy.clone()));
+        }
+        if let Some(node) = weight_node {
+            grads.register::<B>(node.id, B::project_grad_weight(x, dy.clone()));
+        }
+        if let Some(node) = bias_node.filter(|_| biased) {
+            grads.register::<B>(node.id, B::project_grad_bias(dy));
+        }
+    }
+}
+
+#[derive(Debug)]
 struct Turn;
 
 impl<B: Gradients> Backward<B, 1> for Turn {
@@ -104,6 +126,21 @@ impl<B: Gradients, C: CheckpointStrategy> Differentiable for Autodiff<B, C> {
         let y = B::softmax_op(x, bias.into_primitive(), biased, scale);
         match Softmax.prepare::<C>([node]).compute_bound().stateful() {
             OpsKind::Tracked(prep) => prep.finish((y.clone(), scale), y),
+            OpsKind::UnTracked(prep) => prep.finish(y),
+        }
+    }
+
+    fn project_op(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        biased: bool,
+    ) -> FloatTensor<Self> {
+        let [(x, x_node), (weight, weight_node), (bias, bias_node)] =
+            [x, weight, bias].map(|tensor| tensor.into_parts());
+        let y = B::project_op(x.clone(), weight.clone(), bias, biased);
+        match Project.prepare::<C>([x_node, weight_node, bias_node]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish((x, weight, biased), y),
             OpsKind::UnTracked(prep) => prep.finish(y),
         }
     }

@@ -5,6 +5,7 @@ use burn::backend::flex::FlexTensor;
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::tensor::DType;
 
+use super::bf16::{Operand, product};
 use super::{Differentiable, Gradients};
 use crate::ops::cpu::{self, gradient};
 use crate::ops::flex::{shape, slice, tensor};
@@ -35,6 +36,22 @@ impl Differentiable for Flex {
             gradient::Bias { values: slice(&bias), by_sequence: shape[0] > 1, by_row: shape[2] > 1 }
         });
         tensor(gradient::softmax(slice(&x), bias.as_ref(), scale, [shape[1], shape[2], shape[3]]), shape)
+    }
+
+    fn project_op(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        biased: bool,
+    ) -> FloatTensor<Self> {
+        let [x, weight, bias] = [x, weight, bias].map(|tensor| tensor.to_contiguous());
+        let (rows, out, inputs) = (shape(&x)[0], shape(&weight)[0], shape(&weight)[1]);
+        let mut y = product(Operand::Inner(slice(&x)), Operand::Inner(slice(&weight)), [rows, inputs, out]);
+        if biased {
+            let bias: &[f32] = slice(&bias);
+            y.chunks_exact_mut(out).for_each(|line| line.iter_mut().zip(bias).for_each(|(y, bias)| *y += bias));
+        }
+        tensor(y, vec![rows, out])
     }
 
     fn turn_op(x: FloatTensor<Self>, table: FloatTensor<Self>, heads: usize, back: bool) -> FloatTensor<Self> {
@@ -81,6 +98,30 @@ impl Gradients for Flex {
         let (y, dy) = (y.to_contiguous(), dy.to_contiguous());
         let shape = shape(&y);
         tensor(gradient::softmax_gradient(slice(&y), slice(&dy), scale, shape[3]), shape)
+    }
+
+    fn project_grad_x(weight: FloatTensor<Self>, dy: FloatTensor<Self>) -> FloatTensor<Self> {
+        let (weight, dy) = (weight.to_contiguous(), dy.to_contiguous());
+        let (rows, out, inputs) = (shape(&dy)[0], shape(&weight)[0], shape(&weight)[1]);
+        let dx = product(Operand::Inner(slice(&dy)), Operand::Outer(slice(&weight)), [rows, out, inputs]);
+        tensor(dx, vec![rows, inputs])
+    }
+
+    fn project_grad_weight(x: FloatTensor<Self>, dy: FloatTensor<Self>) -> FloatTensor<Self> {
+        let (x, dy) = (x.to_contiguous(), dy.to_contiguous());
+        let (rows, out, inputs) = (shape(&dy)[0], shape(&dy)[1], shape(&x)[1]);
+        let dw = product(Operand::Outer(slice(&dy)), Operand::Outer(slice(&x)), [out, rows, inputs]);
+        tensor(dw, vec![out, inputs])
+    }
+
+    fn project_grad_bias(dy: FloatTensor<Self>) -> FloatTensor<Self> {
+        let dy = dy.to_contiguous();
+        let out = shape(&dy)[1];
+        let mut sums = vec![0f32; out];
+        slice(&dy)
+            .chunks_exact(out)
+            .for_each(|line: &[f32]| sums.iter_mut().zip(line).for_each(|(sum, dy)| *sum += dy));
+        tensor(sums, vec![out])
     }
 
     fn cross_entropy_grad(

@@ -5,15 +5,18 @@
 //! holds both to the same numbers.
 
 mod autodiff;
+mod bf16;
 mod composed;
 mod flex;
 mod own;
 #[cfg(test)]
 mod tests;
 
+use std::cell::Cell;
+
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, backend_extension};
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, Int, Tensor, module};
 
 use super::Activation;
 
@@ -33,6 +36,14 @@ pub trait Differentiable: Backend {
 
     /// [`softmax`].
     fn softmax_op(x: FloatTensor<Self>, bias: FloatTensor<Self>, biased: bool, scale: f32) -> FloatTensor<Self>;
+
+    /// [`project`], in bfloat16.
+    fn project_op(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        biased: bool,
+    ) -> FloatTensor<Self>;
 
     /// [`turn`].
     fn turn_op(x: FloatTensor<Self>, table: FloatTensor<Self>, heads: usize, back: bool) -> FloatTensor<Self>;
@@ -57,12 +68,40 @@ pub(crate) trait Gradients: Differentiable {
     /// d`x`, from the result `y`.
     fn softmax_grad(y: FloatTensor<Self>, dy: FloatTensor<Self>, scale: f32) -> FloatTensor<Self>;
 
+    /// d`x` `[rows, inputs]` of a product with `weight`.
+    fn project_grad_x(weight: FloatTensor<Self>, dy: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// d`weight` `[out, inputs]` of a product with `x`.
+    fn project_grad_weight(x: FloatTensor<Self>, dy: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// d`bias` `[out]`.
+    fn project_grad_bias(dy: FloatTensor<Self>) -> FloatTensor<Self>;
+
     /// d`logits`.
     fn cross_entropy_grad(
         logits: FloatTensor<Self>,
         labels: IntTensor<Self>,
         dy: FloatTensor<Self>,
     ) -> FloatTensor<Self>;
+}
+
+thread_local! {
+    static IN_BF16: Cell<bool> = const { Cell::new(false) };
+}
+
+/// `of()`, whose [`project`]s on the processor, and their gradients, multiply in bfloat16 and add in f32 if `wanted` and if
+/// the processor can ([`bf16_available`]). Weights, their gradients and all else stay f32.
+pub fn in_bf16<R>(wanted: bool, of: impl FnOnce() -> R) -> R {
+    let before = IN_BF16.replace(wanted && bf16_available());
+    let result = of();
+    IN_BF16.set(before);
+    result
+}
+
+/// Whether this processor multiplies bfloat16 by itself (AVX-512 BF16).
+#[must_use]
+pub fn bf16_available() -> bool {
+    bf16::available()
 }
 
 /// Whether a tensor is on the processor.
@@ -93,6 +132,16 @@ pub fn normalize<const D: usize>(x: Tensor<D>, weight: Tensor<1>, bias: Tensor<1
 pub fn softmax(x: Tensor<4>, bias: Option<Tensor<4>>, scale: f64) -> Tensor<4> {
     let of = if on_processor(&x) { own::softmax } else { composed::softmax };
     of(x, bias, scale)
+}
+
+/// `x · weightᵀ + bias`: `x` `[rows, inputs]`, `weight` `[out, inputs]`; in bfloat16 within [`in_bf16`].
+#[must_use]
+pub fn project(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
+    if IN_BF16.get() && on_processor(&x) {
+        own::project(x, weight, bias)
+    } else {
+        module::linear(x, weight.transpose(), bias)
+    }
 }
 
 /// Rotary embedding of `x` `[batch, tokens, heads·head]` by a `table` `[tokens, rotary]` of cosines, then sines.

@@ -21,6 +21,12 @@ pub fn softmax(x: Tensor<4>, bias: Option<Tensor<4>>, scale: f64) -> Tensor<4> {
     Tensor::from_dispatch(<Dispatch as Differentiable>::softmax_op(x, bias, biased, scale as f32))
 }
 
+pub fn project(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
+    let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
+    let (biased, bias) = (bias.is_some(), or_else(bias, &x));
+    Tensor::from_dispatch(<Dispatch as Differentiable>::project_op(x, weight, bias, biased))
+}
+
 pub fn turn(x: Tensor<3>, table: Tensor<2>, heads: usize) -> Tensor<3> {
     let (x, table) = (x.into_dispatch(), table.into_dispatch());
     Tensor::from_dispatch(<Dispatch as Differentiable>::turn_op(x, table, heads, false))

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Gradients, Int, Tensor, TensorData};
 
-use super::{Activation, composed, own};
+use super::{Activation, bf16_available, composed, own};
 
 /// Numbers around 0, different for each `seed`.
 fn random<const D: usize>(shape: [usize; D], seed: u64, device: &Device) -> Tensor<D> {
@@ -62,6 +62,34 @@ fn normalization() {
     let ours = run(|| own::normalize(x.clone(), weight.clone(), bias.clone(), 1e-5), &gradients);
     let theirs = run(|| composed::normalize(x.clone(), weight.clone(), bias.clone(), 1e-5), &gradients);
     assert_same(&ours, &theirs, "normalization");
+}
+
+/// Against burn's product of the same numbers rounded. The gradient that arrives is rounded, too, hence fewer digits.
+#[test]
+fn projection() {
+    if !bf16_available() {
+        eprintln!("not tested: this processor has no AVX-512 BF16");
+        return;
+    }
+    let device = Device::flex().autodiff();
+    let rounded = |seed, shape: [usize; 2]| {
+        let values: Vec<f32> =
+            values(random(shape, seed, &device)).into_iter().map(|x| half::bf16::from_f32(x).to_f32()).collect();
+        Tensor::<2>::from_data(TensorData::new(values, shape), &device).require_grad()
+    };
+    let (x, weight, bias) = (rounded(1, [19, 40]), rounded(2, [70, 40]), random([70], 3, &device));
+    let inputs: [&GradientOf; 3] = [&gradient_of(&x), &gradient_of(&weight), &gradient_of(&bias)];
+    for (bias, inputs) in [(Some(bias.clone()), &inputs[..]), (None, &inputs[..2])] {
+        let ours = run(|| own::project(x.clone(), weight.clone(), bias.clone()), inputs);
+        let theirs = run(|| burn::tensor::module::linear(x.clone(), weight.clone().transpose(), bias.clone()), inputs);
+        assert_same(&ours[..1], &theirs[..1], "projection");
+        for (ours, theirs) in ours.iter().zip(&theirs).skip(1) {
+            let size = theirs.iter().fold(0f32, |most, x| most.max(x.abs()));
+            for (a, b) in ours.iter().zip(theirs) {
+                assert!((a - b).abs() < 4e-3 * size, "projection's gradient: {a} against {b}");
+            }
+        }
+    }
 }
 
 #[test]

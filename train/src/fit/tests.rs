@@ -14,6 +14,7 @@ fn fit_config() -> FitConfig {
         weight_decay: 0.0,
         ema_decay: 0.5,
         muon: false,
+        bf16: false,
         seed: 3,
         // Every step.
         checkpoint_seconds: 0,

@@ -1,0 +1,212 @@
+//! Matrix products of numbers rounded to bfloat16 and summed in f32, as mixed-precision training has them
+//! (Kalamkar et al., arXiv 1905.12322).
+//!
+//! AVX-512 BF16 multiplies twice as many numbers an instruction as f32 does. Both operands are first rounded and laid
+//! out in panels, with neighbours of the inner dimension in one word, as the instruction takes them.
+
+/// An operand: its numbers, and which of its dimensions lies side by side in memory.
+#[derive(Debug, Clone, Copy)]
+pub enum Operand<'a> {
+    /// The inner one, over which is summed: `[outer, inner]`.
+    Inner(&'a [f32]),
+    /// The other: `[inner, outer]`.
+    Outer(&'a [f32]),
+}
+
+/// Whether this processor has the instructions.
+#[must_use]
+pub fn available() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return avx512::available();
+    #[cfg(not(target_arch = "x86_64"))]
+    false
+}
+
+/// `a · b`, `[m, n]`, summed over `k`.
+///
+/// # Panics
+/// Operands of other sizes; a processor without the instructions.
+#[must_use]
+pub fn product(a: Operand, b: Operand, [m, k, n]: [usize; 3]) -> Vec<f32> {
+    let (Operand::Inner(a_values) | Operand::Outer(a_values)) = a;
+    let (Operand::Inner(b_values) | Operand::Outer(b_values)) = b;
+    assert_eq!((a_values.len(), b_values.len()), (m * k, k * n), "operands of [{m}, {k}] · [{k}, {n}]");
+    assert!(available(), "this processor has no AVX-512 BF16");
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: the features are there.
+    return unsafe { avx512::product(a, b, [m, k, n]) };
+    #[cfg(not(target_arch = "x86_64"))]
+    unreachable!()
+}
+
+#[cfg(target_arch = "x86_64")]
+mod avx512 {
+    use std::arch::x86_64::{
+        __m512bh, __m512i, _mm512_dpbf16_ps, _mm512_loadu_si512, _mm512_set1_epi32, _mm512_setzero_ps, _mm512_storeu_ps,
+    };
+
+    use super::Operand;
+
+    /// Rows of a tile. 6 × 4 sums, 4 registers of `b` and 1 of `a` are 29 of 32.
+    const ROWS: usize = 6;
+    /// Words in a register.
+    const LANES: usize = 16;
+    /// Columns of a tile.
+    const COLUMNS: usize = 4 * LANES;
+
+    pub fn available() -> bool {
+        is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512vl")
+            && is_x86_feature_detected!("avx512bf16")
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+    pub fn product(a: Operand, b: Operand, [m, k, n]: [usize; 3]) -> Vec<f32> {
+        let mut y = vec![0f32; m * n];
+        let pairs = k.div_ceil(2);
+        let a = panels::<ROWS>(a, m, k);
+        let b = panels::<COLUMNS>(b, n, k);
+        // All rows of `a` pass by a panel of `b`, which stays in the second-level cache.
+        for (column, b) in b.chunks_exact(pairs).enumerate() {
+            let first = column * COLUMNS;
+            let width = COLUMNS.min(n - first);
+            for (a, lines) in a.chunks_exact(pairs).zip(y.chunks_mut(ROWS * n)) {
+                for (line, sums) in lines.chunks_exact_mut(n).zip(tile(a, b)) {
+                    line[first..][..width].copy_from_slice(&sums[..width]);
+                }
+            }
+        }
+        y
+    }
+
+    /// The bits of `x` as bfloat16, to nearest, ties to even. The NaNs that arithmetic makes stay NaNs.
+    #[inline(always)]
+    fn rounded(x: f32) -> u32 {
+        let bits = x.to_bits();
+        bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) >> 16
+    }
+
+    /// Two neighbours of the inner dimension.
+    #[inline(always)]
+    fn pair(first: f32, second: f32) -> u32 {
+        rounded(first) | (rounded(second) << 16)
+    }
+
+    /// An operand of `count` by `k` numbers as `[panel][pair][WIDTH]`, filled up with zeros.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+    fn panels<const WIDTH: usize>(operand: Operand, count: usize, k: usize) -> Vec<[u32; WIDTH]> {
+        let pairs = k.div_ceil(2);
+        let mut panels = vec![[0u32; WIDTH]; count.div_ceil(WIDTH) * pairs];
+        match operand {
+            Operand::Inner(values) => {
+                // Rounded line by line, then spread: each loop alone is one that the compiler vectorizes.
+                let mut words = vec![0u32; pairs];
+                for (panel, lines) in panels.chunks_exact_mut(pairs).zip(values.chunks(WIDTH * k)) {
+                    for (at, line) in lines.chunks_exact(k).enumerate() {
+                        let (twos, last) = line.as_chunks::<2>();
+                        words.iter_mut().zip(twos).for_each(|(word, &[first, second])| *word = pair(first, second));
+                        if let [last] = last {
+                            words[pairs - 1] = pair(*last, 0.0);
+                        }
+                        panel.iter_mut().zip(&words).for_each(|(to, &word)| to[at] = word);
+                    }
+                }
+            }
+            Operand::Outer(values) => {
+                let zeros = vec![0f32; count];
+                let mut words = vec![[0u32; WIDTH]; count.div_ceil(WIDTH)];
+                let mut lines = values.chunks_exact(count);
+                for at in 0..pairs {
+                    let first = lines.next().unwrap_or(&zeros);
+                    let second = lines.next().unwrap_or(&zeros);
+                    for ((word, first), second) in words.as_flattened_mut().iter_mut().zip(first).zip(second) {
+                        *word = pair(*first, *second);
+                    }
+                    for (panel, &words) in words.iter().enumerate() {
+                        panels[panel * pairs + at] = words;
+                    }
+                }
+            }
+        }
+        panels
+    }
+
+    /// `Σ a[pair][row] · b[pair][column]`.
+    #[target_feature(enable = "avx512f,avx512bf16")]
+    fn tile(a: &[[u32; ROWS]], b: &[[u32; COLUMNS]]) -> [[f32; COLUMNS]; ROWS] {
+        let mut sums = [[_mm512_setzero_ps(); COLUMNS / LANES]; ROWS];
+        for (a, b) in a.iter().zip(b) {
+            let (b, _) = b.as_chunks::<LANES>();
+            // SAFETY: 16 words each, which need not be aligned.
+            let b: [_; COLUMNS / LANES] =
+                std::array::from_fn(|at| unsafe { _mm512_loadu_si512(b[at].as_ptr().cast()) });
+            for (sums, &a) in sums.iter_mut().zip(a) {
+                let a = numbers(_mm512_set1_epi32(a.cast_signed()));
+                for (sum, b) in sums.iter_mut().zip(b) {
+                    *sum = _mm512_dpbf16_ps(*sum, a, numbers(b));
+                }
+            }
+        }
+        let mut tile = [[0f32; COLUMNS]; ROWS];
+        for (line, sums) in tile.iter_mut().zip(sums) {
+            for (to, sum) in line.as_chunks_mut::<LANES>().0.iter_mut().zip(sums) {
+                // SAFETY: 16 numbers, which need not be aligned.
+                unsafe { _mm512_storeu_ps(to.as_mut_ptr(), sum) }
+            }
+        }
+        tile
+    }
+
+    /// The same bits as 32 numbers.
+    #[inline(always)]
+    fn numbers(words: __m512i) -> __m512bh {
+        // SAFETY: both are 512 bits, any of which are a number.
+        unsafe { std::mem::transmute(words) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use half::bf16;
+
+    use super::*;
+    use crate::quant::self_test::noise;
+
+    /// Against rounded operands multiplied one by one in f64, for sizes that fill no tile.
+    #[test]
+    fn products_are_those_of_the_rounded_numbers() {
+        if !available() {
+            eprintln!("not tested: this processor has no AVX-512 BF16");
+            return;
+        }
+        for [m, k, n] in [[1, 1, 1], [7, 5, 3], [13, 128, 70], [64, 31, 129]] {
+            let (a, b) = (noise(m * k, 1), noise(k * n, 2));
+            let value = |x: f32| f64::from(bf16::from_f32(x).to_f32());
+            for (a_inner, b_inner) in [(true, true), (true, false), (false, true), (false, false)] {
+                let of = |values, inner| if inner { Operand::Inner(values) } else { Operand::Outer(values) };
+                let y = product(of(&a, a_inner), of(&b, b_inner), [m, k, n]);
+                for (at, y) in y.iter().enumerate() {
+                    let (row, column) = (at / n, at % n);
+                    let exact: f64 = (0..k)
+                        .map(|i| {
+                            let a = if a_inner { a[row * k + i] } else { a[i * m + row] };
+                            let b = if b_inner { b[column * k + i] } else { b[i * n + column] };
+                            value(a) * value(b)
+                        })
+                        .sum();
+                    let off = (f64::from(*y) - exact).abs();
+                    assert!(off < 1e-5, "[{m}, {k}, {n}] {a_inner} {b_inner}: {y} at {at}, {exact} by hand");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_nan_stays_one() {
+        if available() {
+            let y = product(Operand::Inner(&[f32::NAN, 1.0]), Operand::Inner(&[1.0, 1.0]), [1, 2, 1]);
+            assert!(y[0].is_nan(), "{y:?}");
+        }
+    }
+}

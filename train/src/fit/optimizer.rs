@@ -1,0 +1,151 @@
+//! The optimizer, with a share of the parameters on each core: burn's steps through a module on one, and Muon's
+//! orthogonalization is a fifth of a training step there.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use burn::grad_clipping::GradientClippingConfig;
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamGroup, ParamId};
+use burn::optim::{AdamWConfig, AdjustLrFn, GradientsParams, ModuleOptimizer, MuonConfig};
+use burn::tensor::Tensor;
+
+use super::FitConfig;
+
+/// Shares of the parameters, on however many cores: a checkpoint holds as many states.
+const SHARES: usize = 4;
+
+/// Optimizes every parameter that has a gradient.
+pub struct Optimizer {
+    shares: Vec<ModuleOptimizer>,
+}
+
+impl Optimizer {
+    /// With nothing remembered yet.
+    #[must_use]
+    pub fn new(config: &FitConfig) -> Self {
+        Self { shares: (0..SHARES).map(|_| share(config)).collect() }
+    }
+
+    /// Goes on from what [`Optimizer::save`] wrote.
+    ///
+    /// # Errors
+    /// A file is absent or damaged.
+    pub fn load(self, folder: &Path) -> Result<Self> {
+        let load = |(index, share): (usize, ModuleOptimizer)| {
+            let path = file(folder, index);
+            share.load(&path).with_context(|| format!("cannot read the optimizer's state in {}", path.display()))
+        };
+        Ok(Self { shares: self.shares.into_iter().enumerate().map(load).collect::<Result<_>>()? })
+    }
+
+    /// Writes what it remembers.
+    ///
+    /// # Errors
+    /// The files cannot be written.
+    pub fn save(&self, folder: &Path) -> Result<()> {
+        for (index, share) in self.shares.iter().enumerate() {
+            share.save(file(folder, index)).context("cannot save the optimizer's state")?;
+        }
+        Ok(())
+    }
+
+    /// One step, each share on one of `pools`.
+    #[must_use]
+    pub fn step<M: Module + Clone + Send + Sync>(
+        &mut self,
+        rate: f64,
+        model: M,
+        gradients: GradientsParams,
+        pools: &[rayon::ThreadPool],
+    ) -> M {
+        let mut split = Split::new(gradients);
+        model.visit(&mut split);
+        let (owners, gradients) = (split.owners, split.shares);
+        let model = &model;
+        let stepped: Vec<M> = std::thread::scope(|scope| {
+            let steps = self.shares.iter_mut().zip(gradients).enumerate();
+            let handles: Vec<_> = steps
+                .map(|(index, (share, gradients))| {
+                    let pool = &pools[index % pools.len()];
+                    scope.spawn(move || pool.install(|| share.step(rate, model.clone(), gradients)))
+                })
+                .collect();
+            handles
+                .into_iter()
+                .map(|handle| handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                .collect()
+        });
+        let mut taken = Taken { owners, share: 0, parameters: GradientsParams::new() };
+        for (share, stepped) in stepped.iter().enumerate() {
+            taken.share = share;
+            stepped.visit(&mut taken);
+        }
+        model.clone().map(&mut taken)
+    }
+}
+
+fn file(folder: &Path, share: usize) -> PathBuf {
+    folder.join(format!("optimizer-{share}.bpk"))
+}
+
+fn share(config: &FitConfig) -> ModuleOptimizer {
+    let clip = GradientClippingConfig::Norm(1.0);
+    let adam = AdamWConfig::new().with_beta_2(0.98).with_epsilon(1e-8).with_weight_decay(config.weight_decay).init();
+    let optimizer = adam.with_grad_clipping(clip.init());
+    if !config.muon {
+        return optimizer;
+    }
+    // Muon is for the matrices inside blocks; tables, heads, norms and biases stay with AdamW.
+    let matrices = ParamGroup::from_predicates(vec!["layers.", "weight.Float"]);
+    let muon = MuonConfig::new().with_adjust_lr_fn(AdjustLrFn::MatchRmsAdamW);
+    optimizer.with_group(matrices, muon.build(), None)
+}
+
+/// Deals gradients out: each parameter to the share with the fewest numbers, the same at every step.
+struct Split {
+    from: GradientsParams,
+    shares: Vec<GradientsParams>,
+    numbers: [usize; SHARES],
+    owners: BTreeMap<ParamId, usize>,
+}
+
+impl Split {
+    fn new(from: GradientsParams) -> Self {
+        let shares = (0..SHARES).map(|_| GradientsParams::new()).collect();
+        Self { from, shares, numbers: [0; SHARES], owners: BTreeMap::new() }
+    }
+}
+
+impl ModuleVisitor for Split {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let Some(gradient) = self.from.remove::<D>(param.id) else { return };
+        let share = (0..SHARES).min_by_key(|&share| self.numbers[share]).unwrap_or(0);
+        self.numbers[share] += gradient.shape().num_elements();
+        self.owners.insert(param.id, share);
+        self.shares[share].register(param.id, gradient);
+    }
+}
+
+/// Takes each parameter from the model of the share that owns it, and puts it into another.
+struct Taken {
+    owners: BTreeMap<ParamId, usize>,
+    /// Whose model is visited.
+    share: usize,
+    parameters: GradientsParams,
+}
+
+impl ModuleVisitor for Taken {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if self.owners.get(&param.id) == Some(&self.share) {
+            self.parameters.register(param.id, param.val());
+        }
+    }
+}
+
+impl ModuleMapper for Taken {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let (id, tensor, mapper) = param.consume();
+        Param::from_mapped_value(id, self.parameters.remove(id).unwrap_or(tensor), mapper)
+    }
+}
