@@ -8,6 +8,8 @@ use crate::trace::ReflectionStop;
 
 /// Fewest steps of a redrawing: with one, its tokens could not look at each other.
 const FEWEST_STEPS: u32 = 2;
+/// Rewards are probabilities.
+const EVEN_ODDS: f32 = 0.5;
 
 /// Ω as one flag a patch: those that score below τ. NaN is weak.
 #[must_use]
@@ -60,14 +62,23 @@ pub fn keeps(rule: AcceptRule, before: Option<f32>, after: Option<f32>) -> bool 
     match (rule, before, after) {
         (AcceptRule::Every, ..) => true,
         // Without scores there is nothing to fall; NaN counts as a fall.
-        (AcceptRule::IfNotWorse, Some(before), Some(after)) => after >= before,
-        (AcceptRule::IfNotWorse, ..) => true,
+        (AcceptRule::IfNotWorse | AcceptRule::IfDoubted, Some(before), Some(after)) => after >= before,
+        (AcceptRule::IfNotWorse | AcceptRule::IfDoubted, ..) => true,
     }
 }
 
-/// Whether reflection ends after `rounds` rounds, the last of which changed the picture by `distance`.
+/// Whether reflection ends after `rounds` rounds, the last of which changed the picture by `distance`. `score` is the
+/// verifier's of the picture as it is.
 #[must_use]
-pub fn stops(settings: &ReflectionSettings, rounds: u32, distance: Option<f32>) -> Option<ReflectionStop> {
+pub fn stops(
+    settings: &ReflectionSettings,
+    rounds: u32,
+    distance: Option<f32>,
+    score: Option<f32>,
+) -> Option<ReflectionStop> {
+    if settings.accept == AcceptRule::IfDoubted && score.is_some_and(|score| score >= EVEN_ODDS) {
+        return Some(ReflectionStop::Satisfied);
+    }
     if distance.is_some_and(|distance| distance < settings.epsilon) {
         return Some(ReflectionStop::Converged);
     }
@@ -115,10 +126,14 @@ mod tests {
     #[test]
     fn it_stops_when_nothing_changes_or_rounds_are_spent() {
         let settings = ReflectionSettings { epsilon: 0.1, rounds: 3, ..ReflectionSettings::default() };
-        assert_eq!(stops(&settings, 0, None), None);
-        assert_eq!(stops(&settings, 1, Some(0.05)), Some(ReflectionStop::Converged));
-        assert_eq!(stops(&settings, 2, Some(0.5)), None);
-        assert_eq!(stops(&settings, 3, Some(0.5)), Some(ReflectionStop::RoundsSpent));
+        assert_eq!(stops(&settings, 0, None, Some(0.9)), None);
+        assert_eq!(stops(&settings, 1, Some(0.05), None), Some(ReflectionStop::Converged));
+        assert_eq!(stops(&settings, 2, Some(0.5), None), None);
+        assert_eq!(stops(&settings, 3, Some(0.5), None), Some(ReflectionStop::RoundsSpent));
+        let doubting = ReflectionSettings { accept: AcceptRule::IfDoubted, ..settings };
+        assert_eq!(stops(&doubting, 0, None, Some(0.5)), Some(ReflectionStop::Satisfied));
+        assert_eq!(stops(&doubting, 0, None, Some(0.49)), None);
+        assert_eq!(stops(&doubting, 0, None, Some(f32::NAN)), None);
         assert!((distance(&[1.0, -1.0], &[0.0, 0.0]) - 1.0).abs() < 1e-6);
     }
 }

@@ -73,6 +73,12 @@ impl VerifierMode {
     pub const fn is_stepwise(self) -> bool {
         matches!(self, Self::Prm | Self::Parm)
     }
+
+    /// Whether its score of a picture is a probability, as a reward network's is.
+    #[must_use]
+    pub const fn gives_odds(self) -> bool {
+        matches!(self, Self::Orm | Self::Prm | Self::Parm | Self::ParmPaths)
+    }
 }
 
 impl std::fmt::Display for VerifierMode {
@@ -161,6 +167,9 @@ pub enum AcceptRule {
     Every,
     /// Only where the verifier's score of the whole picture does not fall.
     IfNotWorse,
+    /// As [`AcceptRule::IfNotWorse`], and rounds are drawn only while a reward network gives the picture less than even
+    /// odds.
+    IfDoubted,
 }
 
 /// Options of the reflection loop (PARM++).
@@ -186,7 +195,8 @@ impl std::str::FromStr for AcceptRule {
         match word {
             "every" => Ok(Self::Every),
             "if-not-worse" => Ok(Self::IfNotWorse),
-            _ => Err(format!("no rule is called \"{word}\"; there are every and if-not-worse")),
+            "if-doubted" => Ok(Self::IfDoubted),
+            _ => Err(format!("no rule is called \"{word}\"; there are every, if-not-worse and if-doubted")),
         }
     }
 }

@@ -53,6 +53,8 @@ pub struct CheckerVerdict {
 pub enum ReflectionStop {
     /// No patch scored below τ.
     NothingWeak,
+    /// The verifier gives the picture even odds or better.
+    Satisfied,
     /// The picture changed by less than ε.
     Converged,
     /// R rounds were spent.

@@ -196,7 +196,9 @@ impl Bound {
         else {
             return Ok(ended(ReflectionStop::RoundsSpent, Vec::new()));
         };
-        if let Some(reason) = stops(settings, rounds, last_distance) {
+        // A reward network said already what it thinks of a picture that no round has changed.
+        let odds = score.or(whole.score).filter(|_| drawing.settings.verifier.gives_odds());
+        if let Some(reason) = stops(settings, rounds, last_distance, odds) {
             return Ok(ended(reason, Vec::new()));
         }
         let grid = settings.patch_grid as usize;

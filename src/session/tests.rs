@@ -402,6 +402,45 @@ fn a_round_that_is_worse_is_dropped_where_the_rule_says_so() {
 }
 
 #[test]
+fn a_verifier_that_is_satisfied_draws_no_round_where_the_rule_says_so() {
+    let (mut satisfied_some, mut doubted_some) = (false, false);
+    for (seed, mode) in (0..12).flat_map(|seed| [(seed, VerifierMode::Parm), (seed, VerifierMode::Orm)]) {
+        let reflection = Some(reflecting(AcceptRule::IfDoubted));
+        let events = draw(&mut session(), Settings { seed, reflection, ..settings(mode) }).expect("draws");
+        let mut odds = None;
+        for event in &events {
+            match event {
+                Event::Step { candidates, chosen, .. } => odds = candidates[*chosen as usize].score,
+                Event::Image { score, .. } => odds = score.or(odds),
+                Event::Reflection { score_before, score_after, kept, .. } => {
+                    assert!(*score_before < Some(0.5), "a round of a picture with {score_before:?}");
+                    assert_eq!(*kept, score_after >= score_before);
+                    odds = if *kept { *score_after } else { *score_before };
+                    doubted_some = true;
+                }
+                Event::ReflectionEnded { reason, .. } => {
+                    assert_eq!(*reason == ReflectionStop::Satisfied, odds >= Some(0.5), "{reason:?} at {odds:?}");
+                    satisfied_some |= *reason == ReflectionStop::Satisfied;
+                }
+                _ => {}
+            }
+        }
+    }
+    assert!(satisfied_some && doubted_some);
+}
+
+/// CLIPScore is no probability: it does not end reflection.
+#[test]
+fn only_a_reward_network_can_be_satisfied() {
+    for mode in [VerifierMode::None, VerifierMode::BestOfK] {
+        let reflection = Some(reflecting(AcceptRule::IfDoubted));
+        let events = draw(&mut session(), Settings { reflection, ..settings(mode) }).expect("draws");
+        let ended = |event: &Event| matches!(event, Event::ReflectionEnded { reason: ReflectionStop::RoundsSpent, .. });
+        assert!(events.iter().any(ended), "{mode:?}");
+    }
+}
+
+#[test]
 fn reflection_stops_when_nothing_is_weak_or_nothing_changes() {
     let ended = |reflection| {
         let settings = Settings { reflection: Some(reflection), ..settings(VerifierMode::None) };

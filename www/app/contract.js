@@ -20,7 +20,7 @@ export const TRACE_VERSION = 1;
  * @property {number} epsilon ε
  * @property {number} rounds R
  * @property {number} patch_grid M
- * @property {"every" | "if-not-worse"} accept
+ * @property {"every" | "if-not-worse" | "if-doubted"} accept
  *
  * @typedef {object} Settings
  * @property {string} prompt
@@ -37,7 +37,7 @@ export const TRACE_VERSION = 1;
  * @typedef {{ width_px: number, height_px: number, png_base64: string }} Picture
  * @typedef {{ tokens: number[], sampled: number[], score: number | null, preview: Picture | null }} Candidate
  * @typedef {{ accepted: boolean, sentence: string }} CheckerVerdict
- * @typedef {"nothing_weak" | "converged" | "rounds_spent"} ReflectionStop
+ * @typedef {"nothing_weak" | "satisfied" | "converged" | "rounds_spent"} ReflectionStop
  * @typedef {{ generator_forwards: number, reward_forwards: number, decoded_pictures: number, seconds: number }} Totals
  *
  * @typedef {{ type: "started", version: number, settings: Settings, prompt_ids: number[], grid: number, image_side_px: number, device: string, bundle: string }} StartedEvent

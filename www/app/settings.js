@@ -96,7 +96,7 @@ export function checked(typed, grid) {
             epsilon: numbers.epsilon,
             rounds: numbers.rounds,
             patch_grid: numbers["patch-grid"],
-            accept: typed.accept === "every" ? "every" : "if-not-worse",
+            accept: typed.accept === "every" || typed.accept === "if-doubted" ? typed.accept : "if-not-worse",
           }
         : null,
       previews: typed.previews === "1",

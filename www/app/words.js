@@ -82,6 +82,7 @@ export function reflectionEndWords(reason, rounds, settings) {
   const epsilon = settings ? ` ε = ${plain(settings.epsilon)}` : " ε";
   switch (reason) {
     case "nothing_weak": return `${after}: no patch scores below${tau}.`;
+    case "satisfied": return `${after}: the verifier gives the picture even odds or better.`;
     case "converged": return `${after}: the picture changed by less than${epsilon}.`;
     case "rounds_spent": return `${after}: no rounds are left.`;
     default: return `${after}.`;

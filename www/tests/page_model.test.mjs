@@ -144,4 +144,5 @@ test("sentences", () => {
   assert.equal(sentence("steps is 99"), "Steps is 99.");
   assert.equal(sentence("parm-1.safetensors is damaged."), "parm-1.safetensors is damaged.");
   assert.match(reflectionEndWords("nothing_weak", 0, { threshold: Math.fround(0.2), epsilon: 0.01 }), /no patch scores below τ = 0.2\.$/);
+  assert.match(reflectionEndWords("satisfied", 1, null), /ended after 1 round: the verifier/);
 });

@@ -53,7 +53,7 @@ pub struct DrawingOptions {
     /// Patches a side, 2 to the token grid's side
     #[arg(long, default_value_t = 4, requires = "reflect")]
     patch_grid: u32,
-    /// Keep a round: every, or if-not-worse
+    /// Keep a round: every, if-not-worse, or if-doubted (none where a reward network gives the picture even odds)
     #[arg(long, default_value = "if-not-worse", requires = "reflect")]
     accept: AcceptRule,
     /// Who computes
