@@ -357,7 +357,7 @@ fn roll(context: &Context, count: u64, group: u64, previews: bool, decoding: Dec
 }
 
 fn train_dpo(args: &TrainArgs, learnt_from: &LearntFrom, context: &Context) -> Result<()> {
-    let config: preference::DpoConfig = args.read("dpo")?;
+    let config = args.read::<preference::DpoConfig>("dpo")?.checked()?;
     let folder = args.folder(&context.runs, Tuning::Dpo.word());
     let (magvit, tokenizer) = context.source.tokenizer()?;
     let bits = magvit.z_channels;

@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use burn::module::Module;
 use burn::tensor::activation::{log_sigmoid, softmax};
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
@@ -86,6 +86,17 @@ pub enum Ranking {
 }
 
 impl DpoConfig {
+    /// Itself, where it can be trained with.
+    ///
+    /// # Errors
+    /// A step of which no two candidates could be compared.
+    pub fn checked(self) -> Result<Self> {
+        if let Compared::Step { candidates, .. } = self.compared {
+            ensure!(candidates >= 2, "compared.step.candidates is {candidates}; a pair needs at least 2");
+        }
+        Ok(self)
+    }
+
     /// Whether PARM has anything to say.
     #[must_use]
     pub fn needs_parm(&self) -> bool {
@@ -430,6 +441,17 @@ mod tests {
             let loss = task.loss(&model, 0, 2, &training).total.into_scalar::<f32>();
             assert!((loss - std::f32::consts::LN_2).abs() < 1e-4, "{loss}");
         }
+    }
+
+    #[test]
+    fn one_candidate_is_no_pair() {
+        let of = |candidates| {
+            let mut config = task(|_| {}).config;
+            config.compared = Compared::Step { candidates, temperature: 8.0 };
+            config.checked().map(|_| ()).map_err(|error| error.to_string())
+        };
+        assert_eq!(of(2), Ok(()));
+        assert!(of(1).unwrap_err().contains("candidates is 1"), "{:?}", of(1));
     }
 
     #[test]
