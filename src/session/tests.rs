@@ -407,11 +407,14 @@ fn a_verifier_that_is_satisfied_draws_no_round_where_the_rule_says_so() {
     for (seed, mode) in (0..12).flat_map(|seed| [(seed, VerifierMode::Parm), (seed, VerifierMode::Orm)]) {
         let reflection = Some(reflecting(AcceptRule::IfDoubted));
         let events = draw(&mut session(), Settings { seed, reflection, ..settings(mode) }).expect("draws");
-        let mut odds = None;
+        let (mut odds, mut of_paths) = (None, Vec::new());
         for event in &events {
             match event {
-                Event::Step { candidates, chosen, .. } => odds = candidates[*chosen as usize].score,
-                Event::Image { score, .. } => odds = score.or(odds),
+                Event::Image { score, .. } => {
+                    of_paths.push(*score);
+                    odds = *score;
+                }
+                Event::PathChosen { path } => odds = of_paths[*path as usize],
                 Event::Reflection { score_before, score_after, kept, .. } => {
                     assert!(*score_before < Some(0.5), "a round of a picture with {score_before:?}");
                     assert_eq!(*kept, score_after >= score_before);
