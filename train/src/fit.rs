@@ -310,32 +310,17 @@ fn gradients<T: Task>(
     let mut accumulator = GradientsAccumulator::<T::Model>::new();
     let mut total = 0.0;
     let mut logged = Logged::new();
-    let results: Vec<Part> = std::thread::scope(|scope| {
-        let handles: Vec<_> = (0..count)
-            .map(|index| {
-                let start = batch * index / count;
-                let examples = batch * (index + 1) / count - start;
-                let copy = model.clone();
-                let pool = &pools[index];
-                scope.spawn(move || {
-                    pool.install(|| {
-                        // Its own leaves, so that the workers' graphs never meet.
-                        let copy = copy.fork(device);
-                        let loss = in_bf16(config.bf16, || task.loss(&copy, first + start as u64, examples, device));
-                        let share = examples as f64 / batch as f64;
-                        let scaled = loss.total.clone() * share;
-                        let value = loss.total.into_scalar::<f32>() * share as f32;
-                        let gradients = GradientsParams::from_grads(scaled.backward(), &copy);
-                        let logged = loss.logged.iter().map(|(name, x)| (*name, x * share as f32)).collect();
-                        (value, logged, gradients)
-                    })
-                })
-            })
-            .collect();
-        handles
-            .into_iter()
-            .map(|handle| handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect()
+    let shards = (0..count).map(|index| batch * index / count..batch * (index + 1) / count);
+    let results: Vec<Part> = on_pools(pools, shards, |shard| {
+        // Its own leaves, so that the workers' graphs never meet.
+        let copy = model.clone().fork(device);
+        let loss = in_bf16(config.bf16, || task.loss(&copy, first + shard.start as u64, shard.len(), device));
+        let share = shard.len() as f64 / batch as f64;
+        let scaled = loss.total.clone() * share;
+        let value = loss.total.into_scalar::<f32>() * share as f32;
+        let gradients = GradientsParams::from_grads(scaled.backward(), &copy);
+        let logged = loss.logged.iter().map(|(name, x)| (*name, x * share as f32)).collect();
+        (value, logged, gradients)
     });
     for (loss, shard, gradients) in results {
         total += loss;
@@ -345,6 +330,26 @@ fn gradients<T: Task>(
         accumulator.accumulate(model, gradients);
     }
     (total, logged, accumulator.grads())
+}
+
+/// `work` of every item at once, each on its pool.
+fn on_pools<I: Send, R: Send>(
+    pools: &[rayon::ThreadPool],
+    items: impl IntoIterator<Item = I>,
+    work: impl Fn(I) -> R + Sync,
+) -> Vec<R> {
+    std::thread::scope(|scope| {
+        let work = &work;
+        let handles: Vec<_> = items
+            .into_iter()
+            .zip(pools.iter().cycle())
+            .map(|(item, pool)| scope.spawn(move || pool.install(|| work(item))))
+            .collect();
+        handles
+            .into_iter()
+            .map(|handle| handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    })
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamGroup, Param
 use burn::optim::{AdamWConfig, AdjustLrFn, GradientsParams, ModuleOptimizer, MuonConfig};
 use burn::tensor::Tensor;
 
-use super::FitConfig;
+use super::{FitConfig, on_pools};
 
 /// Shares of the parameters, on however many cores: a checkpoint holds as many states.
 const SHARES: usize = 4;
@@ -62,26 +62,16 @@ impl Optimizer {
         let mut split = Split::new(gradients);
         model.visit(&mut split);
         let (owners, gradients) = (split.owners, split.shares);
-        let model = &model;
-        let stepped: Vec<M> = std::thread::scope(|scope| {
-            let steps = self.shares.iter_mut().zip(gradients).enumerate();
-            let handles: Vec<_> = steps
-                .map(|(index, (share, gradients))| {
-                    let pool = &pools[index % pools.len()];
-                    scope.spawn(move || pool.install(|| share.step(rate, model.clone(), gradients)))
-                })
-                .collect();
-            handles
-                .into_iter()
-                .map(|handle| handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-                .collect()
+        let shares = self.shares.iter_mut().zip(gradients);
+        let stepped = on_pools(pools, shares, |(share, gradients): (&mut ModuleOptimizer, _)| {
+            share.step(rate, model.clone(), gradients)
         });
         let mut taken = Taken { owners, share: 0, parameters: GradientsParams::new() };
         for (share, stepped) in stepped.iter().enumerate() {
             taken.share = share;
             stepped.visit(&mut taken);
         }
-        model.clone().map(&mut taken)
+        model.map(&mut taken)
     }
 }
 

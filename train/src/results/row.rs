@@ -46,7 +46,7 @@ impl Header {
         if let Some(reflection) = row.reflection {
             kinds.push("clip");
             // Without one of its own a mode asks whichever reward network there is.
-            if reflection.accept != AcceptRule::Every && !row.verifier.needs().is_some_and(is_reward) {
+            if reflection.accept != AcceptRule::Every && !row.verifier.gives_odds() {
                 kinds.extend(JUDGES.into_iter().filter(|kind| is_reward(kind)));
             }
         }
