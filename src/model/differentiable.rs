@@ -59,20 +59,11 @@ pub fn attend(
     bias: Option<Tensor<4>>,
     heads: usize,
 ) -> Tensor<3> {
-    let [batch, rows, width] = q.dims();
     if let Some((past_k, past_v)) = past {
         k = Tensor::cat(vec![past_k, k], 1);
         v = Tensor::cat(vec![past_v, v], 1);
     }
-    let head = width / heads;
-    let split = |x: Tensor<3>| {
-        let tokens = x.dims()[1];
-        x.reshape([batch, tokens, heads, head]).swap_dims(1, 2)
-    };
-    let scale = (head as f64).powf(-0.5);
-    let scores = split(q).matmul(split(k).swap_dims(2, 3));
-    let shares = gradient::softmax(scores, bias, scale);
-    shares.matmul(split(v)).swap_dims(1, 2).reshape([batch, rows, width])
+    gradient::attend(q, k, v, bias, heads)
 }
 
 /// Group normalization of `[batch, channels, height, width]`, then the activation.

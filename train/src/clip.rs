@@ -142,8 +142,21 @@ pub fn text_ids(words: &Words, prompt: &str) -> (Vec<i32>, usize) {
     (ids, end)
 }
 
+/// Pictures or patches, and a text of each.
+pub struct Batch {
+    /// `[examples, 3, SIDE, SIDE]`.
+    pixels: Vec<f32>,
+    /// `[examples, MAX_TEXT_LEN]`.
+    ids: Vec<i32>,
+    /// Where each text's first `<eos>` is.
+    ends: Vec<usize>,
+    /// 1 where the picture of the row suits the text of the column, `[examples, examples]`.
+    suits: Vec<f32>,
+}
+
 impl Task for ClipTask {
     type Model = Clip;
+    type Batch<'a> = Batch;
 
     fn kind(&self) -> &'static str {
         "clip"
@@ -157,7 +170,7 @@ impl Task for ClipTask {
         Ok(Clip::new(&self.network, weights)?)
     }
 
-    fn loss(&self, model: &Clip, first: u64, examples: usize, device: &Device) -> Loss {
+    fn batch(&self, first: u64, examples: usize) -> Batch {
         let mut pixels = Vec::with_capacity(examples * 3 * SIDE * SIDE);
         let mut ids = Vec::with_capacity(examples * MAX_TEXT_LEN);
         let mut ends = Vec::with_capacity(examples);
@@ -190,6 +203,12 @@ impl Task for ClipTask {
         }
         let suits: Vec<f32> =
             shown.iter().flat_map(|shown| specs.iter().map(|spec| f32::from(u8::from(shown.suits(spec))))).collect();
+        Batch { pixels, ids, ends, suits }
+    }
+
+    fn loss(&self, model: &Clip, batch: Batch, device: &Device) -> Loss {
+        let Batch { pixels, ids, ends, suits } = batch;
+        let examples = ends.len();
         let suits = Tensor::<2>::from_data(TensorData::new(suits, [examples, examples]), device);
         let by_picture = suits.clone() / suits.clone().sum_dim(1).clamp_min(1.0);
         let by_text = suits.clone() / suits.sum_dim(0).clamp_min(1.0);

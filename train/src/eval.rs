@@ -33,7 +33,14 @@ pub fn run(source: &Source, tuning: Tuning, runs: &Path, prompts: usize, decodin
     std::fs::create_dir_all(runs).with_context(|| format!("cannot make {}", runs.display()))?;
     let mut figures = BTreeMap::new();
     let mut aucs = Vec::new();
-    let roller = Roller { network: &generator, config: &config, tokenizer: &tokenizer, decoding, previews: false };
+    let roller = Roller {
+        network: &generator,
+        config: &config,
+        tokenizer: &tokenizer,
+        decoding,
+        previews: false,
+        chooser: None,
+    };
     for split in [Split::Train, Split::Compositional] {
         let rolled = success(&roller, prompts, split)?;
         figures.insert(split.word(), table(split, &rolled));

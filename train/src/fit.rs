@@ -24,7 +24,9 @@ use crate::data;
 use crate::metrics::Metrics;
 use crate::source;
 
+mod batches;
 mod optimizer;
+use batches::Batches;
 pub use optimizer::Optimizer;
 
 /// Set by Ctrl-C: the loop saves a checkpoint and ends.
@@ -93,6 +95,11 @@ pub trait Task: Sync {
     /// The network with whatever training adds to it.
     type Model: Module + Clone + Send + Sync;
 
+    /// Examples, made without the network.
+    type Batch<'a>: Send
+    where
+        Self: 'a;
+
     /// What a bundle calls the model.
     fn kind(&self) -> &'static str;
 
@@ -121,9 +128,11 @@ pub trait Task: Sync {
         Ok(shipped)
     }
 
-    /// The loss of `examples` examples, numbered from `first`: data is a function of these numbers and the seed.
-    /// `device` records gradients and holds the model.
-    fn loss(&self, model: &Self::Model, first: u64, examples: usize, device: &Device) -> Loss;
+    /// `examples` examples, numbered from `first`: data is a function of these numbers and the seed.
+    fn batch(&self, first: u64, examples: usize) -> Self::Batch<'_>;
+
+    /// The loss of a batch. `device` records gradients and holds the model.
+    fn loss(&self, model: &Self::Model, batch: Self::Batch<'_>, device: &Device) -> Loss;
 
     /// Writes a sheet of samples; the model comes without gradients, on the processor.
     ///
@@ -132,11 +141,8 @@ pub trait Task: Sync {
     fn sample(&self, model: &Self::Model, path: &Path) -> Result<()>;
 }
 
-/// Threads that differentiate: one a core, or one alone for a graphics card, which is never busy with half a batch.
-fn workers(device: &Device) -> usize {
-    if *device != Device::flex() {
-        return 1;
-    }
+/// Threads worth starting.
+fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, |count| count.get().min(8))
 }
 
@@ -145,7 +151,9 @@ fn workers(device: &Device) -> usize {
 /// # Errors
 /// Unreadable or foreign checkpoints, a full disk, NaN loss (the last good checkpoint stays).
 pub fn fit<T: Task>(task: &T, config: &FitConfig, folder: &Path, start: &Start, device: Device) -> Result<Named> {
-    let workers = workers(&device);
+    let on_card = device != Device::flex();
+    // A graphics card is never busy with half a batch.
+    let workers = if on_card { 1 } else { cores() };
     let device = device.autodiff();
     let made_with = MadeWith { config: task.config()?, data_version: data::VERSION };
     let last = checkpoint::read(folder)?;
@@ -155,7 +163,7 @@ pub fn fit<T: Task>(task: &T, config: &FitConfig, folder: &Path, start: &Start, 
     }
     let mut state = State { step: 0, examples: 0, seconds: 0.0, made_with: made_with.clone() };
     let mut optimizer = Optimizer::new(config);
-    let mut model;
+    let model;
     let mut mean: Option<Named> = None;
     match last {
         Some(last) if start.resume => {
@@ -198,8 +206,7 @@ pub fn fit<T: Task>(task: &T, config: &FitConfig, folder: &Path, start: &Start, 
     std::fs::create_dir_all(folder)?;
     let mut metrics = Metrics::open(folder, state.step)?;
     let parameters = model.num_params();
-    let products =
-        if config.bf16 && device.clone().inner() == Device::flex() && bf16_available() { "bfloat16" } else { "f32" };
+    let products = if config.bf16 && !on_card && bf16_available() { "bfloat16" } else { "f32" };
     eprintln!(
         "{parameters} parameters, {} steps of {} examples, {workers} workers, products in {products}",
         config.steps, config.batch
@@ -213,54 +220,66 @@ pub fn fit<T: Task>(task: &T, config: &FitConfig, folder: &Path, start: &Start, 
         (0..workers).map(|_| rayon::ThreadPoolBuilder::new().num_threads(1).build()).collect::<Result<_, _>>()?;
     let mut last_save = Instant::now();
     let mut window: Vec<f32> = Vec::new();
-    while state.step < config.steps && !STOP.load(Ordering::Relaxed) {
-        let started = Instant::now();
-        let (loss, mut logged, gradients) = gradients(task, &model, &pools, state.examples, config, &device);
-        if !loss.is_finite() {
-            bail!(
-                "the loss is {loss} at step {}; the last good checkpoint (in {}) is kept: lower the learning rate and --resume",
-                state.step,
-                folder.display()
-            );
+    let model = std::thread::scope(|scope| -> Result<T::Model> {
+        let mut model = model;
+        let mut batches = if on_card {
+            Batches::ahead(scope, task, state.examples, config.batch, config.steps.saturating_sub(state.step))
+        } else {
+            Batches::Workers
+        };
+        while state.step < config.steps && !STOP.load(Ordering::Relaxed) {
+            let started = Instant::now();
+            let shards = batches.next(task, state.examples, config.batch, &pools);
+            let made = started.elapsed();
+            let (loss, mut logged, gradients) = gradients(task, &model, &pools, shards, config, &device);
+            if !loss.is_finite() {
+                bail!(
+                    "the loss is {loss} at step {}; the last good checkpoint (in {}) is kept: lower the learning rate and --resume",
+                    state.step,
+                    folder.display()
+                );
+            }
+            let differentiated = started.elapsed();
+            model = optimizer.step(rate(config, state.step), model, gradients, &pools);
+            logged.insert("optimizer_seconds", (started.elapsed() - differentiated).as_secs_f32());
+            logged.insert("data_seconds", made.as_secs_f32());
+            state.step += 1;
+            state.examples += config.batch as u64;
+            if let Some(mean) = &mut mean
+                && (state.step.is_multiple_of(EMA_EVERY) || state.step == config.steps)
+            {
+                average(mean, named_parameters(&model)?, config.ema_decay, state.step);
+            }
+            state.seconds += started.elapsed().as_secs_f64();
+            metrics.write(&state, loss, &logged, rate(config, state.step), started.elapsed())?;
+            window.push(loss);
+            let recent = &window[window.len().saturating_sub(50)..];
+            bar.set_message(format!(
+                "loss {:.4} {:.2} s/step",
+                recent.iter().sum::<f32>() / recent.len() as f32,
+                started.elapsed().as_secs_f64()
+            ));
+            bar.set_position(state.step);
+            if !bar.is_hidden() || state.step.is_multiple_of(50) {
+                bar.tick();
+            }
+            if bar.is_hidden() && state.step.is_multiple_of(20) {
+                eprintln!("step {} {} {logged:?}", state.step, bar.message());
+            }
+            let due = last_save.elapsed() > Duration::from_secs(config.checkpoint_seconds);
+            if due || state.step == config.steps || STOP.load(Ordering::Relaxed) {
+                let parameters = named_parameters(&model)?;
+                checkpoint::write(folder, &state, &parameters, mean.as_ref().unwrap_or(&parameters), &optimizer)?;
+                metrics.plot(folder)?;
+                last_save = Instant::now();
+            }
+            if state.step.is_multiple_of(config.sample_steps) || state.step == config.steps {
+                let shown = model.valid().to_device(&Device::flex());
+                task.sample(&shown, &folder.join(format!("samples-{:06}.png", state.step)))?;
+            }
         }
-        let differentiated = started.elapsed();
-        model = optimizer.step(rate(config, state.step), model, gradients, &pools);
-        logged.insert("optimizer_seconds", (started.elapsed() - differentiated).as_secs_f32());
-        state.step += 1;
-        state.examples += config.batch as u64;
-        if let Some(mean) = &mut mean
-            && (state.step.is_multiple_of(EMA_EVERY) || state.step == config.steps)
-        {
-            average(mean, named_parameters(&model)?, config.ema_decay, state.step);
-        }
-        state.seconds += started.elapsed().as_secs_f64();
-        metrics.write(&state, loss, &logged, rate(config, state.step), started.elapsed())?;
-        window.push(loss);
-        let recent = &window[window.len().saturating_sub(50)..];
-        bar.set_message(format!(
-            "loss {:.4} {:.2} s/step",
-            recent.iter().sum::<f32>() / recent.len() as f32,
-            started.elapsed().as_secs_f64()
-        ));
-        bar.set_position(state.step);
-        if !bar.is_hidden() || state.step.is_multiple_of(50) {
-            bar.tick();
-        }
-        if bar.is_hidden() && state.step.is_multiple_of(20) {
-            eprintln!("step {} {} {logged:?}", state.step, bar.message());
-        }
-        let due = last_save.elapsed() > Duration::from_secs(config.checkpoint_seconds);
-        if due || state.step == config.steps || STOP.load(Ordering::Relaxed) {
-            let parameters = named_parameters(&model)?;
-            checkpoint::write(folder, &state, &parameters, mean.as_ref().unwrap_or(&parameters), &optimizer)?;
-            metrics.plot(folder)?;
-            last_save = Instant::now();
-        }
-        if state.step.is_multiple_of(config.sample_steps) || state.step == config.steps {
-            let shown = model.valid().to_device(&Device::flex());
-            task.sample(&shown, &folder.join(format!("samples-{:06}.png", state.step)))?;
-        }
-    }
+        Ok(model)
+    })?;
     bar.finish();
     match mean {
         Some(mean) => Ok(mean),
@@ -301,21 +320,17 @@ fn gradients<T: Task>(
     task: &T,
     model: &T::Model,
     pools: &[rayon::ThreadPool],
-    first: u64,
+    shards: Vec<(f64, T::Batch<'_>)>,
     config: &FitConfig,
     device: &Device,
 ) -> (f32, Logged, GradientsParams) {
-    let batch = config.batch;
-    let count = pools.len().min(batch);
     let mut accumulator = GradientsAccumulator::<T::Model>::new();
     let mut total = 0.0;
     let mut logged = Logged::new();
-    let shards = (0..count).map(|index| batch * index / count..batch * (index + 1) / count);
-    let results: Vec<Part> = on_pools(pools, shards, |shard| {
+    let results: Vec<Part> = on_pools(pools, shards, |(share, batch)| {
         // Its own leaves, so that the workers' graphs never meet.
         let copy = model.clone().fork(device);
-        let loss = in_bf16(config.bf16, || task.loss(&copy, first + shard.start as u64, shard.len(), device));
-        let share = shard.len() as f64 / batch as f64;
+        let loss = in_bf16(config.bf16, || task.loss(&copy, batch, device));
         let scaled = loss.total.clone() * share;
         let value = loss.total.into_scalar::<f32>() * share as f32;
         let gradients = GradientsParams::from_grads(scaled.backward(), &copy);

@@ -192,6 +192,7 @@ pub fn bit_table(bits: usize, device: &Device) -> Tensor<2> {
 
 impl Task for GeneratorTask {
     type Model = Tied;
+    type Batch<'a> = Masked<'a>;
 
     fn kind(&self) -> &'static str {
         "showo"
@@ -209,7 +210,7 @@ impl Task for GeneratorTask {
         import(&self.network, self.bits, shipped)
     }
 
-    fn loss(&self, model: &Tied, first: u64, examples: usize, device: &Device) -> Loss {
+    fn batch(&self, first: u64, examples: usize) -> Masked<'_> {
         let mut batch = Masked::new(&self.network, self.bits);
         for number in first..first + examples as u64 {
             let mut rng = Rng::keyed(&[self.config.fit.seed, 0x6d61_736b, number]);
@@ -219,6 +220,10 @@ impl Task for GeneratorTask {
             let codes: Vec<i32> = codes.iter().map(|&code| i32::from(code)).collect();
             batch.push(&ids, &codes, &masked_places(codes.len(), &mut rng));
         }
+        batch
+    }
+
+    fn loss(&self, model: &Tied, batch: Masked<'_>, device: &Device) -> Loss {
         let hidden = batch.hidden(model, device);
         let count = batch.places.len();
         let places = Tensor::<1, Int>::from_data(TensorData::new(batch.places, [count]), device);
@@ -256,7 +261,8 @@ pub fn sample(config: &ShowoConfig, bits: usize, tokenizer: &Magvit, model: &Tie
     let exported = export(config, bits, showo::model::weights::named_parameters(model)?)?;
     let network = Showo::new(config, weights_of(&exported, &device)?)?;
     let prompts = scenes::evaluation_prompts(4, scenes::Split::Train, 9);
-    let roller = Roller { network: &network, config, tokenizer, decoding: Decoding::default(), previews: false };
+    let roller =
+        Roller { network: &network, config, tokenizer, decoding: Decoding::default(), previews: false, chooser: None };
     let lanes: Vec<(u64, &Spec)> = prompts.iter().enumerate().map(|(i, (_, spec))| (i as u64, spec)).collect();
     let rolled = roller.roll_all(&lanes, |_| {})?;
     let grids: Vec<Vec<i32>> = rolled.iter().filter_map(|rollout| rollout.states.last().cloned()).collect();

@@ -31,9 +31,10 @@ use device::DeviceName;
 use rollouts::Decoding;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use showo::config::{RewardLabel, ShowoConfig};
+use showo::config::{RewardConfig, RewardLabel, ShowoConfig};
 use showo::model::clip::Clip;
 use showo::model::magvit::Magvit;
+use showo::model::reward::Reward;
 use showo::settings::Tuning;
 use source::Source;
 
@@ -79,6 +80,9 @@ enum Command {
         /// Whether the checker looks at every step's preview, instead of the configuration's word.
         #[arg(long)]
         previews: Option<bool>,
+        /// Let PARM choose among so many candidates at every step: it learns from these what its own choices lead to.
+        #[arg(long, value_parser = clap::value_parser!(u32).range(2..=16))]
+        candidates: Option<u32>,
         #[command(flatten)]
         decoding: DecodingArgs,
     },
@@ -278,10 +282,15 @@ fn main() -> Result<()> {
         Command::Vq(args) => train_vq(&args, &context),
         Command::Showo(args) => train_showo(&args, &context),
         Command::Clip(args) => train_clip(&args, &context),
-        Command::Rollouts { count, group, previews, decoding } => {
+        Command::Rollouts { count, group, previews, candidates, decoding } => {
             let config: RolloutsConfig = configuration(decoding.config.as_deref(), "rollouts")?;
-            let (count, group) = (count.unwrap_or(config.count), group.unwrap_or(config.group));
-            roll(&context, count, group, previews.unwrap_or(config.previews), decoding.over(config.decoding))
+            let config = RolloutsConfig {
+                count: count.unwrap_or(config.count),
+                group: group.unwrap_or(config.group),
+                previews: previews.unwrap_or(config.previews),
+                decoding: decoding.over(config.decoding),
+            };
+            roll(&context, &config, candidates)
         }
         Command::Reward { label, learnt_from, args } => train_reward(&args, &learnt_from, label.into(), &context),
         Command::Grow { narrow, wide, seed } => {
@@ -348,12 +357,32 @@ fn train_clip(args: &TrainArgs, context: &Context) -> Result<()> {
     Ok(())
 }
 
-fn roll(context: &Context, count: u64, group: u64, previews: bool, decoding: Decoding) -> Result<()> {
+fn roll(context: &Context, config: &RolloutsConfig, candidates: Option<u32>) -> Result<()> {
     let (_, tokenizer) = context.source.tokenizer()?;
-    let (config, network) = context.source.generator(context.tuning)?;
+    let (network_config, network) = context.source.generator(context.tuning)?;
     std::fs::create_dir_all(&context.runs)?;
-    let roller = rollouts::Roller { network: &network, config: &config, tokenizer: &tokenizer, decoding, previews };
-    rollouts::run(&roller, count, group, &context.runs.join("rollouts.jsonl"))
+    let parm = match candidates {
+        Some(candidates) => Some((parm(context)?, candidates)),
+        None => None,
+    };
+    let chooser = parm.as_ref().map(|((config, reward), candidates)| rollouts::Chooser {
+        config,
+        reward,
+        candidates: *candidates,
+    });
+    let roller = rollouts::Roller {
+        network: &network,
+        config: &network_config,
+        tokenizer: &tokenizer,
+        decoding: config.decoding,
+        previews: config.previews,
+        chooser,
+    };
+    rollouts::run(&roller, config.count, config.group, &context.runs.join("rollouts.jsonl"))
+}
+
+fn parm(context: &Context) -> Result<(RewardConfig, Reward)> {
+    context.source.reward(RewardLabel::Potential)?.context("there is no PARM to ask; train it first")
 }
 
 fn train_dpo(args: &TrainArgs, learnt_from: &LearntFrom, context: &Context) -> Result<()> {
@@ -367,14 +396,12 @@ fn train_dpo(args: &TrainArgs, learnt_from: &LearntFrom, context: &Context) -> R
     let mut ranks = rollouts.iter().map(|rollout| f32::from(u8::from(rollout.accepted))).collect();
     let (mut judge, mut critic) = (None, None);
     if config.needs_parm() {
-        let label = RewardLabel::Potential;
-        let (reward_config, reward) =
-            context.source.reward(label)?.context("there is no PARM to ask; train it first")?;
+        let (reward_config, reward) = parm(context)?;
         if config.ranked_by == preference::Ranking::Parm {
             ranks = preference::parm_ranks(&reward, &reward_config, &rollouts);
         }
         if config.reward_coefficient > 0.0 {
-            let named = context.source.parameters(label.kind(), "reward-potential", "reward")?;
+            let named = context.source.parameters(RewardLabel::Potential.kind(), "reward-potential", "reward")?;
             let device = context.device.clone().autodiff();
             judge = Some(preference::Judge::new(reward_config.clone(), &named, &device)?);
         }

@@ -4,6 +4,7 @@
 //! what the generator and its reference say of hidden codes: of both pictures masked at the same positions, or of what a
 //! step of decoding added to what each had known before. Or the pair is of two candidates of one step, ranked by PARM.
 
+use std::ops::Range;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
@@ -181,7 +182,7 @@ struct Batch<'a> {
 
 impl DpoTask {
     /// One row a side, each with its prompt.
-    fn batch<'a>(&'a self, sides: &[(&[u32], &Side)]) -> Batch<'a> {
+    fn masked<'a>(&'a self, sides: &[(&[u32], &Side)]) -> Batch<'a> {
         let mut masked = Masked::new(&self.network, self.bits);
         let mut labels = Vec::with_capacity(sides.len() * self.network.num_vq_tokens);
         for (prompt_ids, side) in sides {
@@ -205,7 +206,8 @@ impl DpoTask {
         let (config, reward) = self.critic.as_ref().expect("candidates are ranked by PARM");
         let states: Vec<Side> = visited.iter().map(|(at, _)| Side::new(&at.state, at.state.clone())).collect();
         let sides = visited.iter().zip(&states).map(|((at, _), state)| (at.group.prompt_ids.as_slice(), state));
-        let logits = self.logits(&self.reference, &self.batch(&sides.collect::<Vec<_>>()), &Device::flex());
+        let logits =
+            self.logits(&self.reference, &self.masked(&sides.collect::<Vec<_>>()), &self.reference.bits_in.device());
         let [_, n, codes] = logits.dims();
         let drawn: Vec<Vec<Vec<i32>>> = visited
             .iter()
@@ -241,7 +243,7 @@ impl DpoTask {
         at.zip(&drawn).zip(scores.chunks(candidates as usize)).map(best_and_worst).collect()
     }
 
-    fn draw(&self, numbers: std::ops::Range<u64>) -> Vec<Pair<'_>> {
+    fn draw(&self, numbers: Range<u64>) -> Vec<Pair<'_>> {
         let rngs = numbers.map(|number| Rng::keyed(&[self.config.fit.seed, 0x0064_706f, number]));
         let Compared::Step { candidates, temperature } = self.config.compared else {
             let committed = self.config.compared == Compared::Committed;
@@ -292,6 +294,8 @@ fn constant(sums: Tensor<1>, device: &Device) -> Tensor<1> {
 
 impl Task for DpoTask {
     type Model = Tied;
+    /// The examples' numbers: which pairs these are may be the networks' word ([`Compared::Step`]).
+    type Batch<'a> = Range<u64>;
 
     fn kind(&self) -> &'static str {
         "showo"
@@ -313,9 +317,14 @@ impl Task for DpoTask {
         generator::import(&self.network, self.bits, shipped)
     }
 
-    fn loss(&self, model: &Tied, first: u64, examples: usize, device: &Device) -> Loss {
-        let pairs = self.draw(first..first + examples as u64);
-        let batch = self.batch(&preferred_first(&pairs));
+    fn batch(&self, first: u64, examples: usize) -> Range<u64> {
+        first..first + examples as u64
+    }
+
+    fn loss(&self, model: &Tied, numbers: Range<u64>, device: &Device) -> Loss {
+        let pairs = self.draw(numbers);
+        let examples = pairs.len();
+        let batch = self.masked(&preferred_first(&pairs));
         let logits = self.logits(model, &batch, device);
         let policy = self.sums(logits.clone(), &batch);
         let margin = (policy.chosen.clone() - policy.rejected.clone()).mean().cast(DType::F32).into_scalar::<f32>();
@@ -409,7 +418,7 @@ mod tests {
         let device = Device::flex();
         let values = |logits: Tensor<3>| logits.into_data().iter::<f32>().collect::<Vec<_>>();
         let logits = |task: &DpoTask| {
-            values(task.logits(&task.reference, &task.batch(&preferred_first(&task.draw(0..1))), &device))
+            values(task.logits(&task.reference, &task.masked(&preferred_first(&task.draw(0..1))), &device))
         };
         let plain = guided_by(0.0);
         let conditional = logits(&plain);
@@ -438,7 +447,7 @@ mod tests {
             });
             let named = weights_of(&task.begin, &training).unwrap();
             let model = Tied::new(&task.network, task.bits, named).unwrap();
-            let loss = task.loss(&model, 0, 2, &training).total.into_scalar::<f32>();
+            let loss = task.loss(&model, 0..2, &training).total.into_scalar::<f32>();
             assert!((loss - std::f32::consts::LN_2).abs() < 1e-4, "{loss}");
         }
     }

@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use burn::module::{Module, Param};
 use burn::tensor::activation::log_sigmoid;
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use scenes::{Detection, Rng, Spec, Split};
 use serde::{Deserialize, Serialize};
 use showo::config::{RewardConfig, RewardLabel};
@@ -123,12 +124,13 @@ pub struct Synthetic {
 /// # Errors
 /// The tokenizer has no encoder.
 pub fn synthetic(tokenizer: &Magvit, seed: u64, count: u64) -> Result<Vec<Synthetic>> {
+    const PART: u64 = 32;
     let words = Words::new();
-    let mut all = Vec::with_capacity(count as usize);
-    for start in (0..count).step_by(32) {
+    let parts: Vec<u64> = (0..count).step_by(PART as usize).collect();
+    let part = |start: u64| -> Result<Vec<Synthetic>> {
         let mut pictures = Vec::new();
         let mut known = Vec::new();
-        for number in start..(start + 32).min(count) {
+        for number in start..(start + PART).min(count) {
             let mut rng = Rng::keyed(&[seed, 0x7379_6e74, number]);
             let spec = scenes::sample_training_spec(&mut rng);
             let scene = scenes::sample_scene(&spec, Split::Train, &mut rng);
@@ -138,11 +140,16 @@ pub fn synthetic(tokenizer: &Magvit, seed: u64, count: u64) -> Result<Vec<Synthe
             known.push((words.encode(&spec.prompt()), groundings));
         }
         let codes = crate::vq::codes(tokenizer, &pictures, &Device::flex())?;
-        for ((prompt, [right, wrong]), pair) in known.into_iter().zip(codes.chunks(2)) {
-            all.push(Synthetic { prompt, right: (pair[0].clone(), right), wrong: (pair[1].clone(), wrong) });
-        }
-    }
-    Ok(all)
+        let pairs = known.into_iter().zip(codes.chunks(2));
+        let synthetic = pairs.map(|((prompt, [right, wrong]), pair)| Synthetic {
+            prompt,
+            right: (pair[0].clone(), right),
+            wrong: (pair[1].clone(), wrong),
+        });
+        Ok(synthetic.collect())
+    };
+    let all: Vec<Vec<Synthetic>> = parts.into_par_iter().map(part).collect::<Result<_>>()?;
+    Ok(all.into_iter().flatten().collect())
 }
 
 /// Rollouts, and which of them share a prompt.
@@ -267,6 +274,13 @@ struct Example {
     grounding: Option<Grounding>,
 }
 
+/// The examples of a shard: pairs first, right before wrong, then single ones.
+pub struct Batch {
+    examples: Vec<Example>,
+    /// How many pairs there are.
+    pairs: usize,
+}
+
 impl RewardTask {
     fn example(&self, number: u64) -> Example {
         let mut rng = Rng::keyed(&[self.config.fit.seed, 0x7265_7764, number]);
@@ -379,27 +393,6 @@ impl RewardTask {
         Example { prompt, state: state.to_vec(), label, grounding }
     }
 
-    /// The examples of a shard: pairs first, right before wrong, then single ones; and how many pairs there are.
-    fn batch(&self, first: u64, examples: usize) -> (Vec<Example>, usize) {
-        let wanted = (examples as f32 * self.config.pairs / 2.0) as u64;
-        let mut batch = Vec::with_capacity(examples);
-        for number in first..first + wanted {
-            let mut rng = Rng::keyed(&[self.config.fit.seed, 0x7061_6972, number]);
-            let view = self.view(&mut rng);
-            if view != View::Partial && rng.chance(self.config.reprompted.max(self.config.mixed)) {
-                batch.extend(self.judged_pair(view, &mut rng).into_iter().flatten());
-            } else if let Some((right, wrong, step)) = self.rollouts.pair(view, &mut rng, PAIR_TRIES) {
-                for rollout in [right, wrong] {
-                    batch.push(self.example_of(rollout, view, step, Some(&mut rng)));
-                }
-            }
-        }
-        let pairs = batch.len() / 2;
-        let singles = examples - batch.len();
-        batch.extend((first..first + singles as u64).map(|number| self.example(number)));
-        (batch, pairs)
-    }
-
     /// Score and label of every held-out rollout at a step.
     fn scores(&self, model: &TiedReward, step: usize) -> Vec<(f32, bool)> {
         let device = Device::flex();
@@ -496,6 +489,7 @@ fn sign(code: i32, bit: usize) -> f32 {
 
 impl Task for RewardTask {
     type Model = TiedReward;
+    type Batch<'a> = Batch;
 
     fn kind(&self) -> &'static str {
         self.network.label.kind()
@@ -524,8 +518,29 @@ impl Task for RewardTask {
         Ok(tied)
     }
 
-    fn loss(&self, model: &TiedReward, first: u64, examples: usize, device: &Device) -> Loss {
-        let (batch, pairs) = self.batch(first, examples);
+    fn batch(&self, first: u64, examples: usize) -> Batch {
+        let wanted = (examples as f32 * self.config.pairs / 2.0) as u64;
+        let mut batch = Vec::with_capacity(examples);
+        for number in first..first + wanted {
+            let mut rng = Rng::keyed(&[self.config.fit.seed, 0x7061_6972, number]);
+            let view = self.view(&mut rng);
+            if view != View::Partial && rng.chance(self.config.reprompted.max(self.config.mixed)) {
+                batch.extend(self.judged_pair(view, &mut rng).into_iter().flatten());
+            } else if let Some((right, wrong, step)) = self.rollouts.pair(view, &mut rng, PAIR_TRIES) {
+                for rollout in [right, wrong] {
+                    batch.push(self.example_of(rollout, view, step, Some(&mut rng)));
+                }
+            }
+        }
+        let pairs = batch.len() / 2;
+        let singles = examples - batch.len();
+        batch.extend((first..first + singles as u64).map(|number| self.example(number)));
+        Batch { examples: batch, pairs }
+    }
+
+    fn loss(&self, model: &TiedReward, batch: Batch, device: &Device) -> Loss {
+        let Batch { examples: batch, pairs } = batch;
+        let examples = batch.len();
         let encoded = encode(model, &self.network, self.bits, &batch, device);
         let logits = model.base.read(encoded.clone());
         let singles = examples - 2 * pairs;

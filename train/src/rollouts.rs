@@ -1,7 +1,8 @@
 //! `train rollouts`: what becomes of partly decoded pictures.
 //!
-//! Each rollout decodes one training prompt to the end with the shipped decoding (mode `none`) and keeps the state of
-//! every step. The final picture's verdict is a one-sample estimate of the potential of every state on the way.
+//! Each rollout decodes one training prompt to the end with the shipped decoding (mode `none`, or PARM choosing among the
+//! candidates of every step) and keeps the state of every step. The final picture's verdict is a one-sample estimate of
+//! the potential of every state on the way.
 
 use std::io::{BufRead, BufReader, Write};
 use std::panic::resume_unwind;
@@ -13,14 +14,16 @@ use burn::tensor::Device;
 use indicatif::ProgressBar;
 use scenes::{Category, Detection, Picture, Rng, Spec, Split, Verdict};
 use serde::{Deserialize, Serialize};
-use showo::config::ShowoConfig;
+use showo::config::{RewardConfig, ShowoConfig};
 use showo::decode::generator::Prompted;
-use showo::decode::step::{StepPlan, draw_candidates};
+use showo::decode::step::{Drawn, StepPlan, draw_candidates};
 use showo::model::magvit::Magvit;
+use showo::model::reward::Reward;
 use showo::model::showo::Showo;
 
 use crate::data::Words;
 use crate::fit::STOP;
+use crate::reward;
 
 /// One decoding to the end.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -78,6 +81,36 @@ pub struct Roller<'a> {
     pub decoding: Decoding,
     /// Whether the checker looks at every step's preview, not only at the finished picture: most of a rollout's cost.
     pub previews: bool,
+    /// Who chooses among each step's candidates; `None` draws one.
+    pub chooser: Option<Chooser<'a>>,
+}
+
+/// PARM, stepwise: a network that chooses meets other states than it was shown, those that it thinks well of.
+#[derive(Clone, Copy)]
+pub struct Chooser<'a> {
+    /// PARM's configuration.
+    pub config: &'a RewardConfig,
+    /// PARM.
+    pub reward: &'a Reward,
+    /// k.
+    pub candidates: u32,
+}
+
+impl Chooser<'_> {
+    /// Of every prompt's candidates the one of highest potential.
+    fn choose(&self, prompts: &[String], drawn: Vec<Vec<Drawn>>) -> Vec<Drawn> {
+        let states: Vec<(&str, &[i32])> = prompts
+            .iter()
+            .zip(&drawn)
+            .flat_map(|(prompt, drawn)| drawn.iter().map(|one| (prompt.as_str(), one.tokens.as_slice())))
+            .collect();
+        let mut logits = reward::logits(self.reward, self.config, &states).into_iter();
+        drawn
+            .into_iter()
+            .filter_map(|drawn| drawn.into_iter().zip(&mut logits).max_by(|a, b| a.1.total_cmp(&b.1)))
+            .map(|(best, _)| best)
+            .collect()
+    }
 }
 
 /// Rollouts that are made at once: enough rows for the products to be worth their overhead, and still small enough for
@@ -101,12 +134,13 @@ impl Roller<'_> {
         let n = self.config.num_vq_tokens;
         let mut tokens = vec![vec![-1; n]; lanes.len()];
         let mut rollouts: Vec<Rollout> = Vec::with_capacity(lanes.len());
-        for ((number, _), prompt) in lanes.iter().zip(prompts) {
-            rollouts.push(Rollout { prompt, group: *number, ..Rollout::default() });
+        for ((number, _), prompt) in lanes.iter().zip(&prompts) {
+            rollouts.push(Rollout { prompt: prompt.clone(), group: *number, ..Rollout::default() });
         }
         for step in 0..steps {
             let images: Vec<&[i32]> = tokens.iter().map(Vec::as_slice).collect();
             let logits = prompted.logits_of(self.network, &images);
+            let mut drawn = Vec::with_capacity(lanes.len());
             for (lane, (number, _)) in lanes.iter().enumerate() {
                 let plan = StepPlan {
                     seed: Rng::keyed(&[seed, *number]).next_u64(),
@@ -116,14 +150,20 @@ impl Roller<'_> {
                     total: n,
                     temperature,
                     first: 0,
-                    candidates: 1,
+                    candidates: self.chooser.map_or(1, |chooser| chooser.candidates),
                 };
                 let logits = logits.clone().narrow(0, lane * n, n);
-                let drawn = pollster::block_on(draw_candidates(logits, &tokens[lane], &plan))?;
-                let drawn = drawn.into_iter().next().context("a step drew no candidate")?;
-                tokens[lane].clone_from(&drawn.tokens);
-                rollouts[lane].states.push(drawn.tokens);
-                rollouts[lane].sampled.push(drawn.sampled);
+                drawn.push(pollster::block_on(draw_candidates(logits, &tokens[lane], &plan))?);
+            }
+            let chosen = match self.chooser {
+                Some(chooser) => chooser.choose(&prompts, drawn),
+                None => drawn.into_iter().flatten().collect(),
+            };
+            ensure!(chosen.len() == lanes.len(), "a step drew no candidate");
+            for ((rollout, tokens), chosen) in rollouts.iter_mut().zip(&mut tokens).zip(chosen) {
+                tokens.clone_from(&chosen.tokens);
+                rollout.states.push(chosen.tokens);
+                rollout.sampled.push(chosen.sampled);
             }
         }
         for (rollout, (_, spec)) in rollouts.iter_mut().zip(lanes) {
@@ -233,6 +273,7 @@ pub fn read(path: &Path) -> Result<Vec<Rollout>> {
 mod tests {
     use super::*;
     use crate::source::Source;
+    use showo::config::RewardLabel;
     use showo::settings::Tuning;
 
     #[test]
@@ -241,7 +282,14 @@ mod tests {
         let ((config, network), (_, tokenizer)) =
             (shipped.generator(Tuning::Base).unwrap(), shipped.tokenizer().unwrap());
         let decoding = Decoding { steps: 3, ..Decoding::default() };
-        let roller = Roller { network: &network, config: &config, tokenizer: &tokenizer, decoding, previews: true };
+        let roller = Roller {
+            network: &network,
+            config: &config,
+            tokenizer: &tokenizer,
+            decoding,
+            previews: true,
+            chooser: None,
+        };
         let specs: Vec<Spec> = (0..3).map(|group| prompt_of(group, 1)).collect();
         let lanes: Vec<(u64, &Spec)> = specs.iter().enumerate().map(|(number, spec)| (number as u64, spec)).collect();
         let together = roller.roll(&lanes).unwrap();
@@ -251,5 +299,19 @@ mod tests {
         assert_eq!((together[1].states.len(), together[1].preview_accepted.len()), (3, 3));
         let brief = Roller { previews: false, ..roller }.roll(&lanes[1..2]).unwrap();
         assert_eq!((brief[0].accepted, brief[0].preview_accepted.len()), (alone[0].accepted, 0));
+
+        // With a chooser the first step is the candidate that PARM likes best, and one candidate is no choice.
+        let (config, reward) = shipped.reward(RewardLabel::Potential).unwrap().unwrap();
+        let with =
+            |candidates| Roller { chooser: Some(Chooser { config: &config, reward: &reward, candidates }), ..roller };
+        assert_eq!(with(1).roll(&lanes[1..2]).unwrap()[0].states, alone[0].states);
+        let chosen = with(4).roll(&lanes).unwrap();
+        assert_eq!(with(4).roll(&lanes[1..2]).unwrap()[0].states, chosen[1].states);
+        let of = |rollout: &Rollout| {
+            let state = rollout.states[0].as_slice();
+            reward::logits(&reward, &config, &[(rollout.prompt.as_str(), state)])[0]
+        };
+        assert!(together.iter().zip(&chosen).all(|(one, best)| of(best) >= of(one)));
+        assert!(together.iter().zip(&chosen).any(|(one, best)| of(best) > of(one)));
     }
 }

@@ -41,14 +41,6 @@ pub struct VqTask {
     pub config: VqConfig,
 }
 
-impl VqTask {
-    fn batch(&self, first: u64, examples: usize) -> Vec<Picture> {
-        (0..examples as u64)
-            .map(|index| scenes::render(&crowd(self.config.fit.seed, first + index, self.config.objects)))
-            .collect()
-    }
-}
-
 /// A scene of up to `objects` objects anywhere on the lattice: the tokenizer learns what objects look like, so each
 /// picture shows it more of them than a prompt would ask for. Held-out pairs stay held out.
 fn crowd(seed: u64, number: u64, objects: usize) -> Scene {
@@ -90,6 +82,7 @@ fn weights(pictures: &[Picture], object: f32, grid: usize) -> (Vec<f32>, Vec<f32
 
 impl Task for VqTask {
     type Model = Magvit;
+    type Batch<'a> = Vec<Picture>;
 
     fn kind(&self) -> &'static str {
         "magvit"
@@ -103,8 +96,14 @@ impl Task for VqTask {
         Ok(Magvit::new(&self.config.model, weights, true)?)
     }
 
-    fn loss(&self, model: &Magvit, first: u64, examples: usize, device: &Device) -> Loss {
-        let pictures = self.batch(first, examples);
+    fn batch(&self, first: u64, examples: usize) -> Vec<Picture> {
+        (0..examples as u64)
+            .map(|index| scenes::render(&crowd(self.config.fit.seed, first + index, self.config.objects)))
+            .collect()
+    }
+
+    fn loss(&self, model: &Magvit, pictures: Vec<Picture>, device: &Device) -> Loss {
+        let examples = pictures.len();
         let grid = self.config.model.grid();
         let (pixel_weights, token_weights) = weights(&pictures, self.config.object_weight, grid);
         let pixels = data::pixels(&pictures, device);

@@ -2,6 +2,10 @@
 //!
 //! The training loop gives each core a worker with its own part of the batch, so nothing here uses more than one thread.
 
+mod attention;
+
+pub use attention::{Heads, attend, attend_gradient};
+
 use super::math::{exp, exponentials, largest, log_sum_exp, moments, sigmoid, sum_of};
 use crate::ops::Activation;
 
@@ -75,34 +79,28 @@ pub struct Bias<'a> {
     pub by_row: bool,
 }
 
-/// `softmax(scale·x + bias)` over rows of `columns`, `x` `[batch, heads, rows, columns]`.
-#[must_use]
-pub fn softmax(x: &[f32], bias: Option<&Bias>, scale: f32, [heads, rows, columns]: [usize; 3]) -> Vec<f32> {
-    let mut y = x.to_vec();
-    for (index, y) in y.chunks_exact_mut(columns).enumerate() {
+/// `softmax(scale·x + bias)` over rows of `columns`, `x` `[heads, rows, columns]` of one sequence.
+fn softmax_in_place(x: &mut [f32], bias: Option<&Bias>, sequence: usize, scale: f32, [rows, columns]: [usize; 2]) {
+    for (index, x) in x.chunks_exact_mut(columns).enumerate() {
         match bias {
             Some(bias) => {
-                let sequence = if bias.by_sequence { index / (heads * rows) } else { 0 };
+                let sequence = if bias.by_sequence { sequence } else { 0 };
                 let row = if bias.by_row { sequence * rows + index % rows } else { sequence };
-                y.iter_mut().zip(&bias.values[row * columns..][..columns]).for_each(|(y, b)| *y = *y * scale + b);
+                x.iter_mut().zip(&bias.values[row * columns..][..columns]).for_each(|(x, b)| *x = *x * scale + b);
             }
-            None => y.iter_mut().for_each(|y| *y *= scale),
+            None => x.iter_mut().for_each(|x| *x *= scale),
         }
-        let factor = 1.0 / exponentials(y);
-        y.iter_mut().for_each(|y| *y *= factor);
+        let factor = 1.0 / exponentials(x);
+        x.iter_mut().for_each(|x| *x *= factor);
     }
-    y
 }
 
-/// d`x` of [`softmax`], from its result `y`.
-#[must_use]
-pub fn softmax_gradient(y: &[f32], dy: &[f32], scale: f32, columns: usize) -> Vec<f32> {
-    let mut dx = dy.to_vec();
-    for (y, dx) in y.chunks_exact(columns).zip(dx.chunks_exact_mut(columns)) {
+/// d`x` of [`softmax_in_place`] from d`y`, given its result `y`.
+fn softmax_gradient_in_place(y: &[f32], dy: &mut [f32], scale: f32, columns: usize) {
+    for (y, dx) in y.chunks_exact(columns).zip(dy.chunks_exact_mut(columns)) {
         let along = sum_of(y, dx, |y, dy| y * dy);
         dx.iter_mut().zip(y).for_each(|(dx, y)| *dx = scale * y * (*dx - along));
     }
-    dx
 }
 
 /// −ln p(label) of every row of `logits` `[rows, codes]`.

@@ -39,14 +39,19 @@ impl<B: Gradients> Backward<B, 3> for Normalize {
 }
 
 #[derive(Debug)]
-struct Softmax;
+struct Attend;
 
-impl<B: Gradients> Backward<B, 1> for Softmax {
-    type State = (FloatTensor<B>, f32);
+impl<B: Gradients> Backward<B, 3> for Attend {
+    type State = ([FloatTensor<B>; 3], FloatTensor<B>);
 
-    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Recorded, _: &mut Checkpointer) {
-        let (y, scale) = ops.state;
-        unary::<B, _>(ops.parents, ops.node, grads, |dy| B::softmax_grad(y, dy, scale));
+    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Recorded, _: &mut Checkpointer) {
+        let (qkv, shares) = ops.state;
+        let dy = grads.consume::<B>(&ops.node);
+        for (parent, gradient) in ops.parents.into_iter().zip(B::attend_grad(qkv, shares, dy)) {
+            if let Some(parent) = parent {
+                grads.register::<B>(parent.id, gradient);
+            }
+        }
     }
 }
 
@@ -121,11 +126,18 @@ impl<B: Gradients, C: CheckpointStrategy> Differentiable for Autodiff<B, C> {
         }
     }
 
-    fn softmax_op(x: FloatTensor<Self>, bias: FloatTensor<Self>, biased: bool, scale: f32) -> FloatTensor<Self> {
-        let (x, node) = x.into_parts();
-        let y = B::softmax_op(x, bias.into_primitive(), biased, scale);
-        match Softmax.prepare::<C>([node]).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => prep.finish((y.clone(), scale), y),
+    fn attend_op(
+        q: FloatTensor<Self>,
+        k: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        biased: bool,
+        heads: usize,
+    ) -> FloatTensor<Self> {
+        let [(q, q_node), (k, k_node), (v, v_node)] = [q, k, v].map(|tensor| tensor.into_parts());
+        let [y, shares] = B::attend_with_shares(q.clone(), k.clone(), v.clone(), bias.into_primitive(), biased, heads);
+        match Attend.prepare::<C>([q_node, k_node, v_node]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish(([q, k, v], shares), y),
             OpsKind::UnTracked(prep) => prep.finish(y),
         }
     }

@@ -1,7 +1,6 @@
 //! The same functions from burn's own operations: for graphics cards, and for the test of ours.
 
-use burn::tensor::activation::{log_softmax, sigmoid, silu};
-use burn::tensor::module::layer_norm;
+use burn::tensor::activation::{log_softmax, sigmoid, silu, softmax};
 use burn::tensor::{Int, Tensor};
 
 use super::super::Activation;
@@ -20,16 +19,52 @@ pub fn activate<const D: usize>(x: Tensor<D>, activation: Activation) -> Tensor<
 }
 
 pub fn normalize<const D: usize>(x: Tensor<D>, weight: Tensor<1>, bias: Tensor<1>, epsilon: f64) -> Tensor<D> {
-    layer_norm(x, weight, Some(bias), epsilon)
+    let (shape, width) = (x.dims(), weight.dims()[0]);
+    let rows = shape.iter().product::<usize>() / width;
+    let parts = parts(rows);
+    let x = x.reshape([parts, rows / parts, width]);
+    let centred = x.clone() - x.mean_dim(2);
+    let variance = (centred.clone() * centred.clone()).mean_dim(2);
+    let normal = centred / (variance + epsilon).sqrt();
+    (normal * spread(weight, parts) + spread(bias, parts)).reshape(shape)
 }
 
-pub fn softmax(x: Tensor<4>, bias: Option<Tensor<4>>, scale: f64) -> Tensor<4> {
-    let scores = x * scale;
+pub fn project(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
+    let ([rows, inputs], out) = (x.dims(), weight.dims()[0]);
+    let parts = parts(rows);
+    let y = x.reshape([parts, rows / parts, inputs]).matmul(weight.transpose().unsqueeze::<3>());
+    let y = match bias {
+        Some(bias) => y + spread(bias, parts),
+        None => y,
+    };
+    y.reshape([rows, out])
+}
+
+/// How many parts rows are cut into. A parameter's gradient is a sum over all rows, and burn's kernels give each of its
+/// numbers to one thread: with the sums of parts first, and then that of these, a card has enough threads to be busy.
+fn parts(rows: usize) -> usize {
+    (1..=64).rev().find(|parts| rows.is_multiple_of(*parts)).unwrap_or(1)
+}
+
+/// `[width]` as `[parts, 1, width]`.
+fn spread(x: Tensor<1>, parts: usize) -> Tensor<3> {
+    let width = x.dims()[0];
+    x.reshape([1, 1, width]).expand([parts, 1, width])
+}
+
+pub fn attend(q: Tensor<3>, k: Tensor<3>, v: Tensor<3>, bias: Option<Tensor<4>>, heads: usize) -> Tensor<3> {
+    let [batch, rows, width] = q.dims();
+    let head = width / heads;
+    let split = |x: Tensor<3>| {
+        let tokens = x.dims()[1];
+        x.reshape([batch, tokens, heads, head]).swap_dims(1, 2)
+    };
+    let scores = split(q).matmul(split(k).swap_dims(2, 3)) * (head as f64).powf(-0.5);
     let scores = match bias {
         Some(bias) => scores + bias,
         None => scores,
     };
-    burn::tensor::activation::softmax(scores, 3)
+    softmax(scores, 3).matmul(split(v)).swap_dims(1, 2).reshape([batch, rows, width])
 }
 
 pub fn turn(x: Tensor<3>, table: Tensor<2>, heads: usize) -> Tensor<3> {

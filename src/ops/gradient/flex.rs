@@ -28,14 +28,16 @@ impl Differentiable for Flex {
         tensor(cpu::norm(slice(&x), slice(&weight), slice(&bias), &spec), shape(&x))
     }
 
-    fn softmax_op(x: FloatTensor<Self>, bias: FloatTensor<Self>, biased: bool, scale: f32) -> FloatTensor<Self> {
-        let (x, bias) = (x.to_contiguous(), bias.to_contiguous());
-        let shape = shape(&x);
-        let bias = biased.then(|| {
-            let shape = self::shape(&bias);
-            gradient::Bias { values: slice(&bias), by_sequence: shape[0] > 1, by_row: shape[2] > 1 }
-        });
-        tensor(gradient::softmax(slice(&x), bias.as_ref(), scale, [shape[1], shape[2], shape[3]]), shape)
+    fn attend_op(
+        q: FloatTensor<Self>,
+        k: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        biased: bool,
+        heads: usize,
+    ) -> FloatTensor<Self> {
+        let [y, _] = Self::attend_with_shares(q, k, v, bias, biased, heads);
+        y
     }
 
     fn project_op(
@@ -94,10 +96,36 @@ impl Gradients for Flex {
         [tensor(dx, shape(&x)), tensor(dw, shape(&weight)), tensor(db, shape(&weight))]
     }
 
-    fn softmax_grad(y: FloatTensor<Self>, dy: FloatTensor<Self>, scale: f32) -> FloatTensor<Self> {
-        let (y, dy) = (y.to_contiguous(), dy.to_contiguous());
-        let shape = shape(&y);
-        tensor(gradient::softmax_gradient(slice(&y), slice(&dy), scale, shape[3]), shape)
+    fn attend_with_shares(
+        q: FloatTensor<Self>,
+        k: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        biased: bool,
+        heads: usize,
+    ) -> [FloatTensor<Self>; 2] {
+        let [q, k, v, bias] = [q, k, v, bias].map(|tensor| tensor.to_contiguous());
+        let (of, bias_shape) = (heads_of(&q, &k, heads), shape(&bias));
+        let bias = biased.then(|| gradient::Bias {
+            values: slice(&bias),
+            by_sequence: bias_shape[0] > 1,
+            by_row: bias_shape[2] > 1,
+        });
+        let [y, shares] = gradient::attend(slice(&q), slice(&k), slice(&v), bias.as_ref(), of);
+        let batch = shape(&q)[0];
+        [tensor(y, shape(&q)), tensor(shares, vec![batch, heads, of.rows, of.columns])]
+    }
+
+    fn attend_grad(
+        qkv: [FloatTensor<Self>; 3],
+        shares: FloatTensor<Self>,
+        dy: FloatTensor<Self>,
+    ) -> [FloatTensor<Self>; 3] {
+        let [q, k, v] = qkv.map(|tensor| tensor.to_contiguous());
+        let dy = dy.to_contiguous();
+        let of = heads_of(&q, &k, shape(&shares)[1]);
+        let [dq, dk, dv] = gradient::attend_gradient(slice(&q), slice(&k), slice(&v), slice(&shares), slice(&dy), of);
+        [tensor(dq, shape(&q)), tensor(dk, shape(&k)), tensor(dv, shape(&v))]
     }
 
     fn project_grad_x(weight: FloatTensor<Self>, dy: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -132,6 +160,12 @@ impl Gradients for Flex {
         let (logits, dy) = (logits.to_contiguous(), dy.to_contiguous());
         tensor(gradient::cross_entropy_gradient(slice(&logits), &indices(&labels), slice(&dy)), shape(&logits))
     }
+}
+
+/// The sizes of attention from `q` to `k`.
+fn heads_of(q: &FlexTensor, k: &FlexTensor, heads: usize) -> gradient::Heads {
+    let (q, k) = (shape(q), shape(k));
+    gradient::Heads { heads, head: q[2] / heads, rows: q[1], columns: k[1] }
 }
 
 /// Integers of either width as indices; a negative one is no index of anything and fails where it is used.

@@ -1,6 +1,6 @@
 //! Operations with a gradient of their own, for training on the processor.
 //!
-//! burn composes a softmax or a layer normalization of elementwise operations, each of which reads and writes all of
+//! burn composes attention or a layer normalization of elementwise operations, each of which reads and writes all of
 //! its memory, and their gradients of as many again. Ours are one pass each. A graphics card trains with burn's; a test
 //! holds both to the same numbers.
 
@@ -34,8 +34,15 @@ pub trait Differentiable: Backend {
         epsilon: f32,
     ) -> FloatTensor<Self>;
 
-    /// [`softmax`].
-    fn softmax_op(x: FloatTensor<Self>, bias: FloatTensor<Self>, biased: bool, scale: f32) -> FloatTensor<Self>;
+    /// [`attend`].
+    fn attend_op(
+        q: FloatTensor<Self>,
+        k: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        biased: bool,
+        heads: usize,
+    ) -> FloatTensor<Self>;
 
     /// [`project`], in bfloat16.
     fn project_op(
@@ -65,8 +72,22 @@ pub(crate) trait Gradients: Differentiable {
         epsilon: f32,
     ) -> [FloatTensor<Self>; 3];
 
-    /// d`x`, from the result `y`.
-    fn softmax_grad(y: FloatTensor<Self>, dy: FloatTensor<Self>, scale: f32) -> FloatTensor<Self>;
+    /// [`attend`], and each query's shares of the keys, `[batch, heads, rows, columns]`.
+    fn attend_with_shares(
+        q: FloatTensor<Self>,
+        k: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        biased: bool,
+        heads: usize,
+    ) -> [FloatTensor<Self>; 2];
+
+    /// d`q`, d`k`, d`v`, from `[q, k, v]` and the shares.
+    fn attend_grad(
+        qkv: [FloatTensor<Self>; 3],
+        shares: FloatTensor<Self>,
+        dy: FloatTensor<Self>,
+    ) -> [FloatTensor<Self>; 3];
 
     /// d`x` `[rows, inputs]` of a product with `weight`.
     fn project_grad_x(weight: FloatTensor<Self>, dy: FloatTensor<Self>) -> FloatTensor<Self>;
@@ -126,21 +147,21 @@ pub fn normalize<const D: usize>(x: Tensor<D>, weight: Tensor<1>, bias: Tensor<1
     of(x, weight, bias, epsilon)
 }
 
-/// `softmax(scale·x + bias)` over the last dimension of `x` `[batch, heads, rows, columns]`; `bias`
-/// `[batch or 1, 1, rows or 1, columns]` has no gradient.
+/// Scaled dot-product attention of `q` `[batch, rows, heads·head]` to `k` and `v` `[batch, columns, heads·head]`; `bias`
+/// `[batch or 1, 1, rows or 1, columns]` is added to the scores and has no gradient.
 #[must_use]
-pub fn softmax(x: Tensor<4>, bias: Option<Tensor<4>>, scale: f64) -> Tensor<4> {
-    let of = if on_processor(&x) { own::softmax } else { composed::softmax };
-    of(x, bias, scale)
+pub fn attend(q: Tensor<3>, k: Tensor<3>, v: Tensor<3>, bias: Option<Tensor<4>>, heads: usize) -> Tensor<3> {
+    let of = if on_processor(&q) { own::attend } else { composed::attend };
+    of(q, k, v, bias, heads)
 }
 
 /// `x · weightᵀ + bias`: `x` `[rows, inputs]`, `weight` `[out, inputs]`; in bfloat16 within [`in_bf16`].
 #[must_use]
 pub fn project(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
-    if IN_BF16.get() && on_processor(&x) {
-        own::project(x, weight, bias)
-    } else {
-        module::linear(x, weight.transpose(), bias)
+    match (on_processor(&x), IN_BF16.get()) {
+        (true, true) => own::project(x, weight, bias),
+        (true, false) => module::linear(x, weight.transpose(), bias),
+        (false, _) => composed::project(x, weight, bias),
     }
 }
 

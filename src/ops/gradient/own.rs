@@ -15,10 +15,10 @@ pub fn normalize<const D: usize>(x: Tensor<D>, weight: Tensor<1>, bias: Tensor<1
     Tensor::from_dispatch(<Dispatch as Differentiable>::normalize_op(x, weight, bias, epsilon as f32))
 }
 
-pub fn softmax(x: Tensor<4>, bias: Option<Tensor<4>>, scale: f64) -> Tensor<4> {
-    let x = x.into_dispatch();
-    let (biased, bias) = (bias.is_some(), or_else(bias, &x));
-    Tensor::from_dispatch(<Dispatch as Differentiable>::softmax_op(x, bias, biased, scale as f32))
+pub fn attend(q: Tensor<3>, k: Tensor<3>, v: Tensor<3>, bias: Option<Tensor<4>>, heads: usize) -> Tensor<3> {
+    let [q, k, v] = [q, k, v].map(Tensor::into_dispatch);
+    let (biased, bias) = (bias.is_some(), or_else(bias, &q));
+    Tensor::from_dispatch(<Dispatch as Differentiable>::attend_op(q, k, v, bias, biased, heads))
 }
 
 pub fn project(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {

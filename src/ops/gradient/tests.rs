@@ -92,19 +92,42 @@ fn projection() {
     }
 }
 
+/// What a card computes against burn's own, where rows are cut into parts and where they cannot be.
 #[test]
-fn softmax() {
+fn projection_and_normalization_in_parts() {
     let device = Device::flex().autodiff();
-    let x = random([2, 3, 5, 19], 1, &device);
+    for rows in [1, 24, 67, 130] {
+        let (x, weight, bias) =
+            (random([rows, 20], 1, &device), random([30, 20], 2, &device), random([30], 3, &device));
+        let inputs: [&GradientOf; 3] = [&gradient_of(&x), &gradient_of(&weight), &gradient_of(&bias)];
+        for (bias, inputs) in [(Some(bias.clone()), &inputs[..]), (None, &inputs[..2])] {
+            let ours = run(|| composed::project(x.clone(), weight.clone(), bias.clone()), inputs);
+            let linear = || burn::tensor::module::linear(x.clone(), weight.clone().transpose(), bias.clone());
+            assert_same(&ours, &run(linear, inputs), "projection");
+        }
+        let (gain, shift) = (random([20], 4, &device), random([20], 5, &device));
+        let inputs: [&GradientOf; 3] = [&gradient_of(&x), &gradient_of(&gain), &gradient_of(&shift)];
+        let ours = run(|| composed::normalize(x.clone(), gain.clone(), shift.clone(), 1e-5), &inputs);
+        let burn = || burn::tensor::module::layer_norm(x.clone(), gain.clone(), Some(shift.clone()), 1e-5);
+        assert_same(&ours, &run(burn, &inputs), "normalization");
+    }
+}
+
+#[test]
+fn attention() {
+    let device = Device::flex().autodiff();
+    // Three heads of four channels, five tokens that ask nineteen.
+    let (q, k, v) = (random([2, 5, 12], 1, &device), random([2, 19, 12], 2, &device), random([2, 19, 12], 3, &device));
+    let inputs: [&GradientOf; 3] = [&gradient_of(&q), &gradient_of(&k), &gradient_of(&v)];
     let bias = |shape: [usize; 4]| {
         let count: usize = shape.iter().product();
         let forbidden: Vec<f32> = (0..count).map(|at| if at % 7 == 3 { -1e9 } else { 0.0 }).collect();
         Some(Tensor::<4>::from_data(TensorData::new(forbidden, shape), &device))
     };
     for bias in [None, bias([2, 1, 5, 19]), bias([2, 1, 1, 19]), bias([1, 1, 5, 19])] {
-        let ours = run(|| own::softmax(x.clone(), bias.clone(), 0.3), &[&gradient_of(&x)]);
-        let theirs = run(|| composed::softmax(x.clone(), bias.clone(), 0.3), &[&gradient_of(&x)]);
-        assert_same(&ours, &theirs, "softmax");
+        let ours = run(|| own::attend(q.clone(), k.clone(), v.clone(), bias.clone(), 3), &inputs);
+        let theirs = run(|| composed::attend(q.clone(), k.clone(), v.clone(), bias.clone(), 3), &inputs);
+        assert_same(&ours, &theirs, "attention");
     }
 }
 

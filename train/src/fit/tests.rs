@@ -35,6 +35,7 @@ struct Constant {
 
 impl Task for Constant {
     type Model = Line;
+    type Batch<'a> = Vec<f32>;
 
     fn kind(&self) -> &'static str {
         "line"
@@ -48,9 +49,13 @@ impl Task for Constant {
         Ok(Line { weight: weights.take("weight", [3], Init::Normal(1.0))? })
     }
 
-    fn loss(&self, model: &Line, first: u64, examples: usize, device: &Device) -> Loss {
+    fn batch(&self, first: u64, examples: usize) -> Vec<f32> {
         let of = |number: u64| if number >= self.broken_from { f32::NAN } else { (number % 5) as f32 };
-        let wanted: Vec<f32> = (first..first + examples as u64).map(of).collect();
+        (first..first + examples as u64).map(of).collect()
+    }
+
+    fn loss(&self, model: &Line, wanted: Vec<f32>, device: &Device) -> Loss {
+        let examples = wanted.len();
         let wanted = Tensor::<2>::from_data(TensorData::new(wanted, [examples, 1]), device);
         let error = model.weight.val().reshape([1, 3]) - wanted;
         Loss { total: (error.clone() * error).mean(), logged: Vec::new() }
@@ -79,6 +84,24 @@ fn nan_stops_the_run_and_what_goes_on_after_it_ends_where_the_whole_run_ends() {
     assert_eq!(checkpoint::read(&broken).unwrap().unwrap().state.step, 4);
     let found = train(&sound, &broken, true).unwrap();
     assert_eq!(found["weight"].1, wanted["weight"].1);
+}
+
+#[test]
+fn batches_made_ahead_are_those_that_workers_make() {
+    let task = Constant { config: fit_config(), broken_from: u64::MAX };
+    let pools = [rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap()];
+    let steps = 2 * cores() as u64 + 3;
+    std::thread::scope(|scope| {
+        let (mut ahead, mut workers) = (Batches::ahead(scope, &task, 5, 3, steps), Batches::Workers);
+        for step in 0..steps {
+            let first = 5 + 3 * step;
+            let wanted = vec![(1.0, task.batch(first, 3))];
+            assert_eq!(ahead.next(&task, first, 3, &pools), wanted, "step {step}");
+            assert_eq!(workers.next(&task, first, 3, &pools), wanted, "step {step}");
+        }
+    });
+    // Dropped before the end: the threads end, too.
+    std::thread::scope(|scope| drop(Batches::ahead(scope, &task, 0, 3, 1_000_000)));
 }
 
 #[test]

@@ -59,10 +59,12 @@ pub fn run(places: &Places, options: &Options) -> Result<()> {
     let source = checkout(places, &scratch, &options.against)?;
     let then = build(places, &source, &scratch.join("target"), &scratch.join("train-then"))?;
     let now = build(places, &places.root, &places.target, &scratch.join("train-now"))?;
+    // Today's program reads the bundle of then, but not the other way round.
+    let bundle = source.join("www/models/scenes");
     let (mut thens, mut nows) = (Vec::new(), Vec::new());
     for _ in 0..options.rounds {
-        thens.extend(steps(places, &then, &config, &scratch)?);
-        nows.extend(steps(places, &now, &config, &scratch)?);
+        thens.extend(steps(places, &then, &bundle, &config, &scratch)?);
+        nows.extend(steps(places, &now, &bundle, &config, &scratch)?);
     }
     let (then, now) = (median(thens).context("no steps")?, median(nows).context("no steps")?);
     println!(
@@ -99,23 +101,22 @@ fn build(places: &Places, source: &Path, target: &Path, to: &Path) -> Result<Pat
 }
 
 /// Seconds of each step of one run, without the first.
-fn steps(places: &Places, train: &Path, config: &Path, scratch: &Path) -> Result<Vec<f64>> {
+fn steps(places: &Places, train: &Path, bundle: &Path, config: &Path, scratch: &Path) -> Result<Vec<f64>> {
     let runs = scratch.join("runs");
     if runs.is_dir() {
         fs::remove_dir_all(&runs).with_context(|| format!("cannot remove {}", runs.display()))?;
     }
-    let bundle = places.www().join("models/scenes");
     let mut command = program(places, train);
     command
         .arg("--runs")
         .arg(&runs)
         .arg("--bundle")
-        .arg(&bundle)
+        .arg(bundle)
         .arg("showo")
         .arg("--config")
         .arg(config)
         .arg("--init")
-        .arg(&bundle);
+        .arg(bundle);
     command::run(&mut command)?;
     let metrics = runs.join("showo/metrics.jsonl");
     let text = fs::read_to_string(&metrics).with_context(|| format!("cannot read {}", metrics.display()))?;
