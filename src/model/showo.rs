@@ -98,6 +98,14 @@ impl Prefix {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    /// The texts numbered `texts`, each as often as it is named: for training, where several pictures have one prompt.
+    #[cfg(not(target_arch = "wasm32"))]
+    #[must_use]
+    pub fn select(&self, texts: &Tensor<1, Int>) -> Self {
+        let select = |of: &Vec<Tensor<3>>| of.iter().map(|each| each.clone().select(0, texts.clone())).collect();
+        Self { keys: select(&self.keys), values: select(&self.values) }
+    }
 }
 
 /// Angles of the rotary embedding for the tokens from `start`: `[tokens, rotary]`, cosines and then sines.

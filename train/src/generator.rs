@@ -5,6 +5,7 @@
 //! and its output row are the plain table's row plus a linear map of the code's bits (MaskBit, arXiv 2409.16211);
 //! export folds both into the tables, so that what ships is ordinary Show-o.
 
+use std::num::NonZeroU64;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -46,6 +47,14 @@ pub struct GeneratorConfig {
     pub prompt_dropout: f32,
     /// Scenes that are tokenized once and seen again and again.
     pub scenes: u64,
+    /// Examples that follow one another and are one picture, each with other positions masked: they share their prompt's
+    /// keys and values, a fifth of the work.
+    #[serde(default = "one")]
+    pub maskings: NonZeroU64,
+}
+
+fn one() -> NonZeroU64 {
+    NonZeroU64::MIN
 }
 
 impl GeneratorConfig {
@@ -110,7 +119,10 @@ pub fn masked_places(n: usize, rng: &mut Rng) -> Vec<usize> {
 pub struct Masked<'a> {
     network: &'a ShowoConfig,
     bits: usize,
+    /// Each prompt once.
     texts: Vec<Vec<u32>>,
+    /// Each sequence's prompt, by its number in `texts`.
+    text_of: Vec<usize>,
     images: Vec<Vec<u32>>,
     /// ±1 for every bit of a known code, 0 elsewhere, `[sequences, N + 2, bits]`.
     signs: Vec<f32>,
@@ -124,8 +136,8 @@ impl<'a> Masked<'a> {
     /// None yet.
     #[must_use]
     pub fn new(network: &'a ShowoConfig, bits: usize) -> Self {
-        let (texts, images, signs) = (Vec::new(), Vec::new(), Vec::new());
-        Self { network, bits, texts, images, signs, places: Vec::new(), labels: Vec::new() }
+        let (texts, text_of, images, signs) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { network, bits, texts, text_of, images, signs, places: Vec::new(), labels: Vec::new() }
     }
 
     /// Adds a picture of `codes` whose positions `masked` are hidden.
@@ -142,25 +154,31 @@ impl<'a> Masked<'a> {
             bits_of(token, self.bits).map(move |sign| if known { sign } else { 0.0 })
         });
         self.signs.extend(signs);
-        self.texts.push(text_segment(self.network, prompt_ids));
+        let text = text_segment(self.network, prompt_ids);
+        let known = self.texts.iter().position(|known| *known == text);
+        self.text_of.push(known.unwrap_or(self.texts.len()));
+        if known.is_none() {
+            self.texts.push(text);
+        }
         self.images.push(image_segment(self.network, &tokens));
     }
 
     /// Hidden states at all image positions, `[sequences · N, d]`.
     pub fn hidden(&self, model: &Tied, device: &Device) -> Tensor<2> {
         let config = self.network;
-        let (count, n, d) = (self.texts.len(), config.num_vq_tokens, config.hidden_size);
-        let sequences: Vec<Vec<u32>> = self
-            .texts
-            .iter()
-            .zip(&self.images)
-            .map(|(text, image)| text.iter().chain(image).copied().collect())
-            .collect();
+        let (count, n, d) = (self.images.len(), config.num_vq_tokens, config.hidden_size);
+        let with_text = |(&text, image): (&usize, &Vec<u32>)| self.texts[text].iter().chain(image).copied().collect();
+        let sequences: Vec<Vec<u32>> = self.text_of.iter().zip(&self.images).map(with_text).collect();
         let text = config.prefix_len();
         let length = text + n + 2;
-        let text_bias = attention_bias(config, &sequences, 0..text, 0..text, device);
+        let text_bias = attention_bias(config, &self.texts, 0..text, 0..text, device);
         let image_bias = attention_bias(config, &sequences, text..length, 0..length, device);
-        let prefix = model.base.prefix(ids_tensor(&self.texts, device), text_bias);
+        let mut prefix = model.base.prefix(ids_tensor(&self.texts, device), text_bias);
+        if self.texts.len() < count {
+            let text_of = self.text_of.iter().map(|&text| text as i32).collect();
+            let text_of = Tensor::<1, Int>::from_data(TensorData::new::<i32, _>(text_of, [count]), device);
+            prefix = prefix.select(&text_of);
+        }
         let signs = TensorData::new(self.signs.clone(), [count * (n + 2), self.bits]);
         let tied = Tensor::<2>::from_data(signs, device).matmul(model.bits_in.val()).reshape([count, n + 2, d]);
         let x = model.base.embed(ids_tensor(&self.images, device)) + tied;
@@ -212,12 +230,17 @@ impl Task for GeneratorTask {
 
     fn batch(&self, first: u64, examples: usize) -> Masked<'_> {
         let mut batch = Masked::new(&self.network, self.bits);
+        let maskings = self.config.maskings.get();
         for number in first..first + examples as u64 {
-            let mut rng = Rng::keyed(&[self.config.fit.seed, 0x6d61_736b, number]);
+            let mut rng = Rng::keyed(&[self.config.fit.seed, 0x6d61_736b, number / maskings]);
             let (prompt, codes) = self.set.example(rng.below(self.set.len()));
             let dropped = rng.chance(self.config.prompt_dropout);
             let ids: Vec<u32> = if dropped { Vec::new() } else { prompt.iter().map(|&id| u32::from(id)).collect() };
             let codes: Vec<i32> = codes.iter().map(|&code| i32::from(code)).collect();
+            // The picture's earlier maskings are other examples.
+            for _ in 0..number % maskings {
+                masked_places(codes.len(), &mut rng);
+            }
             batch.push(&ids, &codes, &masked_places(codes.len(), &mut rng));
         }
         batch
@@ -298,4 +321,45 @@ pub fn export(config: &ShowoConfig, bits: usize, mut named: Named) -> Result<Nam
         tie::fold(code_rows(config, &mut plain, table)?, &map, bits);
     }
     Ok(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Source;
+    use crate::tokens;
+    use showo::settings::Tuning;
+
+    #[test]
+    fn maskings_share_a_prompt_that_is_computed_once() {
+        let shipped = Source::Bundle(concat!(env!("CARGO_MANIFEST_DIR"), "/../www/models/scenes").into());
+        let (magvit, tokenizer) = shipped.tokenizer().unwrap();
+        let (network, _) = shipped.generator(Tuning::Base).unwrap();
+        let bits = magvit.z_channels;
+        let named = import(&network, bits, shipped.generator_parameters(Tuning::Base).unwrap()).unwrap();
+        let device = Device::flex();
+        let model = Tied::new(&network, bits, weights_of(&named, &device).unwrap()).unwrap();
+        let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/configs/showo.toml")).unwrap();
+        let config = toml::from_str(&format!("maskings = 3\n{text}")).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let set = tokens::TokenSet::prepare(&tokenizer, 5, 8, &folder.path().join("tokens.json")).unwrap();
+        let task = GeneratorTask { config, network, bits, set, tokenizer };
+
+        let batch = task.batch(1, 8);
+        // Two of the first picture, three of the second and of the third.
+        assert!(
+            batch.texts.len() <= 3
+                && batch.text_of[..2] == [0, 0]
+                && batch.text_of[2..5] == batch.text_of[2..3].repeat(3)
+        );
+        assert!(batch.images[0] != batch.images[1], "other positions are masked");
+        let together: Vec<f32> = batch.hidden(&model, &device).into_data().iter::<f32>().collect();
+        let alone = (1..9).flat_map(|number| {
+            let hidden = task.batch(number, 1).hidden(&model, &device).into_data();
+            hidden.iter::<f32>().collect::<Vec<_>>()
+        });
+        for (one, other) in together.iter().zip(alone) {
+            assert!((one - other).abs() < 1e-4, "{one} in the batch, {other} alone");
+        }
+    }
 }

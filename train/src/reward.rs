@@ -62,6 +62,9 @@ pub struct RewardTrainConfig {
     /// potential is, they show. Other labels know nothing else.
     #[serde(default)]
     pub complete: f32,
+    /// Part of PARM's examples that are finished pictures, before the others are parted: what it chooses among at the end of paths.
+    #[serde(default)]
+    pub finished: f32,
     /// Part of the complete pictures, in pairs and outside, that are judged by another prompt than their own ([`reprompt`]).
     #[serde(default)]
     pub reprompted: f32,
@@ -203,6 +206,16 @@ impl View {
             RewardLabel::Potential => Self::Partial,
             RewardLabel::Preview => Self::Preview,
             RewardLabel::Outcome => Self::Finished,
+        }
+    }
+
+    /// What an example shows: PARM's are now and then finished pictures, and of the others some are previews.
+    fn drawn(label: RewardLabel, finished: f32, complete: f32, rng: &mut Rng) -> Self {
+        match Self::of(label) {
+            // No draw where none can succeed: what an older configuration learns from stays the same.
+            Self::Partial if finished > 0.0 && rng.chance(finished) => Self::Finished,
+            Self::Partial if rng.chance(complete) => Self::Preview,
+            view => view,
         }
     }
 
@@ -354,10 +367,7 @@ impl RewardTask {
 
     /// What an example shows.
     fn view(&self, rng: &mut Rng) -> View {
-        match View::of(self.network.label) {
-            View::Partial if rng.chance(self.config.complete) => View::Preview,
-            view => view,
-        }
+        View::drawn(self.network.label, self.config.finished, self.config.complete, rng)
     }
 
     fn example_of(&self, rollout: &Rollout, view: View, step: usize, rng: Option<&mut Rng>) -> Example {
@@ -676,6 +686,22 @@ mod tests {
             assert_eq!(View::Finished.step(&looked_at, &mut rng), 2);
         }
         assert!((0..20).any(|_| View::Preview.step(&looked_at, &mut rng) < 2));
+    }
+
+    #[test]
+    fn parm_sees_finished_pictures_previews_and_states_in_their_parts() {
+        let mut rng = Rng::new(3);
+        let mut seen = |label, finished, complete| {
+            let views: Vec<View> = (0..4000).map(|_| View::drawn(label, finished, complete, &mut rng)).collect();
+            [View::Finished, View::Preview, View::Partial]
+                .map(|view| views.iter().filter(|&&drawn| drawn == view).count() as f32 / 4000.0)
+        };
+        for (found, wanted) in seen(RewardLabel::Potential, 0.5, 0.4).into_iter().zip([0.5, 0.2, 0.3]) {
+            assert!((found - wanted).abs() < 0.04, "{found}, {wanted} asked for");
+        }
+        assert_eq!(seen(RewardLabel::Potential, 0.0, 1.0), [0.0, 1.0, 0.0]);
+        assert_eq!(seen(RewardLabel::Outcome, 0.0, 0.0), [1.0, 0.0, 0.0]);
+        assert_eq!(seen(RewardLabel::Preview, 0.5, 0.4), [0.0, 1.0, 0.0]);
     }
 
     #[test]

@@ -42,8 +42,10 @@ pub fn product(a: Operand, b: Operand, [m, k, n]: [usize; 3]) -> Vec<f32> {
 #[cfg(target_arch = "x86_64")]
 mod avx512 {
     use std::arch::x86_64::{
-        __m512bh, __m512i, _mm512_dpbf16_ps, _mm512_loadu_si512, _mm512_set1_epi32, _mm512_setzero_ps, _mm512_storeu_ps,
+        __m512bh, __m512i, _mm512_dpbf16_ps, _mm512_loadu_si512, _mm512_mask_storeu_ps, _mm512_set1_epi32,
+        _mm512_setzero_ps,
     };
+    use std::mem::MaybeUninit;
 
     use super::Operand;
 
@@ -63,20 +65,22 @@ mod avx512 {
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
     pub fn product(a: Operand, b: Operand, [m, k, n]: [usize; 3]) -> Vec<f32> {
-        let mut y = vec![0f32; m * n];
+        // Not cleared: the tiles write every number once.
+        let mut y = Vec::with_capacity(m * n);
+        let all = &mut y.spare_capacity_mut()[..m * n];
         let pairs = k.div_ceil(2);
         let a = panels::<ROWS>(a, m, k);
         let b = panels::<COLUMNS>(b, n, k);
         // All rows of `a` pass by a panel of `b`, which stays in the second-level cache.
         for (column, b) in b.chunks_exact(pairs).enumerate() {
-            let first = column * COLUMNS;
-            let width = COLUMNS.min(n - first);
-            for (a, lines) in a.chunks_exact(pairs).zip(y.chunks_mut(ROWS * n)) {
-                for (line, sums) in lines.chunks_exact_mut(n).zip(tile(a, b)) {
-                    line[first..][..width].copy_from_slice(&sums[..width]);
-                }
+            let columns = column * COLUMNS..n.min((column + 1) * COLUMNS);
+            for (a, lines) in a.chunks_exact(pairs).zip(all.chunks_mut(ROWS * n)) {
+                let lines = lines.chunks_exact_mut(n).map(|line| &mut line[columns.clone()]);
+                tile(a, b, lines);
             }
         }
+        // SAFETY: every row lies in a panel of `a` and every column in one of `b`, so that all are written.
+        unsafe { y.set_len(m * n) };
         y
     }
 
@@ -132,9 +136,9 @@ mod avx512 {
         panels
     }
 
-    /// `Σ a[pair][row] · b[pair][column]`.
+    /// `Σ a[pair][row] · b[pair][column]` into the rows and columns that there are.
     #[target_feature(enable = "avx512f,avx512bf16")]
-    fn tile(a: &[[u32; ROWS]], b: &[[u32; COLUMNS]]) -> [[f32; COLUMNS]; ROWS] {
+    fn tile<'a>(a: &[[u32; ROWS]], b: &[[u32; COLUMNS]], mut lines: impl Iterator<Item = &'a mut [MaybeUninit<f32>]>) {
         let mut sums = [[_mm512_setzero_ps(); COLUMNS / LANES]; ROWS];
         for (a, b) in a.iter().zip(b) {
             let (b, _) = b.as_chunks::<LANES>();
@@ -148,14 +152,16 @@ mod avx512 {
                 }
             }
         }
-        let mut tile = [[0f32; COLUMNS]; ROWS];
-        for (line, sums) in tile.iter_mut().zip(sums) {
-            for (to, sum) in line.as_chunks_mut::<LANES>().0.iter_mut().zip(sums) {
-                // SAFETY: 16 numbers, which need not be aligned.
-                unsafe { _mm512_storeu_ps(to.as_mut_ptr(), sum) }
+        // By the sums' numbers, which are constant: so they stay in registers until here.
+        for sums in sums {
+            let Some(line) = lines.next() else { return };
+            for (at, sum) in sums.into_iter().enumerate() {
+                let to = line.get_mut(at * LANES..).unwrap_or_default();
+                let there = if to.len() < LANES { (1 << to.len()) - 1 } else { u16::MAX };
+                // SAFETY: as many numbers as there are places, which need not be aligned.
+                unsafe { _mm512_mask_storeu_ps(to.as_mut_ptr().cast(), there, sum) }
             }
         }
-        tile
     }
 
     /// The same bits as 32 numbers.
