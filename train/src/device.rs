@@ -4,7 +4,7 @@ use anyhow::Result;
 use burn::tensor::Device;
 use clap::ValueEnum;
 
-/// Who computes the gradients. Data, samples and measurements stay on the processor.
+/// Who computes the gradients, or rollouts. Data, samples and measurements stay on the processor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum DeviceName {
     /// This machine's processor, one worker a core
@@ -29,6 +29,12 @@ impl DeviceName {
     }
 }
 
+/// Whether a device is a graphics card, which wants wide batches and leaves the processor's cores to others.
+#[must_use]
+pub fn on_card(device: &Device) -> bool {
+    *device != Device::flex()
+}
+
 #[cfg(feature = "cuda")]
 #[allow(clippy::unnecessary_wraps)] // the other build fails here
 fn cuda() -> Result<Device> {
@@ -45,7 +51,7 @@ fn vulkan() -> Result<Device> {
     use anyhow::Context;
     let opened = Device::wgpu_options().init_with_setup();
     let (device, setup) = opened.context("no graphics device can be used; try --device cpu")?;
-    eprintln!("training on {}", setup.adapter.get_info().name);
+    eprintln!("computing on {}", setup.adapter.get_info().name);
     Ok(device)
 }
 

@@ -24,12 +24,12 @@ use crate::source::Source;
 /// A network is missing, or the device fails.
 pub fn run(source: &Source, tuning: Tuning, runs: &Path, prompts: usize, decoding: Decoding) -> Result<()> {
     println!("{}", source.describe()?);
-    let (_, tokenizer) = source.tokenizer()?;
+    let (_, tokenizer) = source.tokenizer(&Device::flex())?;
     println!("{}", crate::vq::report(&tokenizer, 1000)?);
     if let Some(clip) = source.clip()? {
         println!("{}", crate::clip::report(&clip, 1000)?);
     }
-    let (config, generator) = source.generator(tuning)?;
+    let (config, generator) = source.generator(tuning, &Device::flex())?;
     std::fs::create_dir_all(runs).with_context(|| format!("cannot make {}", runs.display()))?;
     let mut figures = BTreeMap::new();
     let mut aucs = Vec::new();
@@ -37,6 +37,7 @@ pub fn run(source: &Source, tuning: Tuning, runs: &Path, prompts: usize, decodin
         network: &generator,
         config: &config,
         tokenizer: &tokenizer,
+        device: &Device::flex(),
         decoding,
         previews: false,
         chooser: None,
@@ -46,7 +47,7 @@ pub fn run(source: &Source, tuning: Tuning, runs: &Path, prompts: usize, decodin
         figures.insert(split.word(), table(split, &rolled));
         if split == Split::Train {
             sheet(&runs.join("eval-samples.png"), &tokenizer, &rolled)?;
-            if let Some((reward_config, reward)) = source.reward(RewardLabel::Potential)? {
+            if let Some((reward_config, reward)) = source.reward(RewardLabel::Potential, &Device::flex())? {
                 aucs = parm(&reward, &reward_config, &rolled);
             }
         }
@@ -113,7 +114,7 @@ fn parm(reward: &Reward, config: &RewardConfig, rolled: &Rolled) -> Vec<f64> {
     println!("PARM's ROC-AUC for potential by step (of {steps}), held-out rollouts:");
     let by_step = (0..steps).map(|step| {
         let states: Vec<_> = rolled.iter().map(|row| (row.2.prompt.as_str(), row.2.states[step].as_slice())).collect();
-        let scores = reward::logits(reward, config, &states);
+        let scores = reward::logits(reward, config, &states, &Device::flex());
         let scored: Vec<_> = scores.into_iter().zip(rolled.iter().map(|row| row.2.accepted)).collect();
         let auc = auc(&scored);
         println!("  step {:>2}: {auc:.3}", step + 1);

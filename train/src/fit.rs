@@ -21,6 +21,7 @@ use showo::ops::gradient::{bf16_available, in_bf16};
 
 use crate::checkpoint::{self, MadeWith, Named, State};
 use crate::data;
+use crate::device::on_card;
 use crate::metrics::Metrics;
 use crate::source;
 
@@ -151,7 +152,7 @@ fn cores() -> usize {
 /// # Errors
 /// Unreadable or foreign checkpoints, a full disk, NaN loss (the last good checkpoint stays).
 pub fn fit<T: Task>(task: &T, config: &FitConfig, folder: &Path, start: &Start, device: Device) -> Result<Named> {
-    let on_card = device != Device::flex();
+    let on_card = on_card(&device);
     // A graphics card is never busy with half a batch.
     let workers = if on_card { 1 } else { cores() };
     let device = device.autodiff();

@@ -284,8 +284,15 @@ pub fn sample(config: &ShowoConfig, bits: usize, tokenizer: &Magvit, model: &Tie
     let exported = export(config, bits, showo::model::weights::named_parameters(model)?)?;
     let network = Showo::new(config, weights_of(&exported, &device)?)?;
     let prompts = scenes::evaluation_prompts(4, scenes::Split::Train, 9);
-    let roller =
-        Roller { network: &network, config, tokenizer, decoding: Decoding::default(), previews: false, chooser: None };
+    let roller = Roller {
+        network: &network,
+        config,
+        tokenizer,
+        device: &Device::flex(),
+        decoding: Decoding::default(),
+        previews: false,
+        chooser: None,
+    };
     let lanes: Vec<(u64, &Spec)> = prompts.iter().enumerate().map(|(i, (_, spec))| (i as u64, spec)).collect();
     let rolled = roller.roll_all(&lanes, |_| {})?;
     let grids: Vec<Vec<i32>> = rolled.iter().filter_map(|rollout| rollout.states.last().cloned()).collect();
@@ -333,8 +340,8 @@ mod tests {
     #[test]
     fn maskings_share_a_prompt_that_is_computed_once() {
         let shipped = Source::Bundle(concat!(env!("CARGO_MANIFEST_DIR"), "/../www/models/scenes").into());
-        let (magvit, tokenizer) = shipped.tokenizer().unwrap();
-        let (network, _) = shipped.generator(Tuning::Base).unwrap();
+        let (magvit, tokenizer) = shipped.tokenizer(&Device::flex()).unwrap();
+        let (network, _) = shipped.generator(Tuning::Base, &Device::flex()).unwrap();
         let bits = magvit.z_channels;
         let named = import(&network, bits, shipped.generator_parameters(Tuning::Base).unwrap()).unwrap();
         let device = Device::flex();

@@ -83,7 +83,7 @@ mod tests {
             ..narrow.clone()
         };
         let shipped = Source::Bundle(concat!(env!("CARGO_MANIFEST_DIR"), "/../www/models/scenes").into());
-        let (magvit, tokenizer) = shipped.tokenizer().unwrap();
+        let (magvit, tokenizer) = shipped.tokenizer(&Device::flex()).unwrap();
         let bits = magvit.z_channels;
         let task = |config: &RewardTrainConfig| RewardTask {
             config: config.clone(),
@@ -102,7 +102,7 @@ mod tests {
             let exported = reward::export(&network, bits, parameters).unwrap();
             let built = showo::model::reward::Reward::new(&network, weights_of(&exported, &device).unwrap()).unwrap();
             let state: Vec<i32> = (0..64).map(|at| if at % 3 == 0 { -1 } else { at * 7 % 500 }).collect();
-            reward::logits(&built, &network, &[("a circle", &state), ("two red stars", &state)])
+            reward::logits(&built, &network, &[("a circle", &state), ("two red stars", &state)], &Device::flex())
         };
         let random = task(&narrow).build(showo::model::Weights::random(&device, 1)).unwrap();
         let parameters = named_parameters(&random).unwrap();

@@ -324,7 +324,7 @@ fn train_showo(args: &TrainArgs, context: &Context) -> Result<()> {
     let config: generator::GeneratorConfig = args.read("showo")?;
     let folder = args.folder(&context.runs, "showo");
     std::fs::create_dir_all(&folder)?;
-    let (magvit, tokenizer) = context.source.tokenizer()?;
+    let (magvit, tokenizer) = context.source.tokenizer(&Device::flex())?;
     let bits = magvit.z_channels;
     let network = config.network(bits);
     let set = tokens::TokenSet::prepare(&tokenizer, config.fit.seed, config.scenes, &folder.join("tokens.json"))?;
@@ -358,11 +358,12 @@ fn train_clip(args: &TrainArgs, context: &Context) -> Result<()> {
 }
 
 fn roll(context: &Context, config: &RolloutsConfig, candidates: Option<u32>) -> Result<()> {
-    let (_, tokenizer) = context.source.tokenizer()?;
-    let (network_config, network) = context.source.generator(context.tuning)?;
+    let device = &context.device;
+    let (_, tokenizer) = context.source.tokenizer(device)?;
+    let (network_config, network) = context.source.generator(context.tuning, device)?;
     std::fs::create_dir_all(&context.runs)?;
     let parm = match candidates {
-        Some(candidates) => Some((parm(context)?, candidates)),
+        Some(candidates) => Some((parm(context, device)?, candidates)),
         None => None,
     };
     let chooser = parm.as_ref().map(|((config, reward), candidates)| rollouts::Chooser {
@@ -374,6 +375,7 @@ fn roll(context: &Context, config: &RolloutsConfig, candidates: Option<u32>) -> 
         network: &network,
         config: &network_config,
         tokenizer: &tokenizer,
+        device,
         decoding: config.decoding,
         previews: config.previews,
         chooser,
@@ -381,22 +383,22 @@ fn roll(context: &Context, config: &RolloutsConfig, candidates: Option<u32>) -> 
     rollouts::run(&roller, config.count, config.group, &context.runs.join("rollouts.jsonl"))
 }
 
-fn parm(context: &Context) -> Result<(RewardConfig, Reward)> {
-    context.source.reward(RewardLabel::Potential)?.context("there is no PARM to ask; train it first")
+fn parm(context: &Context, device: &Device) -> Result<(RewardConfig, Reward)> {
+    context.source.reward(RewardLabel::Potential, device)?.context("there is no PARM to ask; train it first")
 }
 
 fn train_dpo(args: &TrainArgs, learnt_from: &LearntFrom, context: &Context) -> Result<()> {
     let config = args.read::<preference::DpoConfig>("dpo")?.checked()?;
     let folder = args.folder(&context.runs, Tuning::Dpo.word());
-    let (magvit, tokenizer) = context.source.tokenizer()?;
+    let (magvit, tokenizer) = context.source.tokenizer(&Device::flex())?;
     let bits = magvit.z_channels;
-    let (network, _) = context.source.generator(context.tuning)?;
+    let (network, _) = context.source.generator(context.tuning, &Device::flex())?;
     let begin = generator::import(&network, bits, context.source.generator_parameters(context.tuning)?)?;
     let rollouts = learnt_from.read(&context.runs)?;
     let mut ranks = rollouts.iter().map(|rollout| f32::from(u8::from(rollout.accepted))).collect();
     let (mut judge, mut critic) = (None, None);
     if config.needs_parm() {
-        let (reward_config, reward) = parm(context)?;
+        let (reward_config, reward) = parm(context, &Device::flex())?;
         if config.ranked_by == preference::Ranking::Parm {
             ranks = preference::parm_ranks(&reward, &reward_config, &rollouts);
         }
@@ -440,7 +442,7 @@ fn measure(args: &ResultsArgs, context: &Context) -> Result<()> {
 fn train_reward(args: &TrainArgs, learnt_from: &LearntFrom, label: RewardLabel, context: &Context) -> Result<()> {
     let config: reward::RewardTrainConfig = args.read("reward")?;
     let folder = args.folder(&context.runs, &format!("reward-{}", label.word()));
-    let (magvit, tokenizer) = context.source.tokenizer()?;
+    let (magvit, tokenizer) = context.source.tokenizer(&Device::flex())?;
     let bits = magvit.z_channels;
     let network = config.network(bits, label);
     let all = learnt_from.read(&context.runs)?;

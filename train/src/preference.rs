@@ -147,7 +147,7 @@ impl Judge {
 pub fn parm_ranks(reward: &Reward, config: &RewardConfig, rollouts: &[Rollout]) -> Vec<f32> {
     let finished =
         rollouts.iter().filter_map(|rollout| Some((rollout.prompt.as_str(), rollout.states.last()?.as_slice())));
-    reward::logits(reward, config, &finished.collect::<Vec<_>>())
+    reward::logits(reward, config, &finished.collect::<Vec<_>>(), &Device::flex())
 }
 
 /// The task.
@@ -233,7 +233,7 @@ impl DpoTask {
             .zip(&drawn)
             .flat_map(|((at, _), drawn)| drawn.iter().map(|tokens| (at.group.prompt.as_str(), tokens.as_slice())))
             .collect();
-        let scores = reward::logits(reward, config, &asked);
+        let scores = reward::logits(reward, config, &asked, &Device::flex());
         let best_and_worst = |((at, drawn), scores): ((&Visited, &Vec<Vec<i32>>), &[f32])| {
             let mut ranked: Vec<(&f32, &Vec<i32>)> = scores.iter().zip(drawn).collect();
             ranked.sort_by(|a, b| a.0.total_cmp(b.0));
@@ -386,8 +386,8 @@ mod tests {
 
     /// From the shipped weights, on two made-up rollouts of which one is better.
     fn task(change: impl Fn(&mut DpoConfig)) -> DpoTask {
-        let (magvit, tokenizer) = shipped().tokenizer().unwrap();
-        let (network, _) = shipped().generator(Tuning::Base).unwrap();
+        let (magvit, tokenizer) = shipped().tokenizer(&Device::flex()).unwrap();
+        let (network, _) = shipped().generator(Tuning::Base, &Device::flex()).unwrap();
         let bits = magvit.z_channels;
         let begin = generator::import(&network, bits, shipped().generator_parameters(Tuning::Base).unwrap()).unwrap();
         let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/configs/dpo.toml")).unwrap();
@@ -469,7 +469,7 @@ mod tests {
             config.compared = Compared::Step { candidates: 6, temperature: 8.0 };
             config.guidance_scale = 2.0;
         });
-        task.critic = shipped().reward(RewardLabel::Potential).unwrap();
+        task.critic = shipped().reward(RewardLabel::Potential, &Device::flex()).unwrap();
         let (config, reward) = task.critic.as_ref().unwrap();
         let mut told_apart = 0;
         for pair in task.draw(0..8) {
@@ -481,7 +481,7 @@ mod tests {
                 assert!((0..64).all(|at| known(&at) == (side.codes[at] >= 0)));
             }
             let states = [chosen, rejected].map(|side| ("a circle", side.codes.as_slice()));
-            let [better, worse] = reward::logits(reward, config, &states)[..] else { unreachable!() };
+            let [better, worse] = reward::logits(reward, config, &states, &Device::flex())[..] else { unreachable!() };
             assert!(better >= worse, "{better} {worse}");
             told_apart += usize::from(better > worse);
         }

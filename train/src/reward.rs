@@ -454,16 +454,16 @@ pub fn auc(scored: &[(f32, bool)]) -> f64 {
     if pairs == 0.0 { f64::NAN } else { above / pairs }
 }
 
-/// The network's word on states, each with its prompt.
+/// The network's word on states, each with its prompt, computed on the device that holds it.
 #[must_use]
-pub fn logits(reward: &Reward, config: &RewardConfig, states: &[(&str, &[i32])]) -> Vec<f32> {
-    let (device, words) = (Device::flex(), Words::new());
+pub fn logits(reward: &Reward, config: &RewardConfig, states: &[(&str, &[i32])], device: &Device) -> Vec<f32> {
+    let words = Words::new();
     let mut logits = Vec::with_capacity(states.len());
     for part in states.chunks(32) {
         let prompts: Vec<Vec<u32>> = part.iter().map(|(prompt, _)| words.encode(prompt)).collect();
         let prompts: Vec<&[u32]> = prompts.iter().map(Vec::as_slice).collect();
         let grids: Vec<&[i32]> = part.iter().map(|&(_, state)| state).collect();
-        let (text, codes, padding) = inputs(config, &prompts, &grids, &device);
+        let (text, codes, padding) = inputs(config, &prompts, &grids, device);
         logits.extend(reward.forward(text, codes, padding).into_data().iter::<f32>());
     }
     logits

@@ -10,8 +10,10 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, Result, ensure};
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use indicatif::ProgressBar;
+use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
+use rayon::slice::ParallelSlice;
 use scenes::{Category, Detection, Picture, Rng, Spec, Split, Verdict};
 use serde::{Deserialize, Serialize};
 use showo::config::{RewardConfig, ShowoConfig};
@@ -22,6 +24,7 @@ use showo::model::reward::Reward;
 use showo::model::showo::Showo;
 
 use crate::data::Words;
+use crate::device::on_card;
 use crate::fit::STOP;
 use crate::reward;
 
@@ -77,6 +80,8 @@ pub struct Roller<'a> {
     pub config: &'a ShowoConfig,
     /// Codes to pixels.
     pub tokenizer: &'a Magvit,
+    /// Where all networks are.
+    pub device: &'a Device,
     /// How it decodes.
     pub decoding: Decoding,
     /// Whether the checker looks at every step's preview, not only at the finished picture: most of a rollout's cost.
@@ -98,13 +103,13 @@ pub struct Chooser<'a> {
 
 impl Chooser<'_> {
     /// Of every prompt's candidates the one of highest potential.
-    fn choose(&self, prompts: &[String], drawn: Vec<Vec<Drawn>>) -> Vec<Drawn> {
+    fn choose(&self, prompts: &[String], drawn: Vec<Vec<Drawn>>, device: &Device) -> Vec<Drawn> {
         let states: Vec<(&str, &[i32])> = prompts
             .iter()
             .zip(&drawn)
             .flat_map(|(prompt, drawn)| drawn.iter().map(|one| (prompt.as_str(), one.tokens.as_slice())))
             .collect();
-        let mut logits = reward::logits(self.reward, self.config, &states).into_iter();
+        let mut logits = reward::logits(self.reward, self.config, &states, device).into_iter();
         drawn
             .into_iter()
             .filter_map(|drawn| drawn.into_iter().zip(&mut logits).max_by(|a, b| a.1.total_cmp(&b.1)))
@@ -113,13 +118,19 @@ impl Chooser<'_> {
     }
 }
 
-/// Rollouts that are made at once: enough rows for the products to be worth their overhead, and still small enough for
-/// the caches.
+/// Rollouts that a core makes at once: enough rows for the products to be worth their overhead, and still small enough
+/// for the caches.
 pub const LANES: usize = 8;
+/// Rollouts that a graphics card makes at once.
+const CARD_LANES: usize = 256;
+/// Threads that keep a graphics card busy: one draws from logits while the other's are computed.
+const CARD_WORKERS: usize = 3;
+/// Pictures that are decoded at once.
+const SHOWN: usize = 256;
 
 impl Roller<'_> {
     /// A rollout of every prompt, each a function of its number and the seed: which others are made beside it makes
-    /// no difference.
+    /// no difference. Draws and the checker run on the cores of the calling thread's rayon pool, wherever the networks are.
     ///
     /// # Errors
     /// The device fails.
@@ -130,7 +141,7 @@ impl Roller<'_> {
         let words = Words::new();
         let ids: Vec<Vec<u32>> = prompts.iter().map(|prompt| words.encode(prompt)).collect();
         let ids: Vec<&[u32]> = ids.iter().map(Vec::as_slice).collect();
-        let prompted = Prompted::several(self.network, self.config, &ids, guidance_scale, &Device::flex());
+        let prompted = Prompted::several(self.network, self.config, &ids, guidance_scale, self.device);
         let n = self.config.num_vq_tokens;
         let mut tokens = vec![vec![-1; n]; lanes.len()];
         let mut rollouts: Vec<Rollout> = Vec::with_capacity(lanes.len());
@@ -140,8 +151,8 @@ impl Roller<'_> {
         for step in 0..steps {
             let images: Vec<&[i32]> = tokens.iter().map(Vec::as_slice).collect();
             let logits = prompted.logits_of(self.network, &images);
-            let mut drawn = Vec::with_capacity(lanes.len());
-            for (lane, (number, _)) in lanes.iter().enumerate() {
+            let logits = Tensor::<2>::from_data(logits.into_data(), &Device::flex());
+            let draw = |(lane, (number, _)): (usize, &(u64, &Spec))| {
                 let plan = StepPlan {
                     seed: Rng::keyed(&[seed, *number]).next_u64(),
                     pass: 0,
@@ -153,10 +164,11 @@ impl Roller<'_> {
                     candidates: self.chooser.map_or(1, |chooser| chooser.candidates),
                 };
                 let logits = logits.clone().narrow(0, lane * n, n);
-                drawn.push(pollster::block_on(draw_candidates(logits, &tokens[lane], &plan))?);
-            }
+                pollster::block_on(draw_candidates(logits, &tokens[lane], &plan))
+            };
+            let drawn: Vec<Vec<Drawn>> = lanes.par_iter().enumerate().map(draw).collect::<Result<_, _>>()?;
             let chosen = match self.chooser {
-                Some(chooser) => chooser.choose(&prompts, drawn),
+                Some(chooser) => chooser.choose(&prompts, drawn, self.device),
                 None => drawn.into_iter().flatten().collect(),
             };
             ensure!(chosen.len() == lanes.len(), "a step drew no candidate");
@@ -166,10 +178,16 @@ impl Roller<'_> {
                 rollout.sampled.push(chosen.sampled);
             }
         }
-        for (rollout, (_, spec)) in rollouts.iter_mut().zip(lanes) {
-            let shown = if self.previews { rollout.sampled.as_slice() } else { &rollout.sampled[steps - 1..] };
-            let pictures: Vec<Picture> = crate::vq::decode(self.tokenizer, shown, &Device::flex());
-            let verdicts: Vec<Verdict> = pictures.iter().map(|picture| scenes::check(picture, spec)).collect();
+        let first = if self.previews { 0 } else { steps - 1 };
+        let shown: Vec<Vec<i32>> =
+            rollouts.iter().flat_map(|rollout| rollout.sampled[first..].iter().cloned()).collect();
+        let pictures: Vec<Picture> =
+            shown.chunks(SHOWN).flat_map(|part| crate::vq::decode(self.tokenizer, part, self.device)).collect();
+        let check = |(pictures, (_, spec)): (&[Picture], &(u64, &Spec))| -> Vec<Verdict> {
+            pictures.iter().map(|picture| scenes::check(picture, spec)).collect()
+        };
+        let verdicts: Vec<Vec<Verdict>> = pictures.par_chunks(steps - first).zip(lanes).map(check).collect();
+        for (rollout, verdicts) in rollouts.iter_mut().zip(verdicts) {
             rollout.accepted = verdicts.last().is_some_and(|verdict| verdict.accepted);
             if self.previews {
                 rollout.preview_accepted = verdicts.iter().map(|verdict| verdict.accepted).collect();
@@ -184,11 +202,14 @@ impl Roller<'_> {
     /// # Errors
     /// The device fails.
     pub fn roll_all(&self, lanes: &[(u64, &Spec)], done: impl Fn(usize) + Sync) -> Result<Vec<Rollout>> {
-        let parts: Vec<&[(u64, &Spec)]> = lanes.chunks(LANES).collect();
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let (width, workers, threads) =
+            if on_card(self.device) { (CARD_LANES, CARD_WORKERS, cores) } else { (LANES, cores, 1) };
+        let parts: Vec<&[(u64, &Spec)]> = lanes.chunks(width).collect();
         let next = AtomicUsize::new(0);
-        let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(parts.len());
+        let workers = workers.min(parts.len());
         let work = || -> Result<Vec<(usize, Vec<Rollout>)>> {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
             let mut mine = Vec::new();
             while let Some((index, part)) = take(&next, &parts) {
                 mine.push((index, pool.install(|| self.roll(part))?));
@@ -230,8 +251,8 @@ fn prompt_of(group: u64, seed: u64) -> Spec {
 /// # Errors
 /// The file cannot be written; the device fails.
 pub fn run(roller: &Roller, count: u64, group: u64, path: &Path) -> Result<()> {
-    /// Rollouts between two writes to the file.
-    const PART: u64 = 64;
+    // Rollouts between two writes to the file.
+    let part = if on_card(roller.device) { (2 * CARD_WORKERS * CARD_LANES) as u64 } else { 64 };
     let existing = read(path).map_or(0, |rollouts| rollouts.len() as u64);
     let mut file = std::fs::OpenOptions::new()
         .create(true)
@@ -243,7 +264,7 @@ pub fn run(roller: &Roller, count: u64, group: u64, path: &Path) -> Result<()> {
     let mut next = existing;
     while next < count && !STOP.load(Ordering::Relaxed) {
         let of = |number: u64| number / group.max(1);
-        let numbers: Vec<u64> = (next..(next + PART).min(count)).collect();
+        let numbers: Vec<u64> = (next..(next + part).min(count)).collect();
         let specs: Vec<Spec> = numbers.iter().map(|&number| prompt_of(of(number), roller.decoding.seed)).collect();
         let lanes: Vec<(u64, &Spec)> = numbers.iter().copied().zip(&specs).collect();
         for rollout in roller.roll_all(&lanes, |done| bar.inc(done as u64))? {
@@ -279,13 +300,15 @@ mod tests {
     #[test]
     fn a_rollout_does_not_depend_on_its_neighbours() {
         let shipped = Source::Bundle(concat!(env!("CARGO_MANIFEST_DIR"), "/../www/models/scenes").into());
+        let device = Device::flex();
         let ((config, network), (_, tokenizer)) =
-            (shipped.generator(Tuning::Base).unwrap(), shipped.tokenizer().unwrap());
+            (shipped.generator(Tuning::Base, &device).unwrap(), shipped.tokenizer(&device).unwrap());
         let decoding = Decoding { steps: 3, ..Decoding::default() };
         let roller = Roller {
             network: &network,
             config: &config,
             tokenizer: &tokenizer,
+            device: &device,
             decoding,
             previews: true,
             chooser: None,
@@ -301,7 +324,7 @@ mod tests {
         assert_eq!((brief[0].accepted, brief[0].preview_accepted.len()), (alone[0].accepted, 0));
 
         // With a chooser the first step is the candidate that PARM likes best, and one candidate is no choice.
-        let (config, reward) = shipped.reward(RewardLabel::Potential).unwrap().unwrap();
+        let (config, reward) = shipped.reward(RewardLabel::Potential, &device).unwrap().unwrap();
         let with =
             |candidates| Roller { chooser: Some(Chooser { config: &config, reward: &reward, candidates }), ..roller };
         assert_eq!(with(1).roll(&lanes[1..2]).unwrap()[0].states, alone[0].states);
@@ -309,7 +332,7 @@ mod tests {
         assert_eq!(with(4).roll(&lanes[1..2]).unwrap()[0].states, chosen[1].states);
         let of = |rollout: &Rollout| {
             let state = rollout.states[0].as_slice();
-            reward::logits(&reward, &config, &[(rollout.prompt.as_str(), state)])[0]
+            reward::logits(&reward, &config, &[(rollout.prompt.as_str(), state)], &device)[0]
         };
         assert!(together.iter().zip(&chosen).all(|(one, best)| of(best) >= of(one)));
         assert!(together.iter().zip(&chosen).any(|(one, best)| of(best) > of(one)));

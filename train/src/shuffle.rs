@@ -135,7 +135,7 @@ pub mod tests {
     #[test]
     fn shuffled_codes_show_the_shuffled_objects() {
         let shipped = Source::Bundle(concat!(env!("CARGO_MANIFEST_DIR"), "/../www/models/scenes").into());
-        let (_, tokenizer) = shipped.tokenizer().unwrap();
+        let (_, tokenizer) = shipped.tokenizer(&Device::flex()).unwrap();
         let mut rng = Rng::new(7);
         let mut pictures: Vec<scenes::Picture> = Vec::new();
         for _ in 0..48 {
@@ -161,7 +161,7 @@ pub mod tests {
     #[test]
     fn mixed_codes_show_what_the_mixture_says() {
         let shipped = Source::Bundle(concat!(env!("CARGO_MANIFEST_DIR"), "/../www/models/scenes").into());
-        let (_, tokenizer) = shipped.tokenizer().unwrap();
+        let (_, tokenizer) = shipped.tokenizer(&Device::flex()).unwrap();
         let (mut rng, device) = (Rng::new(8), Device::flex());
         let scenes: Vec<scenes::Picture> = (0..48)
             .map(|_| {

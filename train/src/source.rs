@@ -28,36 +28,36 @@ pub enum Source {
 }
 
 impl Source {
-    /// The image tokenizer, encoder included.
+    /// The image tokenizer, encoder included, on a device.
     ///
     /// # Errors
     /// It is not there or cannot be read.
-    pub fn tokenizer(&self) -> Result<(MagvitConfig, Magvit)> {
-        let (config, weights) = self.read("magvit", "vq", "magvit")?;
+    pub fn tokenizer(&self, device: &Device) -> Result<(MagvitConfig, Magvit)> {
+        let (config, weights) = self.read("magvit", "vq", "magvit", device)?;
         let network = Magvit::new(&config, weights, true)?;
         Ok((config, network))
     }
 
-    /// The generator with the weights that are asked for.
+    /// The generator with the weights that are asked for, on a device.
     ///
     /// # Errors
     /// As [`Source::tokenizer`].
-    pub fn generator(&self, tuning: Tuning) -> Result<(ShowoConfig, Showo)> {
-        let (config, weights) = self.read(tuning.kind(), run_of(tuning), "showo")?;
+    pub fn generator(&self, tuning: Tuning, device: &Device) -> Result<(ShowoConfig, Showo)> {
+        let (config, weights) = self.read(tuning.kind(), run_of(tuning), "showo", device)?;
         let network = Showo::new(&config, weights)?;
         Ok((config, network))
     }
 
-    /// The reward network of a label, where there is one.
+    /// The reward network of a label, on a device, where there is one.
     ///
     /// # Errors
     /// It is there and cannot be read.
-    pub fn reward(&self, label: RewardLabel) -> Result<Option<(RewardConfig, Reward)>> {
+    pub fn reward(&self, label: RewardLabel, device: &Device) -> Result<Option<(RewardConfig, Reward)>> {
         let (kind, run) = (label.kind(), format!("reward-{}", label.word()));
         if !self.holds(kind, &run, "reward")? {
             return Ok(None);
         }
-        let (config, weights) = self.read(kind, &run, "reward")?;
+        let (config, weights) = self.read(kind, &run, "reward", device)?;
         let network = Reward::new(&config, weights)?;
         Ok(Some((config, network)))
     }
@@ -70,7 +70,7 @@ impl Source {
         if !self.holds("clip", "clip", "clip")? {
             return Ok(None);
         }
-        let (config, weights) = self.read("clip", "clip", "clip")?;
+        let (config, weights) = self.read("clip", "clip", "clip", &Device::flex())?;
         Ok(Some(Clip::new(&config, weights)?))
     }
 
@@ -122,8 +122,7 @@ impl Source {
     }
 
     /// The model `kind` of a bundle, or `name.json` and `name.safetensors` of the run `run`.
-    fn read<C: DeserializeOwned>(&self, kind: &str, run: &str, name: &str) -> Result<(C, Weights)> {
-        let device = Device::flex();
+    fn read<C: DeserializeOwned>(&self, kind: &str, run: &str, name: &str, device: &Device) -> Result<(C, Weights)> {
         match self {
             Self::Runs(runs) => {
                 let folder = runs.join(run);
@@ -135,12 +134,12 @@ impl Source {
                 };
                 let config = serde_json::from_slice(&file("json")?)
                     .with_context(|| format!("{}/{name}.json is no configuration", folder.display()))?;
-                Ok((config, Weights::from_safetensors(&file("safetensors")?, &device)?))
+                Ok((config, Weights::from_safetensors(&file("safetensors")?, device)?))
             }
             Self::Bundle(folder) => {
                 let bundle = open(folder)?;
                 let config = bundle.config(kind)?;
-                let mut sink = Upload(Weights::new(&device));
+                let mut sink = Upload(Weights::new(device));
                 block_on(bundle.load(kind, &mut sink, &mut |_| {}))?;
                 Ok((config, sink.0))
             }
@@ -213,7 +212,7 @@ mod tests {
     fn a_bundle_s_parameters_are_what_its_network_computes_with() {
         let named = parameters(&shipped(), "showo").unwrap();
         let (shape, values) = &named["showo.model.embed_tokens.weight"];
-        let (config, network) = Source::Bundle(shipped()).generator(Tuning::Base).unwrap();
+        let (config, network) = Source::Bundle(shipped()).generator(Tuning::Base, &Device::flex()).unwrap();
         assert_eq!(shape, &[config.vocab_size, config.hidden_size]);
         let ids = burn::tensor::Tensor::from_data([[3i32, 700]], &Device::flex());
         let looked_up: Vec<f32> = network.embed(ids).into_data().iter::<f32>().collect();
@@ -224,7 +223,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_says_how_to_get_it() {
-        let error = Source::Runs("/nowhere".into()).generator(Tuning::Base).map(|_| ()).unwrap_err();
+        let error = Source::Runs("/nowhere".into()).generator(Tuning::Base, &Device::flex()).map(|_| ()).unwrap_err();
         let text = format!("{error:#}");
         assert!(text.contains("/nowhere/showo/showo.json") && text.contains("--bundle"), "{text}");
     }
