@@ -50,22 +50,6 @@ fn enlarge(x: Tensor<4>, times: usize) -> Tensor<4> {
     tall.reshape([batch, channels, times * height, times * width])
 }
 
-/// As [`crate::ops::attention()`].
-pub fn attend(
-    q: Tensor<3>,
-    past: Option<(Tensor<3>, Tensor<3>)>,
-    mut k: Tensor<3>,
-    mut v: Tensor<3>,
-    bias: Option<Tensor<4>>,
-    heads: usize,
-) -> Tensor<3> {
-    if let Some((past_k, past_v)) = past {
-        k = Tensor::cat(vec![past_k, k], 1);
-        v = Tensor::cat(vec![past_v, v], 1);
-    }
-    gradient::attend(q, k, v, bias, heads)
-}
-
 /// Group normalization of `[batch, channels, height, width]`, then the activation.
 pub fn normalize_groups(
     x: Tensor<4>,

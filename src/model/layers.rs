@@ -123,6 +123,17 @@ impl Linear {
         let bias = self.bias.clone().map(|bias| bias.map(|bias| bias.narrow(0, start, count)));
         Self { weight: self.weight.rows(start, count), bias }
     }
+
+    /// The same layer with `more` `[out, in]` added to its weight.
+    ///
+    /// # Panics
+    /// An int8 weight.
+    #[cfg(not(target_arch = "wasm32"))]
+    #[must_use]
+    pub fn plus(self, more: Tensor<2>) -> Self {
+        let Matrix::Float(weight) = self.weight else { panic!("an int8 weight cannot be added to") };
+        Self { weight: Matrix::Float(weight.map(|weight| weight + more)), bias: self.bias }
+    }
 }
 
 /// Two layers with an activation between them.
@@ -394,7 +405,7 @@ pub fn attend(
 ) -> Tensor<3> {
     #[cfg(not(target_arch = "wasm32"))]
     if !ops::available(&q.device()) {
-        return differentiable::attend(q, past, k, v, bias, heads);
+        return ops::gradient::attend(q, past, k, v, bias, heads);
     }
     ops::attention(q, past, k, v, bias, heads)
 }

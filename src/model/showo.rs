@@ -287,4 +287,15 @@ impl Showo {
             None => self.showo.lm_head.outputs(first_code, codes).forward(hidden),
         }
     }
+
+    /// As [`Showo::code_logits`], with `tied` `[codebook, d]` added to the head's rows: for training.
+    ///
+    /// # Panics
+    /// An int8 head, which is not trained.
+    #[cfg(not(target_arch = "wasm32"))]
+    #[must_use]
+    pub fn tied_code_logits(&self, hidden: Tensor<2>, tied: Tensor<2>) -> Tensor<2> {
+        let Layout { first_code, codes, .. } = self.layout;
+        self.showo.lm_head.outputs(first_code, codes).plus(tied).forward(hidden)
+    }
 }

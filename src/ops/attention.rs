@@ -25,6 +25,39 @@ pub struct Attention {
     pub(crate) bias: Option<[usize; 2]>,
 }
 
+impl Attention {
+    /// The sizes of [`attention()`] over these tensors.
+    ///
+    /// # Panics
+    /// When the shapes do not fit together.
+    #[must_use]
+    pub(crate) fn of(
+        q: &Tensor<3>,
+        past: Option<&(Tensor<3>, Tensor<3>)>,
+        k: &Tensor<3>,
+        v: &Tensor<3>,
+        bias: Option<&Tensor<4>>,
+        heads: usize,
+    ) -> Self {
+        let [batch, rows, width] = q.dims();
+        let columns = k.dims()[1];
+        let before = past.map_or(0, |(k, _)| k.dims()[1]);
+        assert!(heads > 0 && width.is_multiple_of(heads), "attention: {width} channels in {heads} heads");
+        assert_eq!(k.dims(), [batch, columns, width], "attention: keys");
+        assert_eq!(v.dims(), k.dims(), "attention: values");
+        if let Some((k, v)) = past {
+            assert_eq!((k.dims(), v.dims()), ([batch, before, width], [batch, before, width]), "attention: the past");
+        }
+        let bias = bias.map(|bias| {
+            let [sequences, one, lines, all] = bias.dims();
+            let fits = (sequences == 1 || sequences == batch) && one == 1 && (lines == 1 || lines == rows);
+            assert!(fits && all == before + columns, "attention: a bias {:?}", bias.dims());
+            [if sequences == 1 { 0 } else { lines * all }, if lines == 1 { 0 } else { all }]
+        });
+        Self { batch, rows, past: before, columns, heads, head: width / heads, bias }
+    }
+}
+
 /// `softmax(QKᵀ/√head + bias)·V`, `[batch, rows, heads·head]`.
 ///
 /// `q` `[batch, rows, heads·head]`; `k` and `v` `[batch, columns, heads·head]`, `past` the same for keys that come
@@ -42,22 +75,7 @@ pub fn attention(
     bias: Option<Tensor<4>>,
     heads: usize,
 ) -> Tensor<3> {
-    let [batch, rows, width] = q.dims();
-    let columns = k.dims()[1];
-    let before = past.as_ref().map_or(0, |(k, _)| k.dims()[1]);
-    assert!(heads > 0 && width.is_multiple_of(heads), "attention: {width} channels in {heads} heads");
-    assert_eq!(k.dims(), [batch, columns, width], "attention: keys");
-    assert_eq!(v.dims(), k.dims(), "attention: values");
-    if let Some((k, v)) = &past {
-        assert_eq!((k.dims(), v.dims()), ([batch, before, width], [batch, before, width]), "attention: the past");
-    }
-    let steps = bias.as_ref().map(|bias| {
-        let [sequences, one, lines, all] = bias.dims();
-        let fits = (sequences == 1 || sequences == batch) && one == 1 && (lines == 1 || lines == rows);
-        assert!(fits && all == before + columns, "attention: a bias {:?}", bias.dims());
-        [if sequences == 1 { 0 } else { lines * all }, if lines == 1 { 0 } else { all }]
-    });
-    let spec = Attention { batch, rows, past: before, columns, heads, head: width / heads, bias: steps };
+    let spec = Attention::of(&q, past.as_ref(), &k, &v, bias.as_ref(), heads);
     let q = q.into_dispatch();
     let (past_k, past_v) = past.unzip();
     let (past_k, past_v, bias) = (or_else(past_k, &q), or_else(past_v, &q), or_else(bias, &q));

@@ -98,10 +98,9 @@ impl Tied {
 
     /// Logits over the codebook, `[rows, d]` → `[rows, codes]`.
     pub fn code_logits(&self, hidden: Tensor<2>) -> Tensor<2> {
-        let bits = self.bits_out.dims()[0];
-        let tied = hidden.clone().matmul(self.bits_out.val().transpose());
-        let table = bit_table(bits, &hidden.device());
-        self.base.code_logits(hidden) + tied.matmul(table.transpose())
+        let table = bit_table(self.bits_out.dims()[0], &hidden.device());
+        // Added to the table, not to the logits, which are many times as many numbers.
+        self.base.tied_code_logits(hidden, table.matmul(self.bits_out.val()))
     }
 }
 

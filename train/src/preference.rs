@@ -448,7 +448,7 @@ mod tests {
             let named = weights_of(&task.begin, &training).unwrap();
             let model = Tied::new(&task.network, task.bits, named).unwrap();
             let loss = task.loss(&model, 0..2, &training).total.into_scalar::<f32>();
-            assert!((loss - std::f32::consts::LN_2).abs() < 1e-4, "{loss}");
+            assert!((loss - std::f32::consts::LN_2).abs() < 5e-4, "{loss}");
         }
     }
 

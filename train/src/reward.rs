@@ -12,7 +12,7 @@ use burn::module::{Module, Param};
 use burn::tensor::activation::log_sigmoid;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
-use scenes::{Detection, Rng, Spec, Split};
+use scenes::{Category, Detection, Rng, Spec, Split};
 use serde::{Deserialize, Serialize};
 use showo::config::{RewardConfig, RewardLabel};
 use showo::model::Weights;
@@ -420,10 +420,10 @@ impl RewardTask {
 }
 
 /// The chance that of two rollouts of one prompt, one right and one wrong, the right one scores higher: the ROC-AUC of
-/// each group, weighted by its pairs. `scored` has an entry a rollout.
-fn auc_within(rollouts: &Rollouts, scored: &[(f32, bool)]) -> f64 {
+/// each group of a prompt that is `wanted`, weighted by its pairs. `scored` has an entry a rollout.
+fn auc_within(rollouts: &Rollouts, scored: &[(f32, bool)], wanted: impl Fn(&str) -> bool) -> f64 {
     let (mut above, mut pairs) = (0.0, 0.0);
-    for members in &rollouts.groups {
+    for members in rollouts.groups.iter().filter(|members| wanted(&rollouts.all[members[0]].prompt)) {
         let group: Vec<(f32, bool)> = members.iter().map(|&index| scored[index]).collect();
         let right = group.iter().filter(|scored| scored.1).count();
         let weight = (right * (group.len() - right)) as f64;
@@ -589,16 +589,26 @@ impl Task for RewardTask {
         let steps = self.held_out.all.first().map_or(0, |rollout| rollout.states.len());
         let half = steps / 2;
         let mut ranked = Vec::new();
-        let (mut all, mut within) = (String::new(), String::new());
+        let (mut all, mut within, mut finished) = (String::new(), String::new(), String::new());
         for step in 0..steps {
             let scored = self.scores(model, step);
             all += &format!(" {:.3}", auc(&scored));
-            within += &format!(" {:.3}", auc_within(&self.held_out, &scored));
+            within += &format!(" {:.3}", auc_within(&self.held_out, &scored, |_| true));
+            if step + 1 == steps {
+                for category in Category::ALL {
+                    let of = |prompt: &str| Spec::parse(prompt).is_ok_and(|spec| spec.category() == category);
+                    let area = auc_within(&self.held_out, &scored, of);
+                    finished += &format!(" {} {area:.3},", category.title());
+                }
+            }
             if step == half {
                 ranked = scored.iter().map(|scored| scored.0).zip(&self.held_out.all).collect();
             }
         }
-        eprintln!("AUC by step, over all:{all}\nAUC by step, within a prompt:{within}");
+        eprintln!(
+            "AUC by step, over all:{all}\nAUC by step, within a prompt:{within}\nfinished pictures, within a prompt:{}",
+            finished.trim_end_matches(',')
+        );
         ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
         let grids: Vec<Vec<i32>> = ranked.iter().take(64).map(|(_, rollout)| rollout.sampled[half].clone()).collect();
         if grids.is_empty() {
@@ -709,10 +719,10 @@ mod tests {
         // The second group scores higher throughout; in each, right and wrong are told apart, or not.
         let rollouts = Rollouts::new(vec![rollout(0, true), rollout(0, false), rollout(1, true), rollout(1, false)]);
         let scored = [(0.2, true), (0.1, false), (0.8, true), (0.9, false)];
-        assert!((auc_within(&rollouts, &scored) - 0.5).abs() < 1e-9);
+        assert!((auc_within(&rollouts, &scored, |_| true) - 0.5).abs() < 1e-9);
         assert!((auc(&scored) - 0.5).abs() < 1e-9);
         let scored = [(0.2, true), (0.1, false), (0.9, true), (0.8, false)];
-        assert!((auc_within(&rollouts, &scored) - 1.0).abs() < 1e-9);
+        assert!((auc_within(&rollouts, &scored, |_| true) - 1.0).abs() < 1e-9);
         assert!((auc(&scored) - 0.75).abs() < 1e-9);
     }
 

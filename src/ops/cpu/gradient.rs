@@ -4,10 +4,10 @@
 
 mod attention;
 
-pub use attention::{Heads, attend, attend_gradient};
+pub use attention::{attend, attend_gradient};
 
 use super::math::{exp, exponentials, largest, log_sum_exp, moments, sigmoid, sum_of};
-use crate::ops::Activation;
+use crate::ops::{Activation, Attention};
 
 /// `activation(x)`.
 #[must_use]
@@ -69,24 +69,14 @@ pub fn norm(x: &[f32], weight: &[f32], dy: &[f32], epsilon: f32) -> [Vec<f32>; 3
     [dx, dw, db]
 }
 
-/// What is added to scores before their softmax: `[batch or 1, 1, rows or 1, columns]`.
-pub struct Bias<'a> {
-    /// Row by row.
-    pub values: &'a [f32],
-    /// Whether each sequence has its own.
-    pub by_sequence: bool,
-    /// Whether each row has its own.
-    pub by_row: bool,
-}
-
-/// `softmax(scale·x + bias)` over rows of `columns`, `x` `[heads, rows, columns]` of one sequence.
-fn softmax_in_place(x: &mut [f32], bias: Option<&Bias>, sequence: usize, scale: f32, [rows, columns]: [usize; 2]) {
-    for (index, x) in x.chunks_exact_mut(columns).enumerate() {
-        match bias {
-            Some(bias) => {
-                let sequence = if bias.by_sequence { sequence } else { 0 };
-                let row = if bias.by_row { sequence * rows + index % rows } else { sequence };
-                x.iter_mut().zip(&bias.values[row * columns..][..columns]).for_each(|(x, b)| *x = *x * scale + b);
+/// `softmax(x/√head + bias)` over all keys, `x` `[heads, rows, past + columns]` of one sequence.
+fn softmax_in_place(x: &mut [f32], bias: &[f32], sequence: usize, spec: &Attention) {
+    let (scale, all) = ((spec.head as f32).powf(-0.5), spec.past + spec.columns);
+    for (index, x) in x.chunks_exact_mut(all).enumerate() {
+        match spec.bias {
+            Some([by_sequence, by_row]) => {
+                let bias = &bias[sequence * by_sequence + index % spec.rows * by_row..][..all];
+                x.iter_mut().zip(bias).for_each(|(x, bias)| *x = *x * scale + bias);
             }
             None => x.iter_mut().for_each(|x| *x *= scale),
         }
@@ -96,8 +86,9 @@ fn softmax_in_place(x: &mut [f32], bias: Option<&Bias>, sequence: usize, scale: 
 }
 
 /// d`x` of [`softmax_in_place`] from d`y`, given its result `y`.
-fn softmax_gradient_in_place(y: &[f32], dy: &mut [f32], scale: f32, columns: usize) {
-    for (y, dx) in y.chunks_exact(columns).zip(dy.chunks_exact_mut(columns)) {
+fn softmax_gradient_in_place(y: &[f32], dy: &mut [f32], spec: &Attention) {
+    let (scale, all) = ((spec.head as f32).powf(-0.5), spec.past + spec.columns);
+    for (y, dx) in y.chunks_exact(all).zip(dy.chunks_exact_mut(all)) {
         let along = sum_of(y, dx, |y, dy| y * dy);
         dx.iter_mut().zip(y).for_each(|(dx, y)| *dx = scale * y * (*dx - along));
     }

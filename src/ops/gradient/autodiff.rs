@@ -1,13 +1,27 @@
 //! [`Differentiable`] where gradients are recorded: what each operation keeps, and how it goes back.
 
 use burn::backend::Autodiff;
+use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients as Recorded;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, unary};
 use burn::backend::tensor::{FloatTensor, IntTensor};
 
 use super::{Differentiable, Gradients};
-use crate::ops::Activation;
+use crate::ops::{Activation, Attention};
+
+/// Hands gradients to those inputs that want theirs.
+fn give<B: Gradients, const N: usize>(
+    parents: [Option<NodeId>; N],
+    gradients: [FloatTensor<B>; N],
+    grads: &mut Recorded,
+) {
+    for (parent, gradient) in parents.into_iter().zip(gradients) {
+        if let Some(parent) = parent {
+            grads.register::<B>(parent, gradient);
+        }
+    }
+}
 
 #[derive(Debug)]
 struct Activate;
@@ -30,28 +44,27 @@ impl<B: Gradients> Backward<B, 3> for Normalize {
     fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Recorded, _: &mut Checkpointer) {
         let (x, weight, epsilon) = ops.state;
         let dy = grads.consume::<B>(&ops.node);
-        for (parent, gradient) in ops.parents.into_iter().zip(B::normalize_grad(x, weight, dy, epsilon)) {
-            if let Some(parent) = parent {
-                grads.register::<B>(parent.id, gradient);
-            }
-        }
+        give::<B, _>(
+            ops.parents.map(|parent| parent.map(|node| node.id)),
+            B::normalize_grad(x, weight, dy, epsilon),
+            grads,
+        );
     }
 }
 
 #[derive(Debug)]
 struct Attend;
 
-impl<B: Gradients> Backward<B, 3> for Attend {
-    type State = ([FloatTensor<B>; 3], FloatTensor<B>);
+impl<B: Gradients> Backward<B, 5> for Attend {
+    type State = ([FloatTensor<B>; 5], FloatTensor<B>, Attention);
 
-    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Recorded, _: &mut Checkpointer) {
-        let (qkv, shares) = ops.state;
+    fn backward(self, ops: Ops<Self::State, 5>, grads: &mut Recorded, _: &mut Checkpointer) {
+        let (inputs, shares, spec) = ops.state;
         let dy = grads.consume::<B>(&ops.node);
-        for (parent, gradient) in ops.parents.into_iter().zip(B::attend_grad(qkv, shares, dy)) {
-            if let Some(parent) = parent {
-                grads.register::<B>(parent.id, gradient);
-            }
-        }
+        let [q, past_k, past_v, k, v] = ops.parents.map(|parent| parent.map(|node| node.id));
+        // What stands for an absent past is some other input.
+        let past = |parent: Option<_>| parent.filter(|_| spec.past > 0);
+        give::<B, _>([q, past(past_k), past(past_v), k, v], B::attend_grad(inputs, shares, dy, spec), grads);
     }
 }
 
@@ -128,16 +141,19 @@ impl<B: Gradients, C: CheckpointStrategy> Differentiable for Autodiff<B, C> {
 
     fn attend_op(
         q: FloatTensor<Self>,
+        past_k: FloatTensor<Self>,
+        past_v: FloatTensor<Self>,
         k: FloatTensor<Self>,
         v: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        biased: bool,
-        heads: usize,
+        spec: Attention,
     ) -> FloatTensor<Self> {
-        let [(q, q_node), (k, k_node), (v, v_node)] = [q, k, v].map(|tensor| tensor.into_parts());
-        let [y, shares] = B::attend_with_shares(q.clone(), k.clone(), v.clone(), bias.into_primitive(), biased, heads);
-        match Attend.prepare::<C>([q_node, k_node, v_node]).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => prep.finish(([q, k, v], shares), y),
+        let [(q, q_node), (past_k, past_k_node), (past_v, past_v_node), (k, k_node), (v, v_node)] =
+            [q, past_k, past_v, k, v].map(|tensor| tensor.into_parts());
+        let (inputs, nodes) = ([q, past_k, past_v, k, v], [q_node, past_k_node, past_v_node, k_node, v_node]);
+        let [y, shares] = B::attend_with_shares(inputs.clone(), bias.into_primitive(), spec);
+        match Attend.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish((inputs, shares, spec), y),
             OpsKind::UnTracked(prep) => prep.finish(y),
         }
     }

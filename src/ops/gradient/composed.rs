@@ -52,7 +52,18 @@ fn spread(x: Tensor<1>, parts: usize) -> Tensor<3> {
     x.reshape([1, 1, width]).expand([parts, 1, width])
 }
 
-pub fn attend(q: Tensor<3>, k: Tensor<3>, v: Tensor<3>, bias: Option<Tensor<4>>, heads: usize) -> Tensor<3> {
+pub fn attend(
+    q: Tensor<3>,
+    past: Option<(Tensor<3>, Tensor<3>)>,
+    mut k: Tensor<3>,
+    mut v: Tensor<3>,
+    bias: Option<Tensor<4>>,
+    heads: usize,
+) -> Tensor<3> {
+    if let Some((past_k, past_v)) = past {
+        k = Tensor::cat(vec![past_k, k], 1);
+        v = Tensor::cat(vec![past_v, v], 1);
+    }
     let [batch, rows, width] = q.dims();
     let head = width / heads;
     let split = |x: Tensor<3>| {

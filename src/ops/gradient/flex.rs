@@ -9,7 +9,7 @@ use super::bf16::{Operand, product};
 use super::{Differentiable, Gradients};
 use crate::ops::cpu::{self, gradient};
 use crate::ops::flex::{shape, slice, tensor};
-use crate::ops::{Activation, Norm, Rotate};
+use crate::ops::{Activation, Attention, Norm, Rotate};
 
 impl Differentiable for Flex {
     fn activate_op(x: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self> {
@@ -30,13 +30,14 @@ impl Differentiable for Flex {
 
     fn attend_op(
         q: FloatTensor<Self>,
+        past_k: FloatTensor<Self>,
+        past_v: FloatTensor<Self>,
         k: FloatTensor<Self>,
         v: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        biased: bool,
-        heads: usize,
+        spec: Attention,
     ) -> FloatTensor<Self> {
-        let [y, _] = Self::attend_with_shares(q, k, v, bias, biased, heads);
+        let [y, _] = Self::attend_with_shares([q, past_k, past_v, k, v], bias, spec);
         y
     }
 
@@ -97,35 +98,32 @@ impl Gradients for Flex {
     }
 
     fn attend_with_shares(
-        q: FloatTensor<Self>,
-        k: FloatTensor<Self>,
-        v: FloatTensor<Self>,
+        inputs: [FloatTensor<Self>; 5],
         bias: FloatTensor<Self>,
-        biased: bool,
-        heads: usize,
+        spec: Attention,
     ) -> [FloatTensor<Self>; 2] {
-        let [q, k, v, bias] = [q, k, v, bias].map(|tensor| tensor.to_contiguous());
-        let (of, bias_shape) = (heads_of(&q, &k, heads), shape(&bias));
-        let bias = biased.then(|| gradient::Bias {
-            values: slice(&bias),
-            by_sequence: bias_shape[0] > 1,
-            by_row: bias_shape[2] > 1,
-        });
-        let [y, shares] = gradient::attend(slice(&q), slice(&k), slice(&v), bias.as_ref(), of);
-        let batch = shape(&q)[0];
-        [tensor(y, shape(&q)), tensor(shares, vec![batch, heads, of.rows, of.columns])]
+        let [q, past_k, past_v, k, v] = inputs.map(|tensor| tensor.to_contiguous());
+        let bias = bias.to_contiguous();
+        let keys = keys([&past_k, &past_v, &k, &v], &spec);
+        let [y, shares] = gradient::attend(slice(&q), &keys, slice(&bias), &spec);
+        let all = vec![spec.batch, spec.heads, spec.rows, spec.past + spec.columns];
+        [tensor(y, shape(&q)), tensor(shares, all)]
     }
 
     fn attend_grad(
-        qkv: [FloatTensor<Self>; 3],
+        inputs: [FloatTensor<Self>; 5],
         shares: FloatTensor<Self>,
         dy: FloatTensor<Self>,
-    ) -> [FloatTensor<Self>; 3] {
-        let [q, k, v] = qkv.map(|tensor| tensor.to_contiguous());
+        spec: Attention,
+    ) -> [FloatTensor<Self>; 5] {
+        let [q, past_k, past_v, k, v] = inputs.map(|tensor| tensor.to_contiguous());
         let dy = dy.to_contiguous();
-        let of = heads_of(&q, &k, shape(&shares)[1]);
-        let [dq, dk, dv] = gradient::attend_gradient(slice(&q), slice(&k), slice(&v), slice(&shares), slice(&dy), of);
-        [tensor(dq, shape(&q)), tensor(dk, shape(&k)), tensor(dv, shape(&v))]
+        let keys = keys([&past_k, &past_v, &k, &v], &spec);
+        let (dq, mut given) = gradient::attend_gradient(slice(&q), &keys, slice(&shares), slice(&dy), &spec);
+        let (k, v) = given.pop().unwrap_or_default();
+        let (past_k, past_v) = given.pop().unwrap_or_default();
+        let of = |values, tokens| tensor(values, vec![spec.batch, tokens, spec.heads * spec.head]);
+        [of(dq, spec.rows), of(past_k, spec.past), of(past_v, spec.past), of(k, spec.columns), of(v, spec.columns)]
     }
 
     fn project_grad_x(weight: FloatTensor<Self>, dy: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -162,10 +160,11 @@ impl Gradients for Flex {
     }
 }
 
-/// The sizes of attention from `q` to `k`.
-fn heads_of(q: &FlexTensor, k: &FlexTensor, heads: usize) -> gradient::Heads {
-    let (q, k) = (shape(q), shape(k));
-    gradient::Heads { heads, head: q[2] / heads, rows: q[1], columns: k[1] }
+/// The groups of keys that there are: new ones, and before them those of the past.
+fn keys<'a>([past_k, past_v, k, v]: [&'a FlexTensor; 4], spec: &Attention) -> Vec<cpu::Keys<'a>> {
+    let past = cpu::Keys { k: slice(past_k), v: slice(past_v), tokens: spec.past };
+    let new = cpu::Keys { k: slice(k), v: slice(v), tokens: spec.columns };
+    [past, new].into_iter().filter(|keys| keys.tokens > 0).collect()
 }
 
 /// Integers of either width as indices; a negative one is no index of anything and fails where it is used.

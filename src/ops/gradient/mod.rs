@@ -18,7 +18,7 @@ use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, backend_extension};
 use burn::tensor::{Device, Int, Tensor, module};
 
-use super::Activation;
+use super::{Activation, Attention};
 
 /// What a backend computes, with gradients where it records them.
 #[backend_extension(Flex, Autodiff)]
@@ -34,14 +34,15 @@ pub trait Differentiable: Backend {
         epsilon: f32,
     ) -> FloatTensor<Self>;
 
-    /// [`attend`].
+    /// [`attend`], as [`Ops::attention_op`](super::Ops::attention_op).
     fn attend_op(
         q: FloatTensor<Self>,
+        past_k: FloatTensor<Self>,
+        past_v: FloatTensor<Self>,
         k: FloatTensor<Self>,
         v: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        biased: bool,
-        heads: usize,
+        spec: Attention,
     ) -> FloatTensor<Self>;
 
     /// [`project`], in bfloat16.
@@ -72,22 +73,20 @@ pub(crate) trait Gradients: Differentiable {
         epsilon: f32,
     ) -> [FloatTensor<Self>; 3];
 
-    /// [`attend`], and each query's shares of the keys, `[batch, heads, rows, columns]`.
+    /// [`attend`] of `[q, past_k, past_v, k, v]`, and each query's shares of all keys, `[batch, heads, rows, past + columns]`.
     fn attend_with_shares(
-        q: FloatTensor<Self>,
-        k: FloatTensor<Self>,
-        v: FloatTensor<Self>,
+        inputs: [FloatTensor<Self>; 5],
         bias: FloatTensor<Self>,
-        biased: bool,
-        heads: usize,
+        spec: Attention,
     ) -> [FloatTensor<Self>; 2];
 
-    /// d`q`, d`k`, d`v`, from `[q, k, v]` and the shares.
+    /// The gradients of `[q, past_k, past_v, k, v]`, from these and the shares; those of an absent past are of no shape.
     fn attend_grad(
-        qkv: [FloatTensor<Self>; 3],
+        inputs: [FloatTensor<Self>; 5],
         shares: FloatTensor<Self>,
         dy: FloatTensor<Self>,
-    ) -> [FloatTensor<Self>; 3];
+        spec: Attention,
+    ) -> [FloatTensor<Self>; 5];
 
     /// d`x` `[rows, inputs]` of a product with `weight`.
     fn project_grad_x(weight: FloatTensor<Self>, dy: FloatTensor<Self>) -> FloatTensor<Self>;
@@ -147,12 +146,21 @@ pub fn normalize<const D: usize>(x: Tensor<D>, weight: Tensor<1>, bias: Tensor<1
     of(x, weight, bias, epsilon)
 }
 
-/// Scaled dot-product attention of `q` `[batch, rows, heads·head]` to `k` and `v` `[batch, columns, heads·head]`; `bias`
-/// `[batch or 1, 1, rows or 1, columns]` is added to the scores and has no gradient.
+/// As [`attention()`](super::attention()); the bias has no gradient.
+///
+/// # Panics
+/// As there.
 #[must_use]
-pub fn attend(q: Tensor<3>, k: Tensor<3>, v: Tensor<3>, bias: Option<Tensor<4>>, heads: usize) -> Tensor<3> {
+pub fn attend(
+    q: Tensor<3>,
+    past: Option<(Tensor<3>, Tensor<3>)>,
+    k: Tensor<3>,
+    v: Tensor<3>,
+    bias: Option<Tensor<4>>,
+    heads: usize,
+) -> Tensor<3> {
     let of = if on_processor(&q) { own::attend } else { composed::attend };
-    of(q, k, v, bias, heads)
+    of(q, past, k, v, bias, heads)
 }
 
 /// `x · weightᵀ + bias`: `x` `[rows, inputs]`, `weight` `[out, inputs]`; in bfloat16 within [`in_bf16`].

@@ -3,7 +3,7 @@
 use burn::backend::Dispatch;
 use burn::tensor::{Int, Tensor};
 
-use super::super::{Activation, or_else};
+use super::super::{Activation, Attention, or_else};
 use super::Differentiable;
 
 pub fn activate<const D: usize>(x: Tensor<D>, activation: Activation) -> Tensor<D> {
@@ -15,10 +15,19 @@ pub fn normalize<const D: usize>(x: Tensor<D>, weight: Tensor<1>, bias: Tensor<1
     Tensor::from_dispatch(<Dispatch as Differentiable>::normalize_op(x, weight, bias, epsilon as f32))
 }
 
-pub fn attend(q: Tensor<3>, k: Tensor<3>, v: Tensor<3>, bias: Option<Tensor<4>>, heads: usize) -> Tensor<3> {
+pub fn attend(
+    q: Tensor<3>,
+    past: Option<(Tensor<3>, Tensor<3>)>,
+    k: Tensor<3>,
+    v: Tensor<3>,
+    bias: Option<Tensor<4>>,
+    heads: usize,
+) -> Tensor<3> {
+    let spec = Attention::of(&q, past.as_ref(), &k, &v, bias.as_ref(), heads);
     let [q, k, v] = [q, k, v].map(Tensor::into_dispatch);
-    let (biased, bias) = (bias.is_some(), or_else(bias, &q));
-    Tensor::from_dispatch(<Dispatch as Differentiable>::attend_op(q, k, v, bias, biased, heads))
+    let (past_k, past_v) = past.unzip();
+    let (past_k, past_v, bias) = (or_else(past_k, &q), or_else(past_v, &q), or_else(bias, &q));
+    Tensor::from_dispatch(<Dispatch as Differentiable>::attend_op(q, past_k, past_v, k, v, bias, spec))
 }
 
 pub fn project(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {

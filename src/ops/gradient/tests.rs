@@ -116,18 +116,27 @@ fn projection_and_normalization_in_parts() {
 #[test]
 fn attention() {
     let device = Device::flex().autodiff();
-    // Three heads of four channels, five tokens that ask nineteen.
+    // Three heads of four channels, five tokens that ask nineteen, or eleven and eight that come before them.
     let (q, k, v) = (random([2, 5, 12], 1, &device), random([2, 19, 12], 2, &device), random([2, 19, 12], 3, &device));
+    let [past_k, past_v] = [4, 5].map(|seed| random([2, 8, 12], seed, &device));
+    let [new_k, new_v] = [6, 7].map(|seed| random([2, 11, 12], seed, &device));
     let inputs: [&GradientOf; 3] = [&gradient_of(&q), &gradient_of(&k), &gradient_of(&v)];
+    let of_past: [&GradientOf; 5] =
+        [&gradient_of(&q), &gradient_of(&past_k), &gradient_of(&past_v), &gradient_of(&new_k), &gradient_of(&new_v)];
     let bias = |shape: [usize; 4]| {
         let count: usize = shape.iter().product();
         let forbidden: Vec<f32> = (0..count).map(|at| if at % 7 == 3 { -1e9 } else { 0.0 }).collect();
         Some(Tensor::<4>::from_data(TensorData::new(forbidden, shape), &device))
     };
     for bias in [None, bias([2, 1, 5, 19]), bias([2, 1, 1, 19]), bias([1, 1, 5, 19])] {
-        let ours = run(|| own::attend(q.clone(), k.clone(), v.clone(), bias.clone(), 3), &inputs);
-        let theirs = run(|| composed::attend(q.clone(), k.clone(), v.clone(), bias.clone(), 3), &inputs);
+        let ours = run(|| own::attend(q.clone(), None, k.clone(), v.clone(), bias.clone(), 3), &inputs);
+        let theirs = run(|| composed::attend(q.clone(), None, k.clone(), v.clone(), bias.clone(), 3), &inputs);
         assert_same(&ours, &theirs, "attention");
+        let past = || Some((past_k.clone(), past_v.clone()));
+        let ours = run(|| own::attend(q.clone(), past(), new_k.clone(), new_v.clone(), bias.clone(), 3), &of_past);
+        let theirs =
+            run(|| composed::attend(q.clone(), past(), new_k.clone(), new_v.clone(), bias.clone(), 3), &of_past);
+        assert_same(&ours, &theirs, "attention to a past");
     }
 }
 

@@ -1,84 +1,92 @@
 //! Attention and its gradient, each head multiplied where it lies among the others: nothing is copied out and back.
 
-use super::{Bias, softmax_gradient_in_place, softmax_in_place};
+use super::super::Keys;
+use super::{softmax_gradient_in_place, softmax_in_place};
+use crate::ops::Attention;
 
-/// What attends to what.
-#[derive(Debug, Clone, Copy)]
-pub struct Heads {
-    /// Heads, side by side in a token's row.
-    pub heads: usize,
-    /// Channels of each.
-    pub head: usize,
-    /// Tokens of a sequence that ask.
-    pub rows: usize,
-    /// Tokens of a sequence that are asked.
-    pub columns: usize,
-}
+/// What a group of keys gets back: the gradients of its `k` and of its `v`.
+pub type KeysGradient = (Vec<f32>, Vec<f32>);
 
-impl Heads {
-    fn width(&self) -> usize {
-        self.heads * self.head
-    }
-
-    fn scale(&self) -> f32 {
-        (self.head as f32).powf(-0.5)
-    }
-
-    /// `[tokens, head]` of one head, in tokens that begin at `values`.
-    fn of<'a>(&self, values: &'a [f32], head: usize) -> Matrix<'a> {
-        Matrix { values: &values[head * self.head..], row: self.width(), column: 1 }
-    }
-}
-
-/// `q` `[batch, rows, heads·head]`, `k` and `v` `[batch, columns, heads·head]` → the result, as `q`, and each query's
-/// shares of the keys, `[batch, heads, rows, columns]`.
+/// As [`crate::ops::attention()`] over groups of keys, such as past and new ones: the result, as `q`, and each query's
+/// shares of all keys, `[batch, heads, rows, past + columns]`.
 #[must_use]
-pub fn attend(q: &[f32], k: &[f32], v: &[f32], bias: Option<&Bias>, of: Heads) -> [Vec<f32>; 2] {
-    let Heads { heads, head, rows, columns } = of;
+pub fn attend(q: &[f32], keys: &[Keys], bias: &[f32], spec: &Attention) -> [Vec<f32>; 2] {
+    let Attention { batch, rows, heads, head, .. } = *spec;
+    let (width, all) = (heads * head, spec.past + spec.columns);
     let mut y = vec![0f32; q.len()];
-    let mut shares = vec![0f32; q.len() / of.width() * heads * columns];
-    let (asked, asking) = (columns * of.width(), rows * of.width());
-    let keys = k.chunks_exact(asked).zip(v.chunks_exact(asked));
-    let queries = q.chunks_exact(asking).zip(y.chunks_exact_mut(asking));
-    let sequences = queries.zip(keys).zip(shares.chunks_exact_mut(heads * rows * columns));
-    for (sequence, (((q, y), (k, v)), shares)) in sequences.enumerate() {
-        for (at, shares) in shares.chunks_exact_mut(rows * columns).enumerate() {
-            product(of.of(q, at), of.of(k, at).transposed(), shares, columns, [rows, head, columns]);
+    let mut shares = vec![0f32; batch * heads * rows * all];
+    let sequences = y.chunks_exact_mut(rows * width).zip(shares.chunks_exact_mut(heads * rows * all));
+    for (sequence, (y, shares)) in sequences.enumerate() {
+        let q = &q[sequence * rows * width..][..rows * width];
+        for (at, shares) in shares.chunks_exact_mut(rows * all).enumerate() {
+            for (keys, first) in groups(keys) {
+                let k = columns_from(&keys.k[sequence * keys.tokens * width..], at * head, width);
+                let to = Into { values: &mut shares[first..], row: all, add: false };
+                product(columns_from(q, at * head, width), k.transposed(), to, [rows, head, keys.tokens]);
+            }
         }
-        softmax_in_place(shares, bias, sequence, of.scale(), [rows, columns]);
-        for (at, shares) in shares.chunks_exact(rows * columns).enumerate() {
-            let shares = Matrix { values: shares, row: columns, column: 1 };
-            product(shares, of.of(v, at), &mut y[at * head..], of.width(), [rows, columns, head]);
+        softmax_in_place(shares, bias, sequence, spec);
+        for (at, shares) in shares.chunks_exact(rows * all).enumerate() {
+            for (keys, first) in groups(keys) {
+                let v = columns_from(&keys.v[sequence * keys.tokens * width..], at * head, width);
+                let to = Into { values: &mut y[at * head..], row: width, add: true };
+                product(columns_from(shares, first, all), v, to, [rows, keys.tokens, head]);
+            }
         }
     }
     [y, shares]
 }
 
-/// d`q`, d`k` and d`v` of [`attend`], from its shares.
+/// d`q`, and the gradients of each group of keys, of [`attend`], from its shares.
 #[must_use]
-pub fn attend_gradient(q: &[f32], k: &[f32], v: &[f32], shares: &[f32], dy: &[f32], of: Heads) -> [Vec<f32>; 3] {
-    let Heads { heads, head, rows, columns } = of;
-    let (width, asked, asking) = (of.width(), columns * of.width(), rows * of.width());
-    let [mut dq, mut dk, mut dv] = [q, k, v].map(|x| vec![0f32; x.len()]);
-    let mut scores = vec![0f32; rows * columns];
-    for sequence in 0..q.len() / asking {
-        let [q, dy] = [q, dy].map(|x| &x[sequence * asking..][..asking]);
-        let [k, v] = [k, v].map(|x| &x[sequence * asked..][..asked]);
-        let dq = &mut dq[sequence * asking..][..asking];
-        let [dk, dv] = [&mut dk, &mut dv].map(|x| &mut x[sequence * asked..][..asked]);
-        let shares = &shares[sequence * heads * rows * columns..][..heads * rows * columns];
-        for (at, shares) in shares.chunks_exact(rows * columns).enumerate() {
-            let first = at * head;
-            let given = Matrix { values: shares, row: columns, column: 1 };
-            product(given.transposed(), of.of(dy, at), &mut dv[first..], width, [columns, rows, head]);
-            product(of.of(dy, at), of.of(v, at).transposed(), &mut scores, columns, [rows, head, columns]);
-            softmax_gradient_in_place(shares, &mut scores, of.scale(), columns);
-            let scores = Matrix { values: &scores, row: columns, column: 1 };
-            product(scores, of.of(k, at), &mut dq[first..], width, [rows, columns, head]);
-            product(scores.transposed(), of.of(q, at), &mut dk[first..], width, [columns, rows, head]);
+pub fn attend_gradient(
+    q: &[f32],
+    keys: &[Keys],
+    shares: &[f32],
+    dy: &[f32],
+    spec: &Attention,
+) -> (Vec<f32>, Vec<KeysGradient>) {
+    let Attention { batch, rows, heads, head, .. } = *spec;
+    let (width, all) = (heads * head, spec.past + spec.columns);
+    let mut dq = vec![0f32; q.len()];
+    let empty = |keys: &Keys| (vec![0f32; batch * keys.tokens * width], vec![0f32; batch * keys.tokens * width]);
+    let mut given: Vec<KeysGradient> = keys.iter().map(empty).collect();
+    let mut scores = vec![0f32; rows * all];
+    for (index, shares) in shares.chunks_exact(rows * all).enumerate() {
+        let (sequence, channel) = (index / heads, index % heads * head);
+        let [q, dy] = [q, dy].map(|x| columns_from(&x[sequence * rows * width..], channel, width));
+        for ((keys, first), (_, dv)) in groups(keys).zip(&mut given) {
+            let from = sequence * keys.tokens * width;
+            let to = Into { values: &mut dv[from + channel..], row: width, add: false };
+            product(columns_from(shares, first, all).transposed(), dy, to, [keys.tokens, rows, head]);
+            let to = Into { values: &mut scores[first..], row: all, add: false };
+            product(dy, columns_from(&keys.v[from..], channel, width).transposed(), to, [rows, head, keys.tokens]);
+        }
+        softmax_gradient_in_place(shares, &mut scores, spec);
+        for ((keys, first), (dk, _)) in groups(keys).zip(&mut given) {
+            let from = sequence * keys.tokens * width;
+            let scores = columns_from(&scores, first, all);
+            let to = Into { values: &mut dq[sequence * rows * width + channel..], row: width, add: true };
+            product(scores, columns_from(&keys.k[from..], channel, width), to, [rows, keys.tokens, head]);
+            let to = Into { values: &mut dk[from + channel..], row: width, add: false };
+            product(scores.transposed(), q, to, [keys.tokens, rows, head]);
         }
     }
-    [dq, dk, dv]
+    (dq, given)
+}
+
+/// The groups of keys, and the column of the shares where each begins.
+fn groups<'a, 'b>(keys: &'a [Keys<'b>]) -> impl Iterator<Item = (&'a Keys<'b>, usize)> {
+    keys.iter().scan(0, |next, keys| {
+        let first = *next;
+        *next += keys.tokens;
+        Some((keys, first))
+    })
+}
+
+/// Rows that are `row` long, from the column `first` on: of one head, or of one group of keys.
+fn columns_from(values: &[f32], first: usize, row: usize) -> Matrix<'_> {
+    Matrix { values: &values[first..], row, column: 1 }
 }
 
 /// A matrix among other numbers: element (i, j) is `values[i · row + j · column]`.
@@ -100,8 +108,15 @@ impl Matrix<'_> {
     }
 }
 
-/// `a · b`, `[m, n]` summed over `k`, into rows of `y` that lie `row` apart.
-fn product(a: Matrix, b: Matrix, y: &mut [f32], row: usize, [m, k, n]: [usize; 3]) {
+/// Where a product goes: rows that lie `row` apart, which it is added to or replaces.
+struct Into<'a> {
+    values: &'a mut [f32],
+    row: usize,
+    add: bool,
+}
+
+/// `a · b`, `[m, n]` summed over `k`.
+fn product(a: Matrix, b: Matrix, to: Into, [m, k, n]: [usize; 3]) {
     if m == 0 || k == 0 || n == 0 {
         return;
     }
@@ -109,24 +124,24 @@ fn product(a: Matrix, b: Matrix, y: &mut [f32], row: usize, [m, k, n]: [usize; 3
         a.last(m, k) < a.values.len() && b.last(k, n) < b.values.len(),
         "[{m}, {k}] · [{k}, {n}] of too few numbers"
     );
-    assert!((m - 1) * row + n <= y.len() && n <= row, "[{m}, {n}] into too few numbers");
-    // SAFETY: every index lies below the last one, which was looked at, and `y` is borrowed alone.
+    assert!((m - 1) * to.row + n <= to.values.len() && n <= to.row, "[{m}, {n}] into too few numbers");
+    // SAFETY: every index lies below the last one, which was looked at, and what is written is borrowed alone.
     unsafe {
         gemm::gemm(
             m,
             n,
             k,
-            y.as_mut_ptr(),
+            to.values.as_mut_ptr(),
             1,
-            row as isize,
-            false,
+            to.row as isize,
+            to.add,
             a.values.as_ptr(),
             a.column as isize,
             a.row as isize,
             b.values.as_ptr(),
             b.column as isize,
             b.row as isize,
-            0.0,
+            1.0,
             1.0,
             false,
             false,
