@@ -337,4 +337,23 @@ mod tests {
         assert!(together.iter().zip(&chosen).all(|(one, best)| of(best) >= of(one)));
         assert!(together.iter().zip(&chosen).any(|(one, best)| of(best) > of(one)));
     }
+
+    /// The engine on a graphics card (in the checks, Mesa's on the processor), through the lanes that it takes there.
+    #[test]
+    #[cfg(feature = "vulkan")]
+    fn a_graphics_card_draws_what_the_processor_draws() {
+        let shipped = Source::Bundle(concat!(env!("CARGO_MANIFEST_DIR"), "/../www/models/scenes").into());
+        let specs: Vec<Spec> = (0..12).map(|group| prompt_of(group, 1)).collect();
+        let lanes: Vec<(u64, &Spec)> = specs.iter().enumerate().map(|(number, spec)| (number as u64, spec)).collect();
+        let states = |device: &Device| -> Vec<Vec<Vec<i32>>> {
+            let (config, network) = shipped.generator(Tuning::Base, device).unwrap();
+            let (_, tokenizer) = shipped.tokenizer(device).unwrap();
+            let decoding = Decoding { steps: 2, ..Decoding::default() };
+            let (network, config, tokenizer) = (&network, &config, &tokenizer);
+            let roller = Roller { network, config, tokenizer, device, decoding, previews: true, chooser: None };
+            roller.roll_all(&lanes, |_| {}).unwrap().into_iter().map(|rollout| rollout.states).collect()
+        };
+        let card = crate::device::DeviceName::Vulkan.open().unwrap();
+        assert_eq!(states(&card), states(&Device::flex()));
+    }
 }

@@ -16,8 +16,9 @@ use crate::setup::{self, Scope};
 /// The whole workspace, as the native tests want it.
 const NATIVE: [&str; 2] = ["--workspace", "--release"];
 
-/// The engine with its GPU backend.
-const GPU: [&str; 5] = ["--release", "--package", "showo", "--features", "webgpu"];
+/// The engine and the training with the GPU backend.
+const GPU: [&str; 7] =
+    ["--release", "--package", "showo", "--package", "train", "--features", "showo/webgpu,train/vulkan"];
 
 /// One named check.
 pub struct Stage {
@@ -86,7 +87,7 @@ fn gpu(places: &Places, filter: Option<&str>) -> Result<Counts> {
 fn nextest(places: &Places, selection: &[&str], filter: Option<&str>) -> Result<Counts> {
     let mut command = cargo(places);
     command.args(["nextest", "run"]).args(selection).arg("--no-fail-fast");
-    if selection.contains(&"webgpu") && setup::has_lavapipe() {
+    if selection == GPU && setup::has_lavapipe() {
         command.env("SHOWO_REQUIRE_GPU", "1");
     }
     if let Some(filter) = filter {
