@@ -133,6 +133,17 @@ impl Attention {
     }
 }
 
+/// What a run of the layers has before it and leaves behind.
+#[derive(Default)]
+struct Around<'a> {
+    /// Keys and values of the text before.
+    past: Option<&'a Prefix>,
+    /// Takes the keys and values.
+    keep: Option<&'a mut Prefix>,
+    /// The positions of `[batch · tokens]` that are looked at in the end, if not all: the result then is `[1, rows, d]`.
+    rows: Option<&'a Tensor<1, Int>>,
+}
+
 impl Showo {
     /// Builds the network from named tensors. After [`keep_drawing_rows`] it can draw, but not compute
     /// [`Showo::logits`].
@@ -205,7 +216,7 @@ impl Showo {
     #[must_use]
     pub fn forward(&self, ids: Tensor<2, Int>, bias: Tensor<4>) -> Tensor<3> {
         let x = self.embed(ids);
-        self.run(x, 0, &bias, None, None)
+        self.run(x, 0, &bias, Around::default())
     }
 
     /// Keys and values of the text segment, `[batch, text]` ids with their causal bias `[batch, 1, text, text]`.
@@ -218,7 +229,7 @@ impl Showo {
     #[must_use]
     pub fn prefix_embedded(&self, x: Tensor<3>, bias: Tensor<4>) -> Prefix {
         let mut prefix = Prefix { keys: Vec::new(), values: Vec::new() };
-        self.run(x, 0, &bias, None, Some(&mut prefix));
+        self.run(x, 0, &bias, Around { keep: Some(&mut prefix), ..Around::default() });
         prefix
     }
 
@@ -233,22 +244,31 @@ impl Showo {
     /// As [`Showo::forward_image`], from embeddings `[batch, N + 2, d]`.
     #[must_use]
     pub fn forward_image_embedded(&self, prefix: &Prefix, x: Tensor<3>, bias: Tensor<4>) -> Tensor<3> {
-        self.run(x, prefix.len(), &bias, Some(prefix), None)
+        self.run(x, prefix.len(), &bias, Around { past: Some(prefix), ..Around::default() })
     }
 
-    fn run(
+    /// As [`Showo::forward_image_embedded`], at the positions `rows` of `[batch · (N + 2)]` alone: `[rows, d]`. For training, whose
+    /// loss looks at no other; the last block's MLP need not, either.
+    #[cfg(not(target_arch = "wasm32"))]
+    #[must_use]
+    pub fn forward_image_rows(
         &self,
-        mut x: Tensor<3>,
-        start: usize,
-        bias: &Tensor<4>,
-        past: Option<&Prefix>,
-        mut keep: Option<&mut Prefix>,
-    ) -> Tensor<3> {
+        prefix: &Prefix,
+        x: Tensor<3>,
+        bias: Tensor<4>,
+        rows: &Tensor<1, Int>,
+    ) -> Tensor<2> {
+        let hidden = self.run(x, prefix.len(), &bias, Around { past: Some(prefix), rows: Some(rows), keep: None });
+        hidden.squeeze_dim(0)
+    }
+
+    fn run(&self, mut x: Tensor<3>, start: usize, bias: &Tensor<4>, around: Around) -> Tensor<3> {
+        let Around { past, mut keep, rows } = around;
         let tokens = x.dims()[1];
         let table = rotary_table(start, tokens, &self.layout, &x.device());
         let last = self.showo.model.layers.len() - 1;
         for (index, block) in self.showo.model.layers.iter().enumerate() {
-            let normal = block.input_layernorm.forward(x.clone());
+            let mut normal = block.input_layernorm.forward(x.clone());
             let attn = &block.self_attn;
             let (q, k, v) = attn.project(normal.clone(), &table);
             if let Some(keep) = keep.as_deref_mut() {
@@ -260,7 +280,12 @@ impl Showo {
                 }
             }
             let past = past.map(|past| (past.keys[index].clone(), past.values[index].clone()));
-            let attended = attend(q, past, k, v, Some(bias.clone()), attn.heads);
+            let mut attended = attend(q, past, k, v, Some(bias.clone()), attn.heads);
+            if let Some(rows) = rows.filter(|_| index == last) {
+                let [batch, tokens, d] = x.dims();
+                let only = |all: Tensor<3>| all.reshape([batch * tokens, d]).select(0, rows.clone()).unsqueeze();
+                [x, normal, attended] = [x, normal, attended].map(only);
+            }
             x = attn.dense.forward_with(attended, Activation::None, Some(x));
             x = block.mlp.forward(normal, Activation::GeluNew, x);
         }

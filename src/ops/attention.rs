@@ -1,6 +1,7 @@
 //! Scaled dot-product attention over cached and new keys, heads side by side as the projections leave them.
 
 use burn::backend::Dispatch;
+use burn::backend::tensor::FloatTensor;
 use burn::tensor::Tensor;
 
 use super::{Ops, or_else};
@@ -26,12 +27,28 @@ pub struct Attention {
 }
 
 impl Attention {
-    /// The sizes of [`attention()`] over these tensors.
+    /// What [`attention()`] hands over: `[q, past_k, past_v, k, v]`, the bias, each `q` once more where it is absent, and the
+    /// sizes.
     ///
     /// # Panics
     /// When the shapes do not fit together.
     #[must_use]
-    pub(crate) fn of(
+    pub(crate) fn operands(
+        q: Tensor<3>,
+        past: Option<(Tensor<3>, Tensor<3>)>,
+        k: Tensor<3>,
+        v: Tensor<3>,
+        bias: Option<Tensor<4>>,
+        heads: usize,
+    ) -> ([FloatTensor<Dispatch>; 5], FloatTensor<Dispatch>, Self) {
+        let spec = Self::of(&q, past.as_ref(), &k, &v, bias.as_ref(), heads);
+        let [q, k, v] = [q, k, v].map(Tensor::into_dispatch);
+        let (past_k, past_v) = past.unzip();
+        let (past_k, past_v, bias) = (or_else(past_k, &q), or_else(past_v, &q), or_else(bias, &q));
+        ([q, past_k, past_v, k, v], bias, spec)
+    }
+
+    fn of(
         q: &Tensor<3>,
         past: Option<&(Tensor<3>, Tensor<3>)>,
         k: &Tensor<3>,
@@ -75,9 +92,6 @@ pub fn attention(
     bias: Option<Tensor<4>>,
     heads: usize,
 ) -> Tensor<3> {
-    let spec = Attention::of(&q, past.as_ref(), &k, &v, bias.as_ref(), heads);
-    let q = q.into_dispatch();
-    let (past_k, past_v) = past.unzip();
-    let (past_k, past_v, bias) = (or_else(past_k, &q), or_else(past_v, &q), or_else(bias, &q));
-    Tensor::from_dispatch(Dispatch::attention_op(q, past_k, past_v, k.into_dispatch(), v.into_dispatch(), bias, spec))
+    let ([q, past_k, past_v, k, v], bias, spec) = Attention::operands(q, past, k, v, bias, heads);
+    Tensor::from_dispatch(Dispatch::attention_op(q, past_k, past_v, k, v, bias, spec))
 }

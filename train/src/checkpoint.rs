@@ -107,6 +107,15 @@ fn bytes_of(values: &[f32]) -> &[u8] {
     bytemuck::cast_slice(values)
 }
 
+/// Parameters in a file.
+///
+/// # Errors
+/// The file cannot be read, or is no safetensors file of f32.
+pub fn read_named(path: &Path) -> Result<Named> {
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    named_from_bytes(&bytes)
+}
+
 /// Reads parameters from safetensors bytes.
 ///
 /// # Errors

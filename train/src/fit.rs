@@ -117,8 +117,11 @@ pub trait Task: Sync {
     fn build(&self, weights: Weights) -> Result<Self::Model>;
 
     /// The parameters that a run begins with where none are named; without any, random ones.
-    fn begin(&self) -> Option<Named> {
-        None
+    ///
+    /// # Errors
+    /// They cannot be made.
+    fn begin(&self) -> Result<Option<Named>> {
+        Ok(None)
     }
 
     /// The parameters to train, from the network as it ships; the reverse of its export.
@@ -194,7 +197,7 @@ pub fn fit<T: Task>(task: &T, config: &FitConfig, folder: &Path, start: &Start, 
                     let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
                     task.build(Weights::from_safetensors(&bytes, &device)?)?
                 }
-                None => match task.begin() {
+                None => match task.begin()? {
                     Some(named) => task.build(checkpoint::weights_of(&named, &device)?)?,
                     None => task.build(Weights::random(&device, config.seed))?,
                 },

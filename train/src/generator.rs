@@ -17,7 +17,7 @@ use showo::config::ShowoConfig;
 use showo::decode::generator::{attention_bias, ids_tensor};
 use showo::model::Weights;
 use showo::model::magvit::Magvit;
-use showo::model::showo::Showo;
+use showo::model::showo::{Prefix, Showo};
 use showo::model::weights::Init;
 use showo::ops::gradient::cross_entropy;
 use showo::prompt::{image_segment, text_segment};
@@ -126,9 +126,9 @@ pub struct Masked<'a> {
     /// ±1 for every bit of a known code, 0 elsewhere, `[sequences, N + 2, bits]`.
     signs: Vec<f32>,
     /// The masked positions as rows of `[sequences · N]`.
-    pub places: Vec<i32>,
+    places: Vec<i32>,
     /// The codes there.
-    pub labels: Vec<i32>,
+    labels: Vec<i32>,
 }
 
 impl<'a> Masked<'a> {
@@ -164,6 +164,23 @@ impl<'a> Masked<'a> {
 
     /// Hidden states at all image positions, `[sequences · N, d]`.
     pub fn hidden(&self, model: &Tied, device: &Device) -> Tensor<2> {
+        let (count, n, d) = (self.images.len(), self.network.num_vq_tokens, self.network.hidden_size);
+        let Inputs { prefix, image, bias } = self.inputs(model, device);
+        let hidden = model.base.forward_image_embedded(&prefix, image, bias);
+        hidden.narrow(1, 1, n).reshape([count * n, d])
+    }
+
+    /// Hidden states at the masked positions, in the order of [`Masked::labels`], `[masked, d]`.
+    pub fn hidden_where_masked(&self, model: &Tied, device: &Device) -> Tensor<2> {
+        let n = self.network.num_vq_tokens as i32;
+        // Before each sequence's codes stands the image's start, after them its end.
+        let rows: Vec<i32> = self.places.iter().map(|&place| place + 2 * (place / n) + 1).collect();
+        let rows = Tensor::<1, Int>::from_data(TensorData::new(rows, [self.places.len()]), device);
+        let Inputs { prefix, image, bias } = self.inputs(model, device);
+        model.base.forward_image_rows(&prefix, image, bias, &rows)
+    }
+
+    fn inputs(&self, model: &Tied, device: &Device) -> Inputs {
         let config = self.network;
         let (count, n, d) = (self.images.len(), config.num_vq_tokens, config.hidden_size);
         let with_text = |(&text, image): (&usize, &Vec<u32>)| self.texts[text].iter().chain(image).copied().collect();
@@ -171,7 +188,7 @@ impl<'a> Masked<'a> {
         let text = config.prefix_len();
         let length = text + n + 2;
         let text_bias = attention_bias(config, &self.texts, 0..text, 0..text, device);
-        let image_bias = attention_bias(config, &sequences, text..length, 0..length, device);
+        let bias = attention_bias(config, &sequences, text..length, 0..length, device);
         let mut prefix = model.base.prefix(ids_tensor(&self.texts, device), text_bias);
         if self.texts.len() < count {
             let text_of = self.text_of.iter().map(|&text| text as i32).collect();
@@ -180,10 +197,17 @@ impl<'a> Masked<'a> {
         }
         let signs = TensorData::new(self.signs.clone(), [count * (n + 2), self.bits]);
         let tied = Tensor::<2>::from_data(signs, device).matmul(model.bits_in.val()).reshape([count, n + 2, d]);
-        let x = model.base.embed(ids_tensor(&self.images, device)) + tied;
-        let hidden = model.base.forward_image_embedded(&prefix, x, image_bias);
-        hidden.narrow(1, 1, n).reshape([count * n, d])
+        Inputs { prefix, image: model.base.embed(ids_tensor(&self.images, device)) + tied, bias }
     }
+}
+
+/// What the generator is given for masked sequences.
+struct Inputs {
+    prefix: Prefix,
+    /// Embeddings `[sequences, N + 2, d]`.
+    image: Tensor<3>,
+    /// What each image position may attend to.
+    bias: Tensor<4>,
 }
 
 /// The generator's training task.
@@ -246,11 +270,10 @@ impl Task for GeneratorTask {
     }
 
     fn loss(&self, model: &Tied, batch: Masked<'_>, device: &Device) -> Loss {
-        let hidden = batch.hidden(model, device);
-        let count = batch.places.len();
-        let places = Tensor::<1, Int>::from_data(TensorData::new(batch.places, [count]), device);
+        let hidden = batch.hidden_where_masked(model, device);
+        let count = batch.labels.len();
         let labels = Tensor::<1, Int>::from_data(TensorData::new(batch.labels, [count]), device);
-        let total = cross_entropy(model.code_logits(hidden.select(0, places)), labels).mean();
+        let total = cross_entropy(model.code_logits(hidden), labels).mean();
         Loss { total, logged: Vec::new() }
     }
 
@@ -366,6 +389,15 @@ mod tests {
         });
         for (one, other) in together.iter().zip(alone) {
             assert!((one - other).abs() < 1e-4, "{one} in the batch, {other} alone");
+        }
+
+        let d = task.network.hidden_size;
+        let masked: Vec<f32> = batch.hidden_where_masked(&model, &device).into_data().iter::<f32>().collect();
+        assert_eq!(masked.len(), batch.labels.len() * d);
+        for (row, &place) in masked.chunks_exact(d).zip(&batch.places) {
+            for (one, other) in row.iter().zip(&together[place as usize * d..]) {
+                assert!((one - other).abs() < 1e-4, "{one} alone, {other} among all positions");
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Trains and measures the models that the page ships with.
 
+mod axes;
 mod checkpoint;
 mod clip;
 mod data;
@@ -103,6 +104,19 @@ enum Command {
         /// The file to write.
         wide: PathBuf,
         /// Seed of how matrices are split between the two copies of what they read.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    /// A reward network in training whose positions get rows and columns ([`axes`]): what `reward --init` goes on with.
+    Axes {
+        /// A `model.safetensors` or `mean.safetensors` of a checkpoint.
+        from: PathBuf,
+        /// The file to write.
+        to: PathBuf,
+        /// Standard deviation of what is added at the picture's edge.
+        #[arg(long, default_value_t = axes::STRENGTH)]
+        strength: f32,
+        /// Seed of the directions.
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
@@ -294,8 +308,12 @@ fn main() -> Result<()> {
         }
         Command::Reward { label, learnt_from, args } => train_reward(&args, &learnt_from, label.into(), &context),
         Command::Grow { narrow, wide, seed } => {
-            let bytes = std::fs::read(&narrow).with_context(|| format!("cannot read {}", narrow.display()))?;
-            checkpoint::write_named(&wide, &grow::double(&checkpoint::named_from_bytes(&bytes)?, seed)?)
+            checkpoint::write_named(&wide, &grow::double(&checkpoint::read_named(&narrow)?, seed)?)
+        }
+        Command::Axes { from, to, strength, seed } => {
+            let mut named = checkpoint::read_named(&from)?;
+            axes::add(&mut named, strength, seed)?;
+            checkpoint::write_named(&to, &named)
         }
         Command::Dpo { learnt_from, args } => train_dpo(&args, &learnt_from, &context),
         Command::Eval { prompts, decoding } => {

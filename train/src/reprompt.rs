@@ -16,6 +16,25 @@ pub fn about(seen: &[Detection], rng: &mut Rng) -> Spec {
     if spec.is_sayable() { spec } else { scenes::sample_training_spec(rng) }
 }
 
+/// A prompt about how two things lie to each other, of which it says the right shapes and colours where they are known;
+/// nothing where there are no two of different shapes. The relation is any, whether it holds or not.
+#[must_use]
+pub fn relation(seen: &[Detection], rng: &mut Rng) -> Option<Spec> {
+    let [first, second] = seen else { return None };
+    if first.shape == second.shape {
+        return None;
+    }
+    let things = if rng.chance(0.5) { [first, second] } else { [second, first] };
+    let coloured = rng.chance(0.5);
+    let mut object = |seen: &Detection| {
+        let coloured = coloured != rng.chance(0.2);
+        Some(ObjectSpec::one(seen.shape?, if coloured { Some(seen.colour?) } else { None }))
+    };
+    let [a, b] = [object(things[0])?, object(things[1])?];
+    let relation = Relation::ALL[rng.below(Relation::ALL.len())];
+    Some(Spec::pair(a, b, Some(relation))).filter(Spec::is_sayable)
+}
+
 /// Something that is seen; what the checker could not tell is guessed, and no prompt is true of it.
 struct Thing {
     shape: Shape,

@@ -18,8 +18,9 @@ use showo::config::{RewardConfig, RewardLabel};
 use showo::model::Weights;
 use showo::model::magvit::Magvit;
 use showo::model::reward::{Reward, inputs};
-use showo::model::weights::Init;
+use showo::model::weights::{Init, named_parameters};
 
+use crate::axes;
 use crate::checkpoint::Named;
 use crate::data::{MAX_TEXT_LEN, Words, write_sheet};
 use crate::fit::{FitConfig, Loss, Task};
@@ -74,6 +75,10 @@ pub struct RewardTrainConfig {
     /// Part of the complete pictures that take slots of another one ([`shuffle::mix`]), and are judged by what is seen then.
     #[serde(default)]
     pub mixed: f32,
+    /// Part of the pairs that are one complete picture in two orders of its slots, in which a relation between two things holds and
+    /// does not hold ([`Rollouts::related`]).
+    #[serde(default)]
+    pub related: f32,
     /// Factor of the loss of what stands where ([`grounding`]); 0 leaves it out.
     pub grounding: f64,
     /// True scenes tokenized once.
@@ -171,6 +176,25 @@ impl Rollouts {
         }
         let groups = groups.into_values().filter(|members| members.len() > 1).collect();
         Self { all, groups }
+    }
+
+    /// One picture in two orders of its slots, with a prompt whose relation holds in the first and not in the second. Of all
+    /// that can be wrong with a picture nothing else differs, so that the answer can only be learnt from where things are.
+    fn related(&self, ground: &[i32], rng: &mut Rng) -> Option<(Spec, [Picture; 2])> {
+        (0..PAIR_TRIES).find_map(|_| {
+            let rollout = self.all.get(rng.below(self.all.len().max(1)))?;
+            let picture = View::Preview.picture(rollout, View::Preview.step(rollout, rng))?;
+            let spec = reprompt::relation(&picture.seen, rng)?;
+            let mut sides = [None, None];
+            for _ in 0..SHUFFLE_TRIES {
+                let shuffle = Shuffle::draw(rng);
+                let seen = shuffle.detections(&picture.seen)?;
+                let accepted = scenes::judge(seen.clone(), &spec).accepted;
+                sides[usize::from(!accepted)] = Some(Picture { tokens: shuffle.tokens(&picture.tokens, ground), seen });
+            }
+            let [Some(right), Some(wrong)] = sides else { return None };
+            Some((spec, [right, wrong]))
+        })
     }
 
     /// A right and a wrong one of one prompt at one step, and the step; `None` where `tries` draws find no such pair.
@@ -290,7 +314,9 @@ struct Example {
 /// The examples of a shard: pairs first, right before wrong, then single ones.
 pub struct Batch {
     examples: Vec<Example>,
-    /// How many pairs there are.
+    /// How many pairs there are of one picture in two orders; these come first.
+    related: usize,
+    /// How many other pairs there are.
     pairs: usize,
 }
 
@@ -363,6 +389,18 @@ impl RewardTask {
             let [one, two] = [&base, &other].map(|picture| self.judged(&spec, picture, rng));
             (one.label != two.label).then_some(if one.label > two.label { [one, two] } else { [two, one] })
         })
+    }
+
+    /// [`Rollouts::related`] as examples, the right one first.
+    fn related_pair(&self, rng: &mut Rng) -> Option<[Example; 2]> {
+        let (spec, pictures) = self.rollouts.related(&self.ground, rng)?;
+        let mut label = 1.0;
+        Some(pictures.map(|Picture { tokens, seen }| {
+            let grounding = Some(grounding::of_detections(&spec, &seen));
+            let example = Example { prompt: self.words.encode(&spec.prompt()), state: tokens, label, grounding };
+            label = 0.0;
+            example
+        }))
     }
 
     /// What an example shows.
@@ -517,6 +555,13 @@ impl Task for RewardTask {
         })
     }
 
+    fn begin(&self) -> Result<Option<Named>> {
+        let seed = self.config.fit.seed;
+        let mut named = named_parameters(&self.build(Weights::random(&Device::flex(), seed))?)?;
+        axes::add(&mut named, axes::STRENGTH, seed)?;
+        Ok(Some(named))
+    }
+
     fn import(&self, shipped: Named) -> Result<Named> {
         let mut named = shipped;
         let map = tie::split(code_rows(&self.network, &mut named)?, self.bits);
@@ -530,8 +575,14 @@ impl Task for RewardTask {
 
     fn batch(&self, first: u64, examples: usize) -> Batch {
         let wanted = (examples as f32 * self.config.pairs / 2.0) as u64;
+        let of_relations = (wanted as f32 * self.config.related) as u64;
         let mut batch = Vec::with_capacity(examples);
-        for number in first..first + wanted {
+        for number in first..first + of_relations {
+            let mut rng = Rng::keyed(&[self.config.fit.seed, 0x7265_6c61, number]);
+            batch.extend(self.related_pair(&mut rng).into_iter().flatten());
+        }
+        let related = batch.len() / 2;
+        for number in first + of_relations..first + wanted {
             let mut rng = Rng::keyed(&[self.config.fit.seed, 0x7061_6972, number]);
             let view = self.view(&mut rng);
             if view != View::Partial && rng.chance(self.config.reprompted.max(self.config.mixed)) {
@@ -542,18 +593,17 @@ impl Task for RewardTask {
                 }
             }
         }
-        let pairs = batch.len() / 2;
+        let pairs = batch.len() / 2 - related;
         let singles = examples - batch.len();
         batch.extend((first..first + singles as u64).map(|number| self.example(number)));
-        Batch { examples: batch, pairs }
+        Batch { examples: batch, related, pairs }
     }
 
     fn loss(&self, model: &TiedReward, batch: Batch, device: &Device) -> Loss {
-        let Batch { examples: batch, pairs } = batch;
+        let Batch { examples: batch, related, pairs } = batch;
         let examples = batch.len();
         let encoded = encode(model, &self.network, self.bits, &batch, device);
         let logits = model.base.read(encoded.clone());
-        let singles = examples - 2 * pairs;
         let mut losses = Vec::new();
         let mut logged = Vec::new();
         let mut add = |name, margins: Tensor<1>, share: usize| {
@@ -561,14 +611,17 @@ impl Task for RewardTask {
             logged.push((name, loss.clone().into_scalar::<f32>()));
             losses.push(loss * (share as f64 / examples as f64));
         };
-        if pairs > 0 {
-            let sides = logits.clone().narrow(0, 0, 2 * pairs).reshape([pairs, 2]);
-            add("pairs", (sides.clone().narrow(1, 0, 1) - sides.narrow(1, 1, 1)).reshape([pairs]), 2 * pairs);
+        let mut paired = 0;
+        for (name, pairs) in [("related", related), ("pairs", pairs)].into_iter().filter(|&(_, pairs)| pairs > 0) {
+            let sides = logits.clone().narrow(0, paired, 2 * pairs).reshape([pairs, 2]);
+            add(name, (sides.clone().narrow(1, 0, 1) - sides.narrow(1, 1, 1)).reshape([pairs]), 2 * pairs);
+            paired += 2 * pairs;
         }
+        let singles = examples - paired;
         if singles > 0 {
-            let signs: Vec<f32> = batch[2 * pairs..].iter().map(|example| 2.0 * example.label - 1.0).collect();
+            let signs: Vec<f32> = batch[paired..].iter().map(|example| 2.0 * example.label - 1.0).collect();
             let signs = Tensor::<1>::from_data(TensorData::new(signs, [singles]), device);
-            add("singles", logits.narrow(0, 2 * pairs, singles) * signs, singles);
+            add("singles", logits.narrow(0, paired, singles) * signs, singles);
         }
         if self.config.grounding > 0.0 {
             let (known, groundings): (Vec<i32>, Vec<&Grounding>) =
@@ -577,9 +630,10 @@ impl Task for RewardTask {
             let rows = known.len();
             let known = Tensor::<1, Int>::from_data(TensorData::new(known, [rows]), device);
             let tokens = encoded.select(0, known).reshape([rows * n, d]);
-            let loss = grounding::loss(tokens.matmul(model.ground.val()), &groundings, device);
-            logged.push(("grounding", loss.clone().into_scalar::<f32>()));
-            losses.push(loss * self.config.grounding);
+            for (question, loss) in grounding::losses(tokens.matmul(model.ground.val()), &groundings, device) {
+                logged.push((question, loss.clone().into_scalar::<f32>()));
+                losses.push(loss * self.config.grounding);
+            }
         }
         Loss { total: Tensor::cat(losses, 0).sum(), logged }
     }
@@ -588,32 +642,22 @@ impl Task for RewardTask {
     fn sample(&self, model: &TiedReward, path: &Path) -> Result<()> {
         let steps = self.held_out.all.first().map_or(0, |rollout| rollout.states.len());
         let half = steps / 2;
-        let mut ranked = Vec::new();
-        let (mut all, mut within, mut finished) = (String::new(), String::new(), String::new());
-        for step in 0..steps {
-            let scored = self.scores(model, step);
-            all += &format!(" {:.3}", auc(&scored));
-            within += &format!(" {:.3}", auc_within(&self.held_out, &scored, |_| true));
-            if step + 1 == steps {
-                for category in Category::ALL {
-                    let of = |prompt: &str| Spec::parse(prompt).is_ok_and(|spec| spec.category() == category);
-                    let area = auc_within(&self.held_out, &scored, of);
-                    finished += &format!(" {} {area:.3},", category.title());
-                }
-            }
-            if step == half {
-                ranked = scored.iter().map(|scored| scored.0).zip(&self.held_out.all).collect();
-            }
+        let scored: Vec<Vec<(f32, bool)>> = (0..steps).map(|step| self.scores(model, step)).collect();
+        let all: String = scored.iter().map(|scored| format!(" {:.3}", auc(scored))).collect();
+        let within = scored.iter().map(|scored| format!(" {:.3}", auc_within(&self.held_out, scored, |_| true)));
+        let within: String = within.collect();
+        eprintln!("AUC by step, over all:{all}\nAUC by step, within a prompt:{within}");
+        if let Some(finished) = scored.last() {
+            let by_category = Category::ALL.map(|category| {
+                let of = |prompt: &str| Spec::parse(prompt).is_ok_and(|spec| spec.category() == category);
+                format!("{} {:.3}", category.title(), auc_within(&self.held_out, finished, of))
+            });
+            eprintln!("finished pictures, within a prompt: {}", by_category.join(", "));
         }
-        eprintln!(
-            "AUC by step, over all:{all}\nAUC by step, within a prompt:{within}\nfinished pictures, within a prompt:{}",
-            finished.trim_end_matches(',')
-        );
+        let Some(scored) = scored.get(half) else { return Ok(()) };
+        let mut ranked: Vec<(f32, &Rollout)> = scored.iter().map(|scored| scored.0).zip(&self.held_out.all).collect();
         ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
         let grids: Vec<Vec<i32>> = ranked.iter().take(64).map(|(_, rollout)| rollout.sampled[half].clone()).collect();
-        if grids.is_empty() {
-            return Ok(());
-        }
         write_sheet(path, &crate::vq::decode(&self.tokenizer, &grids, &Device::flex()), 8, 2)
     }
 }
@@ -643,6 +687,7 @@ pub fn export(config: &RewardConfig, bits: usize, mut named: Named) -> Result<Na
 mod tests {
     use super::*;
     use crate::shuffle::tests::seen;
+    use scenes::{Colour, Shape};
 
     fn rollout(group: u64, accepted: bool) -> Rollout {
         Rollout {
@@ -673,6 +718,45 @@ mod tests {
         }
         let alone = Rollouts::new(vec![rollout(0, true), rollout(1, false)]);
         assert!(alone.pair(View::Partial, &mut rng, 64).is_none());
+    }
+
+    #[test]
+    fn related_pictures_differ_in_where_their_things_are_and_in_their_verdict() {
+        let thing = |shape, colour, at_px| Detection {
+            shape: Some(shape),
+            colour: Some(colour),
+            centre_y_px: at_px,
+            ..seen(at_px)
+        };
+        let two = vec![thing(Shape::Circle, Colour::Red, 8.0), thing(Shape::Square, Colour::Blue, 40.0)];
+        let alike = vec![thing(Shape::Circle, Colour::Red, 8.0), thing(Shape::Circle, Colour::Blue, 40.0)];
+        let of = |detections| {
+            Rollouts::new(vec![Rollout {
+                states: vec![(0..64).collect()],
+                detections: vec![detections],
+                ..rollout(0, true)
+            }])
+        };
+        let mut rng = Rng::new(4);
+        let no_ground = [-1; 64];
+        let mut relations = std::collections::BTreeSet::new();
+        for _ in 0..100 {
+            let (spec, pictures) = of(two.clone()).related(&no_ground, &mut rng).unwrap();
+            let verdicts = pictures.each_ref().map(|picture| scenes::judge(picture.seen.clone(), &spec).accepted);
+            assert_eq!(verdicts, [true, false], "{spec:?}");
+            for Picture { mut tokens, .. } in pictures {
+                tokens.sort_unstable();
+                assert_eq!(tokens, (0..64).collect::<Vec<i32>>(), "the same codes in another order");
+            }
+            relations.insert(spec.relation);
+        }
+        assert_eq!(relations.len(), 4);
+        assert_eq!(
+            of(alike).related(&no_ground, &mut rng),
+            None,
+            "of two circles each is left of one and right of one"
+        );
+        assert_eq!(Rollouts::new(Vec::new()).related(&no_ground, &mut rng), None);
     }
 
     #[test]

@@ -12,8 +12,13 @@ use crate::ops::{Activation, Attention};
 /// `activation(x)`.
 #[must_use]
 pub fn activated(x: &[f32], activation: Activation) -> Vec<f32> {
-    let mut y = x.to_vec();
-    activation.apply(&mut y);
+    let mut y = Vec::with_capacity(x.len());
+    // A piece at a time, which is still in the first cache when it is looked at again.
+    for x in x.chunks(2048) {
+        let done = y.len();
+        y.extend_from_slice(x);
+        activation.apply(&mut y[done..]);
+    }
     y
 }
 
@@ -31,13 +36,12 @@ pub fn activation(x: &[f32], dy: &[f32], activation: Activation) -> Vec<f32> {
         Activation::GeluNew => {
             const A: f32 = 0.044_715;
             const TWICE_ROOT: f32 = 1.595_769_2;
-            let mut dx = x.to_vec();
-            for (x, dy) in dx.iter_mut().zip(dy) {
-                let square = *x * *x;
-                let z = TWICE_ROOT * *x * (1.0 + A * square);
-                *x = dy * slope(*x, z, TWICE_ROOT * (1.0 + 3.0 * A * square));
-            }
-            dx
+            let dx = |(&x, dy): (&f32, &f32)| {
+                let square = x * x;
+                let z = TWICE_ROOT * x * (1.0 + A * square);
+                dy * slope(x, z, TWICE_ROOT * (1.0 + 3.0 * A * square))
+            };
+            x.iter().zip(dy).map(dx).collect()
         }
         Activation::QuickGelu => each(&|x, dy| dy * slope(*x, 1.702 * x, 1.702)),
         Activation::Swish => each(&|x, dy| dy * slope(*x, *x, 1.0)),

@@ -49,11 +49,8 @@ impl Differentiable for Flex {
     ) -> FloatTensor<Self> {
         let [x, weight, bias] = [x, weight, bias].map(|tensor| tensor.to_contiguous());
         let (rows, out, inputs) = (shape(&x)[0], shape(&weight)[0], shape(&weight)[1]);
-        let mut y = product(Operand::Inner(slice(&x)), Operand::Inner(slice(&weight)), [rows, inputs, out]);
-        if biased {
-            let bias: &[f32] = slice(&bias);
-            y.chunks_exact_mut(out).for_each(|line| line.iter_mut().zip(bias).for_each(|(y, bias)| *y += bias));
-        }
+        let bias = if biased { slice(&bias) } else { &[] };
+        let y = product(Operand::Inner(slice(&x)), Operand::Inner(slice(&weight)), bias, [rows, inputs, out]);
         tensor(y, vec![rows, out])
     }
 
@@ -129,14 +126,14 @@ impl Gradients for Flex {
     fn project_grad_x(weight: FloatTensor<Self>, dy: FloatTensor<Self>) -> FloatTensor<Self> {
         let (weight, dy) = (weight.to_contiguous(), dy.to_contiguous());
         let (rows, out, inputs) = (shape(&dy)[0], shape(&weight)[0], shape(&weight)[1]);
-        let dx = product(Operand::Inner(slice(&dy)), Operand::Outer(slice(&weight)), [rows, out, inputs]);
+        let dx = product(Operand::Inner(slice(&dy)), Operand::Outer(slice(&weight)), &[], [rows, out, inputs]);
         tensor(dx, vec![rows, inputs])
     }
 
     fn project_grad_weight(x: FloatTensor<Self>, dy: FloatTensor<Self>) -> FloatTensor<Self> {
         let (x, dy) = (x.to_contiguous(), dy.to_contiguous());
         let (rows, out, inputs) = (shape(&dy)[0], shape(&dy)[1], shape(&x)[1]);
-        let dw = product(Operand::Outer(slice(&dy)), Operand::Outer(slice(&x)), [out, rows, inputs]);
+        let dw = product(Operand::Outer(slice(&dy)), Operand::Outer(slice(&x)), &[], [out, rows, inputs]);
         tensor(dw, vec![out, inputs])
     }
 

@@ -23,10 +23,7 @@ pub fn attend(
     bias: Option<Tensor<4>>,
     heads: usize,
 ) -> Tensor<3> {
-    let spec = Attention::of(&q, past.as_ref(), &k, &v, bias.as_ref(), heads);
-    let [q, k, v] = [q, k, v].map(Tensor::into_dispatch);
-    let (past_k, past_v) = past.unzip();
-    let (past_k, past_v, bias) = (or_else(past_k, &q), or_else(past_v, &q), or_else(bias, &q));
+    let ([q, past_k, past_v, k, v], bias, spec) = Attention::operands(q, past, k, v, bias, heads);
     Tensor::from_dispatch(<Dispatch as Differentiable>::attend_op(q, past_k, past_v, k, v, bias, spec))
 }
 
