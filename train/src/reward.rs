@@ -4,7 +4,6 @@
 //! or a near miss's (label 0), which teaches what the words mean at no cost of decoding. As in the generator, a code's
 //! embedding is tied to its bits while training and folded into the table on export.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -30,10 +29,14 @@ use crate::rollouts::Rollout;
 use crate::shuffle::{self, Picture, Shuffle};
 use crate::tie;
 
-/// How often a pair is looked for.
-const PAIR_TRIES: usize = 64;
-/// How often an order of slots is looked for that keeps the verdict.
-const SHUFFLE_TRIES: usize = 8;
+mod auc;
+mod views;
+
+pub use auc::auc;
+use auc::within as auc_within;
+pub use views::Rollouts;
+use views::{PAIR_TRIES, SHUFFLE_TRIES, View};
+
 /// Part of the slots that come from the other one of two mixed pictures.
 const MIXED_SLOTS: f32 = 0.2;
 
@@ -158,127 +161,6 @@ pub fn synthetic(tokenizer: &Magvit, seed: u64, count: u64) -> Result<Vec<Synthe
     };
     let all: Vec<Vec<Synthetic>> = parts.into_par_iter().map(part).collect::<Result<_>>()?;
     Ok(all.into_iter().flatten().collect())
-}
-
-/// Rollouts, and which of them share a prompt.
-pub struct Rollouts {
-    all: Vec<Rollout>,
-    groups: Vec<Vec<usize>>,
-}
-
-impl Rollouts {
-    /// Rollouts by their groups; of a group alone in it nothing can be compared.
-    #[must_use]
-    pub fn new(all: Vec<Rollout>) -> Self {
-        let mut groups: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
-        for (index, rollout) in all.iter().enumerate() {
-            groups.entry(rollout.group).or_default().push(index);
-        }
-        let groups = groups.into_values().filter(|members| members.len() > 1).collect();
-        Self { all, groups }
-    }
-
-    /// One picture in two orders of its slots, with a prompt whose relation holds in the first and not in the second. Of all
-    /// that can be wrong with a picture nothing else differs, so that the answer can only be learnt from where things are.
-    fn related(&self, ground: &[i32], rng: &mut Rng) -> Option<(Spec, [Picture; 2])> {
-        (0..PAIR_TRIES).find_map(|_| {
-            let rollout = self.all.get(rng.below(self.all.len().max(1)))?;
-            let picture = View::Preview.picture(rollout, View::Preview.step(rollout, rng))?;
-            let spec = reprompt::relation(&picture.seen, rng)?;
-            let mut sides = [None, None];
-            for _ in 0..SHUFFLE_TRIES {
-                let shuffle = Shuffle::draw(rng);
-                let seen = shuffle.detections(&picture.seen)?;
-                let accepted = scenes::judge(seen.clone(), &spec).accepted;
-                sides[usize::from(!accepted)] = Some(Picture { tokens: shuffle.tokens(&picture.tokens, ground), seen });
-            }
-            let [Some(right), Some(wrong)] = sides else { return None };
-            Some((spec, [right, wrong]))
-        })
-    }
-
-    /// A right and a wrong one of one prompt at one step, and the step; `None` where `tries` draws find no such pair.
-    fn pair(&self, view: View, rng: &mut Rng, tries: usize) -> Option<(&Rollout, &Rollout, usize)> {
-        (0..tries).find_map(|_| {
-            if self.groups.is_empty() {
-                return None;
-            }
-            let members = &self.groups[rng.below(self.groups.len())];
-            let step = view.step(&self.all[members[0]], rng);
-            let (right, wrong): (Vec<usize>, Vec<usize>) =
-                members.iter().partition(|&&index| view.accepted(&self.all[index], step));
-            Some((&self.all[rng.pick(&right)?], &self.all[rng.pick(&wrong)?], step))
-        })
-    }
-}
-
-/// What of a rollout is looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum View {
-    /// What is known after a step; the label is what becomes of it.
-    Partial,
-    /// The whole draw of a step, as its preview shows it; the label is the preview's.
-    Preview,
-    /// The finished picture.
-    Finished,
-}
-
-impl View {
-    /// What a label is about.
-    fn of(label: RewardLabel) -> Self {
-        match label {
-            RewardLabel::Potential => Self::Partial,
-            RewardLabel::Preview => Self::Preview,
-            RewardLabel::Outcome => Self::Finished,
-        }
-    }
-
-    /// What an example shows: PARM's are now and then finished pictures, and of the others some are previews.
-    fn drawn(label: RewardLabel, finished: f32, complete: f32, rng: &mut Rng) -> Self {
-        match Self::of(label) {
-            // No draw where none can succeed: what an older configuration learns from stays the same.
-            Self::Partial if finished > 0.0 && rng.chance(finished) => Self::Finished,
-            Self::Partial if rng.chance(complete) => Self::Preview,
-            view => view,
-        }
-    }
-
-    /// A later step has more chance (in proportion to its number): there is more to be seen in it.
-    fn step(self, rollout: &Rollout, rng: &mut Rng) -> usize {
-        let steps = rollout.states.len();
-        let late = rng.below(steps).max(rng.below(steps));
-        // A rollout made without previews has one picture that was looked at.
-        if self == Self::Finished || (self == Self::Preview && rollout.preview_accepted.len() < steps) {
-            steps - 1
-        } else {
-            late
-        }
-    }
-
-    fn state(self, rollout: &Rollout, step: usize) -> &[i32] {
-        if self == Self::Preview && step + 1 < rollout.states.len() {
-            &rollout.sampled[step]
-        } else {
-            &rollout.states[step]
-        }
-    }
-
-    fn accepted(self, rollout: &Rollout, step: usize) -> bool {
-        let preview = rollout.preview_accepted.get(step).filter(|_| self == Self::Preview);
-        preview.copied().unwrap_or(rollout.accepted)
-    }
-
-    /// A complete picture that the checker has looked at.
-    fn picture(self, rollout: &Rollout, step: usize) -> Option<Picture> {
-        let step = if self == Self::Finished { rollout.states.len() - 1 } else { step };
-        Some(Picture { tokens: self.state(rollout, step).to_vec(), seen: self.seen(rollout, step)?.to_vec() })
-    }
-
-    /// What the checker sees in the picture that the label is about.
-    fn seen(self, rollout: &Rollout, step: usize) -> Option<&[Detection]> {
-        let step = rollout.detections.get(step).filter(|_| self == Self::Preview);
-        step.or(rollout.detections.last()).map(Vec::as_slice)
-    }
 }
 
 /// The reward network's training task.
@@ -455,41 +337,6 @@ impl RewardTask {
         }
         scored
     }
-}
-
-/// The chance that of two rollouts of one prompt, one right and one wrong, the right one scores higher: the ROC-AUC of
-/// each group of a prompt that is `wanted`, weighted by its pairs. `scored` has an entry a rollout.
-fn auc_within(rollouts: &Rollouts, scored: &[(f32, bool)], wanted: impl Fn(&str) -> bool) -> f64 {
-    let (mut above, mut pairs) = (0.0, 0.0);
-    for members in rollouts.groups.iter().filter(|members| wanted(&rollouts.all[members[0]].prompt)) {
-        let group: Vec<(f32, bool)> = members.iter().map(|&index| scored[index]).collect();
-        let right = group.iter().filter(|scored| scored.1).count();
-        let weight = (right * (group.len() - right)) as f64;
-        if weight > 0.0 {
-            pairs += weight;
-            above += weight * auc(&group);
-        }
-    }
-    above / pairs
-}
-
-/// Area under the ROC curve: the chance that a right example scores above a wrong one, ties counted half.
-#[must_use]
-pub fn auc(scored: &[(f32, bool)]) -> f64 {
-    let (mut above, mut pairs) = (0.0, 0.0);
-    for (right, _) in scored.iter().filter(|s| s.1) {
-        for (wrong, _) in scored.iter().filter(|s| !s.1) {
-            pairs += 1.0;
-            above += if right > wrong {
-                1.0
-            } else if right == wrong {
-                0.5
-            } else {
-                0.0
-            };
-        }
-    }
-    if pairs == 0.0 { f64::NAN } else { above / pairs }
 }
 
 /// The network's word on states, each with its prompt, computed on the device that holds it.
@@ -681,139 +528,4 @@ pub fn export(config: &RewardConfig, bits: usize, mut named: Named) -> Result<Na
         named.into_iter().map(|(name, value)| (name.trim_start_matches("base.").to_owned(), value)).collect();
     tie::fold(code_rows(config, &mut plain)?, &map, bits);
     Ok(plain)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::shuffle::tests::seen;
-    use scenes::{Colour, Shape};
-
-    fn rollout(group: u64, accepted: bool) -> Rollout {
-        Rollout {
-            prompt: "a circle".into(),
-            group,
-            states: vec![vec![i32::from(accepted)]; 3],
-            sampled: Vec::new(),
-            preview_accepted: Vec::new(),
-            accepted,
-            detections: Vec::new(),
-        }
-    }
-
-    #[test]
-    fn a_pair_is_one_right_and_one_wrong_of_one_group() {
-        let rollouts = Rollouts::new(vec![
-            rollout(0, true),
-            rollout(0, true),
-            rollout(1, false),
-            rollout(2, false),
-            rollout(2, true),
-        ]);
-        let mut rng = Rng::new(1);
-        for _ in 0..20 {
-            let (right, wrong, step) = rollouts.pair(View::Partial, &mut rng, 64).unwrap();
-            assert!(right.accepted && !wrong.accepted && step < 3);
-            assert_eq!((right.group, wrong.group), (2, 2));
-        }
-        let alone = Rollouts::new(vec![rollout(0, true), rollout(1, false)]);
-        assert!(alone.pair(View::Partial, &mut rng, 64).is_none());
-    }
-
-    #[test]
-    fn related_pictures_differ_in_where_their_things_are_and_in_their_verdict() {
-        let thing = |shape, colour, at_px| Detection {
-            shape: Some(shape),
-            colour: Some(colour),
-            centre_y_px: at_px,
-            ..seen(at_px)
-        };
-        let two = vec![thing(Shape::Circle, Colour::Red, 8.0), thing(Shape::Square, Colour::Blue, 40.0)];
-        let alike = vec![thing(Shape::Circle, Colour::Red, 8.0), thing(Shape::Circle, Colour::Blue, 40.0)];
-        let of = |detections| {
-            Rollouts::new(vec![Rollout {
-                states: vec![(0..64).collect()],
-                detections: vec![detections],
-                ..rollout(0, true)
-            }])
-        };
-        let mut rng = Rng::new(4);
-        let no_ground = [-1; 64];
-        let mut relations = std::collections::BTreeSet::new();
-        for _ in 0..100 {
-            let (spec, pictures) = of(two.clone()).related(&no_ground, &mut rng).unwrap();
-            let verdicts = pictures.each_ref().map(|picture| scenes::judge(picture.seen.clone(), &spec).accepted);
-            assert_eq!(verdicts, [true, false], "{spec:?}");
-            for Picture { mut tokens, .. } in pictures {
-                tokens.sort_unstable();
-                assert_eq!(tokens, (0..64).collect::<Vec<i32>>(), "the same codes in another order");
-            }
-            relations.insert(spec.relation);
-        }
-        assert_eq!(relations.len(), 4);
-        assert_eq!(
-            of(alike).related(&no_ground, &mut rng),
-            None,
-            "of two circles each is left of one and right of one"
-        );
-        assert_eq!(Rollouts::new(Vec::new()).related(&no_ground, &mut rng), None);
-    }
-
-    #[test]
-    fn a_preview_is_labelled_by_its_own_verdict_and_a_state_by_what_becomes_of_it() {
-        let looked_at = Rollout {
-            sampled: vec![vec![7], vec![8], vec![9]],
-            states: vec![vec![-1], vec![8], vec![9]],
-            preview_accepted: vec![true, false, true],
-            detections: vec![vec![seen(1.0)], vec![seen(2.0)], vec![seen(3.0)]],
-            ..rollout(0, true)
-        };
-        let views = [View::Partial, View::Preview, View::Finished];
-        assert_eq!(views.map(|view| view.state(&looked_at, 0)[0]), [-1, 7, -1]);
-        assert_eq!(views.map(|view| view.accepted(&looked_at, 1)), [true, false, true]);
-        assert_eq!(views.map(|view| view.seen(&looked_at, 1).unwrap()[0].centre_x_px), [3.0, 2.0, 3.0]);
-        // Without previews there is one picture that was looked at.
-        let brief = Rollout { preview_accepted: Vec::new(), detections: vec![vec![seen(3.0)]], ..looked_at.clone() };
-        let mut rng = Rng::new(2);
-        for _ in 0..20 {
-            assert_eq!(View::Preview.step(&brief, &mut rng), 2);
-            assert_eq!(View::Finished.step(&looked_at, &mut rng), 2);
-        }
-        assert!((0..20).any(|_| View::Preview.step(&looked_at, &mut rng) < 2));
-    }
-
-    #[test]
-    fn parm_sees_finished_pictures_previews_and_states_in_their_parts() {
-        let mut rng = Rng::new(3);
-        let mut seen = |label, finished, complete| {
-            let views: Vec<View> = (0..4000).map(|_| View::drawn(label, finished, complete, &mut rng)).collect();
-            [View::Finished, View::Preview, View::Partial]
-                .map(|view| views.iter().filter(|&&drawn| drawn == view).count() as f32 / 4000.0)
-        };
-        for (found, wanted) in seen(RewardLabel::Potential, 0.5, 0.4).into_iter().zip([0.5, 0.2, 0.3]) {
-            assert!((found - wanted).abs() < 0.04, "{found}, {wanted} asked for");
-        }
-        assert_eq!(seen(RewardLabel::Potential, 0.0, 1.0), [0.0, 1.0, 0.0]);
-        assert_eq!(seen(RewardLabel::Outcome, 0.0, 0.0), [1.0, 0.0, 0.0]);
-        assert_eq!(seen(RewardLabel::Preview, 0.5, 0.4), [0.0, 1.0, 0.0]);
-    }
-
-    #[test]
-    fn a_prompt_s_difficulty_does_not_count_within_it() {
-        // The second group scores higher throughout; in each, right and wrong are told apart, or not.
-        let rollouts = Rollouts::new(vec![rollout(0, true), rollout(0, false), rollout(1, true), rollout(1, false)]);
-        let scored = [(0.2, true), (0.1, false), (0.8, true), (0.9, false)];
-        assert!((auc_within(&rollouts, &scored, |_| true) - 0.5).abs() < 1e-9);
-        assert!((auc(&scored) - 0.5).abs() < 1e-9);
-        let scored = [(0.2, true), (0.1, false), (0.9, true), (0.8, false)];
-        assert!((auc_within(&rollouts, &scored, |_| true) - 1.0).abs() < 1e-9);
-        assert!((auc(&scored) - 0.75).abs() < 1e-9);
-    }
-
-    #[test]
-    fn auc_counts_pairs() {
-        assert!((auc(&[(0.9, true), (0.1, false)]) - 1.0).abs() < 1e-9);
-        assert!((auc(&[(0.1, true), (0.9, false)])).abs() < 1e-9);
-        assert!((auc(&[(0.5, true), (0.5, false)]) - 0.5).abs() < 1e-9);
-    }
 }
