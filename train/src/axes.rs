@@ -25,7 +25,7 @@ pub fn add(named: &mut Named, strength: f32, seed: u64) -> Result<()> {
     let d = shape[1];
     let text = values.len().checked_sub(GRID * GRID * d).context("`base.position` has too few rows")?;
     let mut rng = Rng::keyed(&[seed, 0x6178_6573]);
-    let [down, across]: [Vec<f32>; 2] = std::array::from_fn(|_| (0..d).map(|_| normal(&mut rng)).collect());
+    let [down, across]: [Vec<f32>; 2] = std::array::from_fn(|_| (0..d).map(|_| rng.normal()).collect());
     let middle = (GRID - 1) as f32 / 2.0;
     let along = |at: usize| strength * (at as f32 - middle) / middle;
     for (place, row) in values[text..].chunks_exact_mut(d).enumerate() {
@@ -41,12 +41,6 @@ pub fn add(named: &mut Named, strength: f32, seed: u64) -> Result<()> {
     *values = values.chunks_exact(known).flat_map(wider).collect();
     *shape = vec![d, CLASSES];
     Ok(())
-}
-
-/// A normal number (Box and Muller).
-fn normal(rng: &mut Rng) -> f32 {
-    let radius = (-2.0 * (1.0 - rng.unit()).ln()).sqrt();
-    radius * (std::f32::consts::TAU * rng.unit()).cos()
 }
 
 #[cfg(test)]

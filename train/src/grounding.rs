@@ -126,7 +126,8 @@ pub fn losses(logits: Tensor<2>, groundings: &[&Grounding], device: &Device) -> 
         let (labels, rows): (Vec<i32>, Vec<i32>) = asked.map(|(token, row)| (i32::from(token[question]), row)).unzip();
         let count = rows.len();
         let [labels, rows] = [labels, rows].map(|of| Tensor::<1, Int>::from_data(TensorData::new(of, [count]), device));
-        (count > 0).then(|| (name, cross_entropy(of_question.select(0, rows), labels).mean()))
+        let of_asked = if of_things { of_question.select(0, rows) } else { of_question };
+        (count > 0).then(|| (name, cross_entropy(of_asked, labels).mean()))
     });
     losses.collect()
 }

@@ -275,14 +275,14 @@ impl RewardTask {
 
     /// [`Rollouts::related`] as examples, the right one first.
     fn related_pair(&self, rng: &mut Rng) -> Option<[Example; 2]> {
-        let (spec, pictures) = self.rollouts.related(&self.ground, rng)?;
-        let mut label = 1.0;
-        Some(pictures.map(|Picture { tokens, seen }| {
-            let grounding = Some(grounding::of_detections(&spec, &seen));
-            let example = Example { prompt: self.words.encode(&spec.prompt()), state: tokens, label, grounding };
-            label = 0.0;
-            example
-        }))
+        let (spec, [right, wrong]) = self.rollouts.related(&self.ground, rng)?;
+        let example = |Picture { tokens, seen }, label| Example {
+            prompt: self.words.encode(&spec.prompt()),
+            state: tokens,
+            label,
+            grounding: Some(grounding::of_detections(&spec, &seen)),
+        };
+        Some([example(right, 1.0), example(wrong, 0.0)])
     }
 
     /// What an example shows.
