@@ -15,7 +15,7 @@ use showo::settings::Tuning;
 
 use crate::data;
 use crate::reward::{self, auc};
-use crate::rollouts::{Decoding, Roller, Rollout};
+use crate::rollouts::{Decoding, Lane, Roller, Rollout};
 use crate::source::Source;
 
 /// Everything that `train eval` measures, of the networks in `source`; written to `eval.json` in `runs`.
@@ -70,8 +70,7 @@ fn success(roller: &Roller, prompts: usize, split: Split) -> Result<Rolled> {
     let specs = scenes::evaluation_prompts(prompts / Category::ALL.len(), split, roller.decoding.seed);
     let bar = ProgressBar::new(specs.len() as u64);
     // Numbers far above those of training rollouts.
-    let lanes: Vec<(u64, &Spec)> =
-        specs.iter().enumerate().map(|(number, (_, spec))| ((1 << 40) + number as u64, spec)).collect();
+    let lanes: Vec<Lane> = specs.iter().zip(1 << 40..).map(|((_, spec), number)| Lane::new(number, spec)).collect();
     let rollouts = roller.roll_all(&lanes, |done| bar.inc(done as u64))?;
     bar.finish_and_clear();
     let mut rolled: Rolled =

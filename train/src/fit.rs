@@ -17,7 +17,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 use showo::model::Weights;
 use showo::model::weights::named_parameters;
-use showo::ops::gradient::{bf16_available, in_bf16};
+use showo::ops::gradient::{bf16, in_bf16};
 
 use crate::checkpoint::{self, MadeWith, Named, State};
 use crate::data;
@@ -26,6 +26,7 @@ use crate::metrics::Metrics;
 use crate::source;
 
 mod batches;
+mod muon;
 mod optimizer;
 use batches::Batches;
 pub use optimizer::Optimizer;
@@ -166,7 +167,8 @@ pub fn fit<T: Task>(task: &T, config: &FitConfig, folder: &Path, start: &Start, 
         return checkpoint::named_from_bytes(&last.mean);
     }
     let mut state = State { step: 0, examples: 0, seconds: 0.0, made_with: made_with.clone() };
-    let mut optimizer = Optimizer::new(config);
+    let multiplies_in_bf16 = config.bf16 && !on_card && bf16::available();
+    let mut optimizer = Optimizer::new(config, multiplies_in_bf16);
     let model;
     let mut mean: Option<Named> = None;
     match last {
@@ -210,7 +212,7 @@ pub fn fit<T: Task>(task: &T, config: &FitConfig, folder: &Path, start: &Start, 
     std::fs::create_dir_all(folder)?;
     let mut metrics = Metrics::open(folder, state.step)?;
     let parameters = model.num_params();
-    let products = if config.bf16 && !on_card && bf16_available() { "bfloat16" } else { "f32" };
+    let products = if multiplies_in_bf16 { "bfloat16" } else { "f32" };
     eprintln!(
         "{parameters} parameters, {} steps of {} examples, {workers} workers, products in {products}",
         config.steps, config.batch

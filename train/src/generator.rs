@@ -11,7 +11,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use scenes::{Rng, Spec};
+use scenes::Rng;
 use serde::{Deserialize, Serialize};
 use showo::config::ShowoConfig;
 use showo::decode::generator::{attention_bias, ids_tensor};
@@ -25,7 +25,7 @@ use showo::prompt::{image_segment, text_segment};
 use crate::checkpoint::{Named, weights_of};
 use crate::data;
 use crate::fit::{FitConfig, Loss, Task};
-use crate::rollouts::{Decoding, Roller};
+use crate::rollouts::{Decoding, Lane, Roller};
 use crate::tie::{self, bits_of};
 use crate::tokens::TokenSet;
 
@@ -315,7 +315,7 @@ pub fn sample(config: &ShowoConfig, bits: usize, tokenizer: &Magvit, model: &Tie
         previews: false,
         chooser: None,
     };
-    let lanes: Vec<(u64, &Spec)> = prompts.iter().enumerate().map(|(i, (_, spec))| (i as u64, spec)).collect();
+    let lanes: Vec<Lane> = prompts.iter().zip(0..).map(|((_, spec), number)| Lane::new(number, spec)).collect();
     let rolled = roller.roll_all(&lanes, |_| {})?;
     let grids: Vec<Vec<i32>> = rolled.iter().filter_map(|rollout| rollout.states.last().cloned()).collect();
     let pictures = crate::vq::decode(tokenizer, &grids, &device);

@@ -95,6 +95,7 @@ mod tests {
             tokenizer: tokenizer.clone(),
             words: crate::data::Words::new(),
             ground: Vec::new(),
+            teacher: None,
         };
         let device = Device::flex();
         let said = |config: &RewardTrainConfig, parameters: Named| {

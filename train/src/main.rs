@@ -84,6 +84,10 @@ enum Command {
         /// Let PARM choose among so many candidates at every step: it learns from these what its own choices lead to.
         #[arg(long, value_parser = clap::value_parser!(u32).range(2..=16))]
         candidates: Option<u32>,
+        /// Go on from states of this file's rollouts, every group from one of them at a step drawn for it: what a choice among
+        /// candidates of one step is between. Groups of eight are quickest.
+        #[arg(long, value_name = "FILE")]
+        branch: Option<PathBuf>,
         #[command(flatten)]
         decoding: DecodingArgs,
     },
@@ -296,7 +300,7 @@ fn main() -> Result<()> {
         Command::Vq(args) => train_vq(&args, &context),
         Command::Showo(args) => train_showo(&args, &context),
         Command::Clip(args) => train_clip(&args, &context),
-        Command::Rollouts { count, group, previews, candidates, decoding } => {
+        Command::Rollouts { count, group, previews, candidates, branch, decoding } => {
             let config: RolloutsConfig = configuration(decoding.config.as_deref(), "rollouts")?;
             let config = RolloutsConfig {
                 count: count.unwrap_or(config.count),
@@ -304,7 +308,8 @@ fn main() -> Result<()> {
                 previews: previews.unwrap_or(config.previews),
                 decoding: decoding.over(config.decoding),
             };
-            roll(&context, &config, candidates)
+            let from = branch.as_deref().map(rollouts::read).transpose()?.unwrap_or_default();
+            roll(&context, &config, candidates, &from)
         }
         Command::Reward { label, learnt_from, args } => train_reward(&args, &learnt_from, label.into(), &context),
         Command::Grow { narrow, wide, seed } => {
@@ -375,7 +380,7 @@ fn train_clip(args: &TrainArgs, context: &Context) -> Result<()> {
     Ok(())
 }
 
-fn roll(context: &Context, config: &RolloutsConfig, candidates: Option<u32>) -> Result<()> {
+fn roll(context: &Context, config: &RolloutsConfig, candidates: Option<u32>, from: &[rollouts::Rollout]) -> Result<()> {
     let device = &context.device;
     let (_, tokenizer) = context.source.tokenizer(device)?;
     let (network_config, network) = context.source.generator(context.tuning, device)?;
@@ -398,7 +403,7 @@ fn roll(context: &Context, config: &RolloutsConfig, candidates: Option<u32>) -> 
         previews: config.previews,
         chooser,
     };
-    rollouts::run(&roller, config.count, config.group, &context.runs.join("rollouts.jsonl"))
+    rollouts::run(&roller, config.count, config.group, from, &context.runs.join("rollouts.jsonl"))
 }
 
 fn parm(context: &Context, device: &Device) -> Result<(RewardConfig, Reward)> {
@@ -474,6 +479,7 @@ fn train_reward(args: &TrainArgs, learnt_from: &LearntFrom, label: RewardLabel, 
         all.into_iter().partition(|rollout| rollout.group.is_multiple_of(config.holdout));
     let ground = shuffle::ground(rollouts.iter().filter_map(|rollout| rollout.states.last()).map(Vec::as_slice));
     let synthetic = reward::synthetic(&tokenizer, config.fit.seed, config.scenes)?;
+    let teacher = if config.foreseen > 0.0 { Some(parm(context, &Device::flex())?) } else { None };
     let fit_config = config.fit.clone();
     let task = reward::RewardTask {
         config,
@@ -485,6 +491,7 @@ fn train_reward(args: &TrainArgs, learnt_from: &LearntFrom, label: RewardLabel, 
         tokenizer,
         words: data::Words::new(),
         ground,
+        teacher,
     };
     let named = fit::fit(&task, &fit_config, &folder, &args.start, context.device.clone())?;
     checkpoint::write_named(&folder.join("reward.safetensors"), &reward::export(&network, bits, named)?)?;

@@ -30,6 +30,8 @@ use crate::shuffle::{self, Picture, Shuffle};
 use crate::tie;
 
 mod auc;
+#[cfg(test)]
+mod tests;
 mod views;
 
 pub use auc::auc;
@@ -82,6 +84,14 @@ pub struct RewardTrainConfig {
     /// does not hold ([`Rollouts::related`]).
     #[serde(default)]
     pub related: f32,
+    /// Part of PARM's unfinished states that are labelled by what a PARM before it ([`RewardTask::teacher`]) says of the state
+    /// `lookahead` steps later, instead of by what became of the rollout: one throw of the dice after many more steps
+    /// (temporal differences; Sutton 1988). Pairs of these are any two of a group, also two branches of one state.
+    #[serde(default)]
+    pub foreseen: f32,
+    /// How many steps later; where that is the last one, the verdict is the label.
+    #[serde(default)]
+    pub lookahead: usize,
     /// Factor of the loss of what stands where ([`grounding`]); 0 leaves it out.
     pub grounding: f64,
     /// True scenes tokenized once.
@@ -183,12 +193,17 @@ pub struct RewardTask {
     pub words: Words,
     /// The code of empty ground at every place.
     pub ground: Vec<i32>,
+    /// A PARM that is there already, with its configuration, which labels what is [`RewardTrainConfig::foreseen`].
+    pub teacher: Option<(RewardConfig, Reward)>,
 }
 
 /// One example: prompt, state, label, and what stands where in the picture that the label is about.
 struct Example {
     prompt: Vec<u32>,
     state: Vec<i32>,
+    /// What comes of the state some steps later, where the teacher has yet to label it by that.
+    later: Option<Vec<i32>>,
+    /// The chance that it is right.
     label: f32,
     grounding: Option<Grounding>,
 }
@@ -219,7 +234,7 @@ impl RewardTask {
                 }
             }
             let (prompt, label) = (pair.prompt.clone(), f32::from(u8::from(right)));
-            return Example { prompt, state, label, grounding: Some(grounding) };
+            return Example { prompt, state, later: None, label, grounding: Some(grounding) };
         }
         let rollout = &self.rollouts.all[rng.below(self.rollouts.all.len())];
         let view = self.view(&mut rng);
@@ -233,7 +248,27 @@ impl RewardTask {
                 let spec = self.prompt_about(rollout, &picture.seen, &mut rng)?;
                 Some(self.judged(&spec, &picture, &mut rng))
             })
-            .unwrap_or_else(|| self.example_of(rollout, view, step, Some(&mut rng)))
+            .unwrap_or_else(|| {
+                let foreseen = self.foreseen(view, &mut rng);
+                self.example_of(rollout, view, step, foreseen, Some(&mut rng))
+            })
+    }
+
+    /// Whether the teacher labels an example, or a pair.
+    fn foreseen(&self, view: View, rng: &mut Rng) -> bool {
+        view == View::Partial && self.config.foreseen > 0.0 && rng.chance(self.config.foreseen)
+    }
+
+    /// Labels what is to be labelled by the teacher.
+    fn foresee(&self, examples: &mut [Example]) {
+        let Some((config, reward)) = &self.teacher else { return };
+        let asked: Vec<&mut Example> = examples.iter_mut().filter(|example| example.later.is_some()).collect();
+        let states: Vec<(&[u32], &[i32])> =
+            asked.iter().filter_map(|example| Some((example.prompt.as_slice(), example.later.as_deref()?))).collect();
+        let logits = logits_of(reward, config, &states, &Device::flex());
+        for (example, logit) in asked.into_iter().zip(logits) {
+            example.label = 1.0 / (1.0 + (-logit).exp());
+        }
     }
 
     /// With slots of the other picture, in some cases.
@@ -253,7 +288,7 @@ impl RewardTask {
     /// A picture with the checker's verdict on it.
     fn judged(&self, spec: &Spec, picture: &Picture, rng: &mut Rng) -> Example {
         let accepted = scenes::judge(picture.seen.clone(), spec).accepted;
-        self.labelled(&spec.prompt(), &picture.tokens, accepted, Some((spec, &picture.seen)), Some(rng))
+        self.labelled(&spec.prompt(), &picture.tokens, None, accepted, Some((spec, &picture.seen)), Some(rng))
     }
 
     /// Two pictures of a group, of which the second may have taken slots of the first or of a third, with a prompt that
@@ -279,6 +314,7 @@ impl RewardTask {
         let example = |Picture { tokens, seen }, label| Example {
             prompt: self.words.encode(&spec.prompt()),
             state: tokens,
+            later: None,
             label,
             grounding: Some(grounding::of_detections(&spec, &seen)),
         };
@@ -290,10 +326,11 @@ impl RewardTask {
         View::drawn(self.network.label, self.config.finished, self.config.complete, rng)
     }
 
-    fn example_of(&self, rollout: &Rollout, view: View, step: usize, rng: Option<&mut Rng>) -> Example {
+    fn example_of(&self, rollout: &Rollout, view: View, step: usize, foreseen: bool, rng: Option<&mut Rng>) -> Example {
         let spec = Spec::parse(&rollout.prompt).ok();
         let seen = spec.as_ref().zip(view.seen(rollout, step));
-        self.labelled(&rollout.prompt, view.state(rollout, step), view.accepted(rollout, step), seen, rng)
+        let later = foreseen.then(|| rollout.later(step, self.config.lookahead)).flatten();
+        self.labelled(&rollout.prompt, view.state(rollout, step), later, view.accepted(rollout, step), seen, rng)
     }
 
     /// With `rng`, perhaps in another order of slots.
@@ -301,6 +338,7 @@ impl RewardTask {
         &self,
         prompt: &str,
         state: &[i32],
+        later: Option<&[i32]>,
         accepted: bool,
         seen: Option<(&Spec, &[Detection])>,
         rng: Option<&mut Rng>,
@@ -315,12 +353,14 @@ impl RewardTask {
                 let Some(moved) = shuffle.detections(seen) else { break };
                 if scenes::judge(moved.clone(), spec).accepted == accepted {
                     let grounding = Some(grounding::of_detections(spec, &moved));
-                    return Example { prompt, state: shuffle.tokens(state, &self.ground), label, grounding };
+                    let [state, later] =
+                        [Some(state), later].map(|state| state.map(|state| shuffle.tokens(state, &self.ground)));
+                    return Example { prompt, state: state.unwrap_or_default(), later, label, grounding };
                 }
             }
         }
         let grounding = seen.map(|(spec, seen)| grounding::of_detections(spec, seen));
-        Example { prompt, state: state.to_vec(), label, grounding }
+        Example { prompt, state: state.to_vec(), later: later.map(<[i32]>::to_vec), label, grounding }
     }
 
     /// Score and label of every held-out rollout at a step.
@@ -330,7 +370,7 @@ impl RewardTask {
         let view = View::of(self.network.label);
         for part in self.held_out.all.chunks(32) {
             let examples: Vec<Example> =
-                part.iter().map(|rollout| self.example_of(rollout, view, step, None)).collect();
+                part.iter().map(|rollout| self.example_of(rollout, view, step, false, None)).collect();
             let encoded = encode(model, &self.network, self.bits, &examples, &device);
             let logits: Vec<f32> = model.base.read(encoded).into_data().iter::<f32>().collect();
             scored.extend(logits.into_iter().zip(&examples).map(|(logit, example)| (logit, example.label > 0.5)));
@@ -343,15 +383,35 @@ impl RewardTask {
 #[must_use]
 pub fn logits(reward: &Reward, config: &RewardConfig, states: &[(&str, &[i32])], device: &Device) -> Vec<f32> {
     let words = Words::new();
+    let prompts: Vec<Vec<u32>> = states.iter().map(|(prompt, _)| words.encode(prompt)).collect();
+    let encoded = prompts.iter().map(Vec::as_slice).zip(states.iter().map(|&(_, state)| state));
+    logits_of(reward, config, &encoded.collect::<Vec<_>>(), device)
+}
+
+/// [`logits`] of prompts as ids.
+fn logits_of(reward: &Reward, config: &RewardConfig, states: &[(&[u32], &[i32])], device: &Device) -> Vec<f32> {
     let mut logits = Vec::with_capacity(states.len());
     for part in states.chunks(32) {
-        let prompts: Vec<Vec<u32>> = part.iter().map(|(prompt, _)| words.encode(prompt)).collect();
-        let prompts: Vec<&[u32]> = prompts.iter().map(Vec::as_slice).collect();
-        let grids: Vec<&[i32]> = part.iter().map(|&(_, state)| state).collect();
+        let (prompts, grids): (Vec<&[u32]>, Vec<&[i32]>) = part.iter().copied().unzip();
         let (text, codes, padding) = inputs(config, &prompts, &grids, device);
         logits.extend(reward.forward(text, codes, padding).into_data().iter::<f32>());
     }
     logits
+}
+
+/// `−p·ln σ(m) − (1 − p)·ln σ(−m)` of every margin and chance.
+fn logistic_loss(margins: Tensor<1>, chances: &[f32]) -> Tensor<1> {
+    let against: Vec<f32> = chances.iter().map(|chance| 1.0 - chance).collect();
+    let against = Tensor::from_data(TensorData::new(against, [chances.len()]), &margins.device());
+    // ln σ(−m) is ln σ(m) less m.
+    margins.clone() * against - log_sigmoid(margins)
+}
+
+/// The chance that a pair's first example is the right one, given that one of them is: σ of the difference of their logits.
+fn first_is_better(pair: &[Example]) -> f32 {
+    let [one, other] = [pair[0].label, pair[1].label];
+    let (first, second) = (one * (1.0 - other), other * (1.0 - one));
+    if first + second > 0.0 { first / (first + second) } else { 0.5 }
 }
 
 /// What the encoder makes of every image token, `[examples, N, d]`.
@@ -434,15 +494,22 @@ impl Task for RewardTask {
             let view = self.view(&mut rng);
             if view != View::Partial && rng.chance(self.config.reprompted.max(self.config.mixed)) {
                 batch.extend(self.judged_pair(view, &mut rng).into_iter().flatten());
-            } else if let Some((right, wrong, step)) = self.rollouts.pair(view, &mut rng, PAIR_TRIES) {
-                for rollout in [right, wrong] {
-                    batch.push(self.example_of(rollout, view, step, Some(&mut rng)));
-                }
+                continue;
+            }
+            let foreseen = self.foreseen(view, &mut rng);
+            let pair = if foreseen {
+                self.rollouts.any_two(view, self.config.lookahead, &mut rng, PAIR_TRIES)
+            } else {
+                self.rollouts.pair(view, &mut rng, PAIR_TRIES)
+            };
+            for (rollout, step) in pair.into_iter().flat_map(|(one, other, step)| [(one, step), (other, step)]) {
+                batch.push(self.example_of(rollout, view, step, foreseen, Some(&mut rng)));
             }
         }
         let pairs = batch.len() / 2 - related;
         let singles = examples - batch.len();
         batch.extend((first..first + singles as u64).map(|number| self.example(number)));
+        self.foresee(&mut batch);
         Batch { examples: batch, related, pairs }
     }
 
@@ -453,22 +520,23 @@ impl Task for RewardTask {
         let logits = model.base.read(encoded.clone());
         let mut losses = Vec::new();
         let mut logged = Vec::new();
-        let mut add = |name, margins: Tensor<1>, share: usize| {
-            let loss = log_sigmoid(margins).mean().neg();
+        let mut add = |name, margins: Tensor<1>, chances: Vec<f32>, share: usize| {
+            let loss = logistic_loss(margins, &chances).mean();
             logged.push((name, loss.clone().into_scalar::<f32>()));
             losses.push(loss * (share as f64 / examples as f64));
         };
         let mut paired = 0;
         for (name, pairs) in [("related", related), ("pairs", pairs)].into_iter().filter(|&(_, pairs)| pairs > 0) {
             let sides = logits.clone().narrow(0, paired, 2 * pairs).reshape([pairs, 2]);
-            add(name, (sides.clone().narrow(1, 0, 1) - sides.narrow(1, 1, 1)).reshape([pairs]), 2 * pairs);
+            let margins = (sides.clone().narrow(1, 0, 1) - sides.narrow(1, 1, 1)).reshape([pairs]);
+            let chances = batch[paired..paired + 2 * pairs].chunks(2).map(first_is_better);
+            add(name, margins, chances.collect(), 2 * pairs);
             paired += 2 * pairs;
         }
         let singles = examples - paired;
         if singles > 0 {
-            let signs: Vec<f32> = batch[paired..].iter().map(|example| 2.0 * example.label - 1.0).collect();
-            let signs = Tensor::<1>::from_data(TensorData::new(signs, [singles]), device);
-            add("singles", logits.narrow(0, paired, singles) * signs, singles);
+            let chances = batch[paired..].iter().map(|example| example.label).collect();
+            add("singles", logits.narrow(0, paired, singles), chances, singles);
         }
         if self.config.grounding > 0.0 {
             let (known, groundings): (Vec<i32>, Vec<&Grounding>) =

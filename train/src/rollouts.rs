@@ -9,7 +9,7 @@ use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use burn::tensor::{Device, Tensor};
 use indicatif::ProgressBar;
 use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
@@ -29,7 +29,7 @@ use crate::fit::STOP;
 use crate::reward;
 
 /// One decoding to the end.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rollout {
     /// The canonical prompt.
@@ -51,6 +51,15 @@ pub struct Rollout {
     pub detections: Vec<Vec<Detection>>,
 }
 
+impl Rollout {
+    /// The state some steps later, where that is a later one and not yet the finished picture.
+    #[must_use]
+    pub fn later(&self, step: usize, steps: usize) -> Option<&[i32]> {
+        let state = self.states.get(step + steps).filter(|_| steps > 0)?;
+        (step + steps + 1 < self.states.len()).then_some(state)
+    }
+}
+
 /// What decoding is run with.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -68,6 +77,39 @@ pub struct Decoding {
 impl Default for Decoding {
     fn default() -> Self {
         Self { steps: 14, guidance_scale: 2.0, temperature: 8.0, seed: 7 }
+    }
+}
+
+/// A decoding to be made.
+#[derive(Clone, Copy)]
+pub struct Lane<'a> {
+    /// Its draws are a function of this and the seed.
+    pub number: u64,
+    /// What it draws.
+    pub spec: &'a Spec,
+    /// The rollout that it leaves, and after how many steps; without one it begins at the beginning.
+    pub branch: Option<(&'a Rollout, usize)>,
+}
+
+impl<'a> Lane<'a> {
+    /// From the beginning.
+    #[must_use]
+    pub fn new(number: u64, spec: &'a Spec) -> Self {
+        Self { number, spec, branch: None }
+    }
+
+    /// Steps that are done.
+    fn done(&self) -> usize {
+        self.branch.map_or(0, |(_, steps)| steps)
+    }
+
+    /// What is known of it.
+    fn begun(&self) -> Rollout {
+        let (states, sampled) = self
+            .branch
+            .map(|(from, done)| (from.states[..done].to_vec(), from.sampled[..done].to_vec()))
+            .unwrap_or_default();
+        Rollout { prompt: self.spec.prompt(), group: self.number, states, sampled, ..Rollout::default() }
     }
 }
 
@@ -129,32 +171,30 @@ const CARD_WORKERS: usize = 3;
 const SHOWN: usize = 256;
 
 impl Roller<'_> {
-    /// A rollout of every prompt, each a function of its number and the seed: which others are made beside it makes
-    /// no difference. Draws and the checker run on the cores of the calling thread's rayon pool, wherever the networks are.
+    /// A rollout of every lane, whichever others are made beside it. Draws and the checker run on the cores of the calling thread's rayon pool, wherever the networks are.
     ///
     /// # Errors
     /// The device fails.
-    pub fn roll(&self, lanes: &[(u64, &Spec)]) -> Result<Vec<Rollout>> {
+    pub fn roll(&self, lanes: &[Lane]) -> Result<Vec<Rollout>> {
         let Decoding { steps, guidance_scale, temperature, seed } = self.decoding;
         ensure!(steps > 0, "decoding takes at least one step");
-        let prompts: Vec<String> = lanes.iter().map(|(_, spec)| spec.prompt()).collect();
+        let mut rollouts: Vec<Rollout> = lanes.iter().map(Lane::begun).collect();
+        let prompts: Vec<String> = rollouts.iter().map(|rollout| rollout.prompt.clone()).collect();
         let words = Words::new();
         let ids: Vec<Vec<u32>> = prompts.iter().map(|prompt| words.encode(prompt)).collect();
         let ids: Vec<&[u32]> = ids.iter().map(Vec::as_slice).collect();
         let prompted = Prompted::several(self.network, self.config, &ids, guidance_scale, self.device);
         let n = self.config.num_vq_tokens;
-        let mut tokens = vec![vec![-1; n]; lanes.len()];
-        let mut rollouts: Vec<Rollout> = Vec::with_capacity(lanes.len());
-        for ((number, _), prompt) in lanes.iter().zip(&prompts) {
-            rollouts.push(Rollout { prompt: prompt.clone(), group: *number, ..Rollout::default() });
-        }
-        for step in 0..steps {
+        let begun = |rollout: &Rollout| rollout.states.last().cloned().unwrap_or_else(|| vec![-1; n]);
+        let mut tokens: Vec<Vec<i32>> = rollouts.iter().map(begun).collect();
+        let first = lanes.iter().map(Lane::done).min().unwrap_or(0);
+        for step in first..steps {
             let images: Vec<&[i32]> = tokens.iter().map(Vec::as_slice).collect();
             let logits = prompted.logits_of(self.network, &images);
             let logits = Tensor::<2>::from_data(logits.into_data(), &Device::flex());
-            let draw = |(lane, (number, _)): (usize, &(u64, &Spec))| {
+            let draw = |(index, lane): (usize, &Lane)| {
                 let plan = StepPlan {
-                    seed: Rng::keyed(&[seed, *number]).next_u64(),
+                    seed: Rng::keyed(&[seed, lane.number]).next_u64(),
                     pass: 0,
                     step: step as u32,
                     steps: steps as u32,
@@ -163,8 +203,8 @@ impl Roller<'_> {
                     first: 0,
                     candidates: self.chooser.map_or(1, |chooser| chooser.candidates),
                 };
-                let logits = logits.clone().narrow(0, lane * n, n);
-                pollster::block_on(draw_candidates(logits, &tokens[lane], &plan))
+                let logits = logits.clone().narrow(0, index * n, n);
+                pollster::block_on(draw_candidates(logits, &tokens[index], &plan))
             };
             let drawn: Vec<Vec<Drawn>> = lanes.par_iter().enumerate().map(draw).collect::<Result<_, _>>()?;
             let chosen = match self.chooser {
@@ -172,7 +212,11 @@ impl Roller<'_> {
                 None => drawn.into_iter().flatten().collect(),
             };
             ensure!(chosen.len() == lanes.len(), "a step drew no candidate");
-            for ((rollout, tokens), chosen) in rollouts.iter_mut().zip(&mut tokens).zip(chosen) {
+            // A lane whose branch begins later waits for the others.
+            let waits = lanes.iter().map(|lane| step < lane.done());
+            for (((rollout, tokens), chosen), _) in
+                rollouts.iter_mut().zip(&mut tokens).zip(chosen).zip(waits).filter(|(_, waits)| !waits)
+            {
                 tokens.clone_from(&chosen.tokens);
                 rollout.states.push(chosen.tokens);
                 rollout.sampled.push(chosen.sampled);
@@ -183,8 +227,8 @@ impl Roller<'_> {
             rollouts.iter().flat_map(|rollout| rollout.sampled[first..].iter().cloned()).collect();
         let pictures: Vec<Picture> =
             shown.chunks(SHOWN).flat_map(|part| crate::vq::decode(self.tokenizer, part, self.device)).collect();
-        let check = |(pictures, (_, spec)): (&[Picture], &(u64, &Spec))| -> Vec<Verdict> {
-            pictures.iter().map(|picture| scenes::check(picture, spec)).collect()
+        let check = |(pictures, lane): (&[Picture], &Lane)| -> Vec<Verdict> {
+            pictures.iter().map(|picture| scenes::check(picture, lane.spec)).collect()
         };
         let verdicts: Vec<Vec<Verdict>> = pictures.par_chunks(steps - first).zip(lanes).map(check).collect();
         for (rollout, verdicts) in rollouts.iter_mut().zip(verdicts) {
@@ -197,15 +241,15 @@ impl Roller<'_> {
         Ok(rollouts)
     }
 
-    /// As [`Roller::roll`] for any number of prompts, every core busy; `done` hears of every part.
+    /// As [`Roller::roll`] for any number of lanes, every core busy; `done` hears of every part.
     ///
     /// # Errors
     /// The device fails.
-    pub fn roll_all(&self, lanes: &[(u64, &Spec)], done: impl Fn(usize) + Sync) -> Result<Vec<Rollout>> {
+    pub fn roll_all(&self, lanes: &[Lane], done: impl Fn(usize) + Sync) -> Result<Vec<Rollout>> {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let (width, workers, threads) =
             if on_card(self.device) { (CARD_LANES, CARD_WORKERS, cores) } else { (LANES, cores, 1) };
-        let parts: Vec<&[(u64, &Spec)]> = lanes.chunks(width).collect();
+        let parts: Vec<&[Lane]> = lanes.chunks(width).collect();
         let next = AtomicUsize::new(0);
         let workers = workers.min(parts.len());
         let work = || -> Result<Vec<(usize, Vec<Rollout>)>> {
@@ -245,12 +289,24 @@ fn prompt_of(group: u64, seed: u64) -> Spec {
     }
 }
 
+/// The rollout that a group branches from and after how many steps, of `from` each in turn: what is drawn next differs
+/// between the group's rollouts, and nothing before it.
+fn branch_of(group: u64, seed: u64, from: &[Rollout]) -> Option<(&Rollout, usize)> {
+    let base = from.get(group.checked_rem(from.len() as u64)? as usize)?;
+    let later = base.states.len().checked_sub(1).filter(|&later| later > 0)?;
+    Some((base, 1 + Rng::keyed(&[seed, 0x6272_6e63, group]).below(later)))
+}
+
 /// Rolls numbers `existing..count` into `rollouts.jsonl`, one line each; goes on where the file ends. Each `group` of
-/// consecutive numbers has one training prompt.
+/// consecutive numbers has one training prompt, or goes on from one state of one rollout of `from` where there are any.
 ///
 /// # Errors
-/// The file cannot be written; the device fails.
-pub fn run(roller: &Roller, count: u64, group: u64, path: &Path) -> Result<()> {
+/// A prompt or a number of steps in `from` that is not this decoding's; the file cannot be written; the device fails.
+pub fn run(roller: &Roller, count: u64, group: u64, from: &[Rollout], path: &Path) -> Result<()> {
+    let Decoding { steps, seed, .. } = roller.decoding;
+    if let Some(other) = from.iter().map(|rollout| rollout.states.len()).find(|&other| other != steps || steps < 2) {
+        bail!("a decoding of {other} steps has no branches of {steps}; --steps says of how many")
+    }
     // Rollouts between two writes to the file.
     let part = if on_card(roller.device) { (2 * CARD_WORKERS * CARD_LANES) as u64 } else { 64 };
     let existing = read(path).map_or(0, |rollouts| rollouts.len() as u64);
@@ -265,8 +321,17 @@ pub fn run(roller: &Roller, count: u64, group: u64, path: &Path) -> Result<()> {
     while next < count && !STOP.load(Ordering::Relaxed) {
         let of = |number: u64| number / group.max(1);
         let numbers: Vec<u64> = (next..(next + part).min(count)).collect();
-        let specs: Vec<Spec> = numbers.iter().map(|&number| prompt_of(of(number), roller.decoding.seed)).collect();
-        let lanes: Vec<(u64, &Spec)> = numbers.iter().copied().zip(&specs).collect();
+        let begun: Vec<(Spec, Option<(&Rollout, usize)>)> = numbers
+            .iter()
+            .map(|&number| {
+                let branch = branch_of(of(number), seed, from);
+                let spec =
+                    branch.map_or_else(|| Ok(prompt_of(of(number), seed)), |(base, _)| Spec::parse(&base.prompt));
+                Ok((spec?, branch))
+            })
+            .collect::<Result<_>>()?;
+        let begun = numbers.iter().zip(&begun);
+        let lanes: Vec<Lane> = begun.map(|(&number, (spec, branch))| Lane { number, spec, branch: *branch }).collect();
         for rollout in roller.roll_all(&lanes, |done| bar.inc(done as u64))? {
             accepted += u64::from(rollout.accepted);
             serde_json::to_writer(&mut file, &Rollout { group: of(rollout.group), ..rollout })?;
@@ -314,7 +379,7 @@ mod tests {
             chooser: None,
         };
         let specs: Vec<Spec> = (0..3).map(|group| prompt_of(group, 1)).collect();
-        let lanes: Vec<(u64, &Spec)> = specs.iter().enumerate().map(|(number, spec)| (number as u64, spec)).collect();
+        let lanes: Vec<Lane> = specs.iter().zip(0..).map(|(spec, number)| Lane::new(number, spec)).collect();
         let together = roller.roll(&lanes).unwrap();
         let alone = roller.roll(&lanes[1..2]).unwrap();
         assert_eq!(together[1].states, alone[0].states);
@@ -336,6 +401,31 @@ mod tests {
         };
         assert!(together.iter().zip(&chosen).all(|(one, best)| of(best) >= of(one)));
         assert!(together.iter().zip(&chosen).any(|(one, best)| of(best) > of(one)));
+
+        // Branches of a decoding are alike until they leave it, and go on as they would alone; one waits for an earlier one.
+        let leave = |number, at: usize, after| Lane { number, spec: &specs[at], branch: Some((&together[at], after)) };
+        let branches = roller.roll(&[leave(7, 0, 2), leave(8, 0, 1), leave(9, 0, 1)]).unwrap();
+        assert_eq!(branches[0].states[..2], together[0].states[..2]);
+        assert_eq!(branches[0].sampled[..2], together[0].sampled[..2]);
+        assert!(branches.iter().all(|branch| branch.states.len() == 3 && branch.states[0] == together[0].states[0]));
+        assert_ne!(branches[1].states[1], branches[2].states[1]);
+        assert_eq!(roller.roll(&[leave(7, 0, 2)]).unwrap()[0].states, branches[0].states);
+        assert_eq!(roller.roll(&[Lane { number: 0, ..leave(0, 0, 1) }]).unwrap()[0].states, together[0].states);
+    }
+
+    #[test]
+    fn groups_leave_every_rollout_in_turn_at_a_step_of_their_own() {
+        let of = |steps| Rollout { states: vec![vec![-1]; steps], ..Rollout::default() };
+        let from = [of(4), of(4)];
+        let mut after = std::collections::BTreeSet::new();
+        for group in 0..40 {
+            let (base, steps) = branch_of(group, 1, &from).unwrap();
+            assert!(std::ptr::eq(base, &from[(group % 2) as usize]));
+            after.insert(steps);
+        }
+        assert_eq!(after.into_iter().collect::<Vec<_>>(), [1, 2, 3]);
+        assert_eq!(branch_of(0, 1, &[]), None);
+        assert_eq!(branch_of(0, 1, &[of(1)]), None, "of one step nothing is left");
     }
 
     /// The engine on a graphics card (in the checks, Mesa's on the processor), through the lanes that it takes there.
@@ -344,7 +434,7 @@ mod tests {
     fn a_graphics_card_draws_what_the_processor_draws() {
         let shipped = Source::Bundle(concat!(env!("CARGO_MANIFEST_DIR"), "/../www/models/scenes").into());
         let specs: Vec<Spec> = (0..12).map(|group| prompt_of(group, 1)).collect();
-        let lanes: Vec<(u64, &Spec)> = specs.iter().enumerate().map(|(number, spec)| (number as u64, spec)).collect();
+        let lanes: Vec<Lane> = specs.iter().zip(0..).map(|(spec, number)| Lane::new(number, spec)).collect();
         let states = |device: &Device| -> Vec<Vec<Vec<i32>>> {
             let (config, network) = shipped.generator(Tuning::Base, device).unwrap();
             let (_, tokenizer) = shipped.tokenizer(device).unwrap();

@@ -5,7 +5,7 @@
 //! holds both to the same numbers.
 
 mod autodiff;
-mod bf16;
+pub mod bf16;
 mod composed;
 mod flex;
 mod own;
@@ -110,18 +110,12 @@ thread_local! {
 }
 
 /// `of()`, whose [`project`]s on the processor, and their gradients, multiply in bfloat16 and add in f32 if `wanted` and if
-/// the processor can ([`bf16_available`]). Weights, their gradients and all else stay f32.
+/// the processor can ([`bf16::available`]). Weights, their gradients and all else stay f32.
 pub fn in_bf16<R>(wanted: bool, of: impl FnOnce() -> R) -> R {
-    let before = IN_BF16.replace(wanted && bf16_available());
+    let before = IN_BF16.replace(wanted && bf16::available());
     let result = of();
     IN_BF16.set(before);
     result
-}
-
-/// Whether this processor multiplies bfloat16 by itself (AVX-512 BF16).
-#[must_use]
-pub fn bf16_available() -> bool {
-    bf16::available()
 }
 
 /// Whether a tensor is on the processor.

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Gradients, Int, Tensor, TensorData};
 
-use super::{Activation, bf16_available, composed, own};
+use super::{Activation, bf16, composed, own};
 
 /// Numbers around 0, different for each `seed`.
 fn random<const D: usize>(shape: [usize; D], seed: u64, device: &Device) -> Tensor<D> {
@@ -67,7 +67,7 @@ fn normalization() {
 /// Against burn's product of the same numbers rounded. The gradient that arrives is rounded, too, hence fewer digits.
 #[test]
 fn projection() {
-    if !bf16_available() {
+    if !bf16::available() {
         eprintln!("not tested: this processor has no AVX-512 BF16");
         return;
     }

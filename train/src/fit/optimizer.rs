@@ -10,6 +10,7 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamGroup, Param
 use burn::optim::{AdamWConfig, AdjustLrFn, GradientsParams, ModuleOptimizer, MuonConfig};
 use burn::tensor::Tensor;
 
+use super::muon::Muon;
 use super::{FitConfig, on_pools};
 
 /// Shares of the parameters, on however many cores: a checkpoint holds as many states.
@@ -21,10 +22,10 @@ pub struct Optimizer {
 }
 
 impl Optimizer {
-    /// With nothing remembered yet.
+    /// With nothing remembered yet; `in_bf16` says whether Muon multiplies in bfloat16, which takes a processor that can.
     #[must_use]
-    pub fn new(config: &FitConfig) -> Self {
-        Self { shares: (0..SHARES).map(|_| share(config)).collect() }
+    pub fn new(config: &FitConfig, in_bf16: bool) -> Self {
+        Self { shares: (0..SHARES).map(|_| share(config, in_bf16)).collect() }
     }
 
     /// Goes on from what [`Optimizer::save`] wrote.
@@ -79,7 +80,7 @@ fn file(folder: &Path, share: usize) -> PathBuf {
     folder.join(format!("optimizer-{share}.bpk"))
 }
 
-fn share(config: &FitConfig) -> ModuleOptimizer {
+fn share(config: &FitConfig, in_bf16: bool) -> ModuleOptimizer {
     let clip = GradientClippingConfig::Norm(1.0);
     let adam = AdamWConfig::new().with_beta_2(0.98).with_epsilon(1e-8).with_weight_decay(config.weight_decay).init();
     let optimizer = adam.with_grad_clipping(clip.init());
@@ -88,6 +89,9 @@ fn share(config: &FitConfig) -> ModuleOptimizer {
     }
     // Muon is for the matrices inside blocks; tables, heads, norms and biases stay with AdamW.
     let matrices = ParamGroup::from_predicates(vec!["layers.", "weight.Float"]);
+    if in_bf16 {
+        return optimizer.with_group(matrices, Muon::new(), None);
+    }
     let muon = MuonConfig::new().with_adjust_lr_fn(AdjustLrFn::MatchRmsAdamW);
     optimizer.with_group(matrices, muon.build(), None)
 }

@@ -61,8 +61,31 @@ impl Rollouts {
             let step = view.step(&self.all[members[0]], rng);
             let (right, wrong): (Vec<usize>, Vec<usize>) =
                 members.iter().partition(|&&index| view.accepted(&self.all[index], step));
-            Some((&self.all[rng.pick(&right)?], &self.all[rng.pick(&wrong)?], step))
+            self.differing([rng.pick(&right)?, rng.pick(&wrong)?], view, step)
         })
+    }
+
+    /// Two of one prompt at one step, of whose states something is known after `lookahead` more steps and short of the last.
+    pub(super) fn any_two(
+        &self,
+        view: View,
+        lookahead: usize,
+        rng: &mut Rng,
+        tries: usize,
+    ) -> Option<(&Rollout, &Rollout, usize)> {
+        (0..tries).find_map(|_| {
+            let members = self.groups.get(rng.below(self.groups.len().max(1)))?;
+            let step = view.step(&self.all[members[0]], rng);
+            let both = [rng.pick(members)?, rng.pick(members)?];
+            both.iter().all(|&index| self.all[index].later(step, lookahead).is_some()).then_some(())?;
+            self.differing(both, view, step)
+        })
+    }
+
+    /// Both, where their states differ: branches of one rollout are alike before they leave it.
+    fn differing(&self, both: [usize; 2], view: View, step: usize) -> Option<(&Rollout, &Rollout, usize)> {
+        let [one, other] = both.map(|index| &self.all[index]);
+        (view.state(one, step) != view.state(other, step)).then_some((one, other, step))
     }
 }
 
@@ -172,6 +195,33 @@ pub mod tests {
         }
         let alone = Rollouts::new(vec![rollout(0, true), rollout(1, false)]);
         assert!(alone.pair(View::Partial, &mut rng, 64).is_none());
+    }
+
+    /// Of four steps, alike in the first, with what becomes of them.
+    fn branch(last: i32, accepted: bool) -> Rollout {
+        Rollout { states: vec![vec![-1], vec![last], vec![last + 10], vec![last + 20]], ..rollout(0, accepted) }
+    }
+
+    #[test]
+    fn branches_are_compared_where_they_differ_and_something_follows() {
+        let mut rng = Rng::new(5);
+        let branches = Rollouts::new(vec![branch(1, true), branch(2, false)]);
+        let mut steps = std::collections::BTreeSet::new();
+        for _ in 0..40 {
+            steps.insert(branches.pair(View::Partial, &mut rng, 64).unwrap().2);
+            let (one, other, step) = branches.any_two(View::Partial, 1, &mut rng, 640).unwrap();
+            assert!(step == 1 && one.states[1] != other.states[1], "step {step}");
+            assert_eq!(one.later(step, 1), Some(one.states[2].as_slice()));
+        }
+        assert_eq!(steps.into_iter().collect::<Vec<_>>(), [1, 2, 3]);
+        assert!(
+            branches.any_two(View::Partial, 2, &mut rng, 64).is_none(),
+            "two steps after the first that differs is the end"
+        );
+        let right = Rollouts::new(vec![branch(1, true), branch(2, true)]);
+        assert!(right.pair(View::Partial, &mut rng, 64).is_none());
+        assert!(right.any_two(View::Partial, 1, &mut rng, 640).is_some(), "who is right the teacher says");
+        assert!(Rollouts::new(Vec::new()).any_two(View::Partial, 1, &mut rng, 64).is_none());
     }
 
     #[test]
