@@ -8,13 +8,13 @@ use burn::tensor::Device;
 use indicatif::ProgressBar;
 use scenes::{Category, Spec, Split};
 use serde_json::json;
-use showo::config::{RewardConfig, RewardLabel};
+use showo::config::RewardLabel;
 use showo::model::magvit::Magvit;
-use showo::model::reward::Reward;
 use showo::settings::Tuning;
 
+use crate::critic::Critic;
 use crate::data;
-use crate::reward::{self, auc};
+use crate::reward::auc;
 use crate::rollouts::{Decoding, Lane, Roller, Rollout};
 use crate::source::Source;
 
@@ -47,8 +47,8 @@ pub fn run(source: &Source, tuning: Tuning, runs: &Path, prompts: usize, decodin
         figures.insert(split.word(), table(split, &rolled));
         if split == Split::Train {
             sheet(&runs.join("eval-samples.png"), &tokenizer, &rolled)?;
-            if let Some((reward_config, reward)) = source.reward(RewardLabel::Potential, &Device::flex())? {
-                aucs = parm(&reward, &reward_config, &rolled);
+            if let Some(critic) = source.reward(RewardLabel::Potential, &Device::flex())? {
+                aucs = parm(&critic, &rolled);
             }
         }
     }
@@ -108,12 +108,12 @@ fn sheet(path: &Path, tokenizer: &Magvit, rolled: &Rolled) -> Result<()> {
 
 /// ROC-AUC of PARM for the final verdict at every step; prompts that training rollouts may hold, pictures that they
 /// do not.
-fn parm(reward: &Reward, config: &RewardConfig, rolled: &Rolled) -> Vec<f64> {
+fn parm(critic: &Critic, rolled: &Rolled) -> Vec<f64> {
     let steps = rolled.first().map_or(0, |row| row.2.states.len());
     println!("PARM's ROC-AUC for potential by step (of {steps}), held-out rollouts:");
     let by_step = (0..steps).map(|step| {
         let states: Vec<_> = rolled.iter().map(|row| (row.2.prompt.as_str(), row.2.states[step].as_slice())).collect();
-        let scores = reward::logits(reward, config, &states, &Device::flex());
+        let scores = critic.logits(&states);
         let scored: Vec<_> = scores.into_iter().zip(rolled.iter().map(|row| row.2.accepted)).collect();
         let auc = auc(&scored);
         println!("  step {:>2}: {auc:.3}", step + 1);

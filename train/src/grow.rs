@@ -67,6 +67,7 @@ mod tests {
 
     use super::*;
     use crate::checkpoint::weights_of;
+    use crate::critic::Critic;
     use crate::fit::Task;
     use crate::reward::{self, RewardTask, RewardTrainConfig, Rollouts};
     use crate::source::Source;
@@ -101,9 +102,10 @@ mod tests {
         let said = |config: &RewardTrainConfig, parameters: Named| {
             let network = config.network(bits, RewardLabel::Potential);
             let exported = reward::export(&network, bits, parameters).unwrap();
-            let built = showo::model::reward::Reward::new(&network, weights_of(&exported, &device).unwrap()).unwrap();
+            let reward = showo::model::reward::Reward::new(&network, weights_of(&exported, &device).unwrap()).unwrap();
             let state: Vec<i32> = (0..64).map(|at| if at % 3 == 0 { -1 } else { at * 7 % 500 }).collect();
-            reward::logits(&built, &network, &[("a circle", &state), ("two red stars", &state)], &Device::flex())
+            let critic = Critic { config: network, reward, device: device.clone() };
+            critic.logits(&[("a circle", &state), ("two red stars", &state)])
         };
         let random = task(&narrow).build(showo::model::Weights::random(&device, 1)).unwrap();
         let parameters = named_parameters(&random).unwrap();

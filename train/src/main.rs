@@ -3,6 +3,7 @@
 mod axes;
 mod checkpoint;
 mod clip;
+mod critic;
 mod data;
 mod device;
 mod eval;
@@ -28,14 +29,14 @@ use std::sync::atomic::Ordering;
 use anyhow::{Context as _, Result, ensure};
 use burn::tensor::Device;
 use clap::{Args, Parser, Subcommand};
+use critic::Critic;
 use device::DeviceName;
 use rollouts::Decoding;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use showo::config::{RewardConfig, RewardLabel, ShowoConfig};
+use showo::config::{RewardLabel, ShowoConfig};
 use showo::model::clip::Clip;
 use showo::model::magvit::Magvit;
-use showo::model::reward::Reward;
 use showo::settings::Tuning;
 use source::Source;
 
@@ -389,11 +390,7 @@ fn roll(context: &Context, config: &RolloutsConfig, candidates: Option<u32>, fro
         Some(candidates) => Some((parm(context, device)?, candidates)),
         None => None,
     };
-    let chooser = parm.as_ref().map(|((config, reward), candidates)| rollouts::Chooser {
-        config,
-        reward,
-        candidates: *candidates,
-    });
+    let chooser = parm.as_ref().map(|(parm, candidates)| rollouts::Chooser { parm, candidates: *candidates });
     let roller = rollouts::Roller {
         network: &network,
         config: &network_config,
@@ -406,7 +403,7 @@ fn roll(context: &Context, config: &RolloutsConfig, candidates: Option<u32>, fro
     rollouts::run(&roller, config.count, config.group, from, &context.runs.join("rollouts.jsonl"))
 }
 
-fn parm(context: &Context, device: &Device) -> Result<(RewardConfig, Reward)> {
+fn parm(context: &Context, device: &Device) -> Result<Critic> {
     context.source.reward(RewardLabel::Potential, device)?.context("there is no PARM to ask; train it first")
 }
 
@@ -421,16 +418,16 @@ fn train_dpo(args: &TrainArgs, learnt_from: &LearntFrom, context: &Context) -> R
     let mut ranks = rollouts.iter().map(|rollout| f32::from(u8::from(rollout.accepted))).collect();
     let (mut judge, mut critic) = (None, None);
     if config.needs_parm() {
-        let (reward_config, reward) = parm(context, &Device::flex())?;
+        let parm = parm(context, &Device::flex())?;
         if config.ranked_by == preference::Ranking::Parm {
-            ranks = preference::parm_ranks(&reward, &reward_config, &rollouts);
+            ranks = preference::parm_ranks(&parm, &rollouts);
         }
         if config.reward_coefficient > 0.0 {
             let named = context.source.parameters(RewardLabel::Potential.kind(), "reward-potential", "reward")?;
             let device = context.device.clone().autodiff();
-            judge = Some(preference::Judge::new(reward_config.clone(), &named, &device)?);
+            judge = Some(preference::Judge::new(parm.config.clone(), &named, device)?);
         }
-        critic = Some((reward_config, reward));
+        critic = Some(parm);
     }
     let pairs = preference::Pairs::new(&rollouts, &ranks)?;
     let reference = preference::reference(&network, bits, &begin, &context.device)?;

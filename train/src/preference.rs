@@ -20,9 +20,9 @@ use showo::model::magvit::Magvit;
 use showo::model::reward::{Reward, inputs};
 
 use crate::checkpoint::{Named, weights_of};
+use crate::critic::Critic;
 use crate::fit::{FitConfig, Loss, Task};
 use crate::generator::{self, Masked, Tied};
-use crate::reward;
 use crate::rollouts::Rollout;
 use train::dpo::{self, IGNORED, Sums};
 
@@ -108,46 +108,43 @@ impl DpoConfig {
 }
 
 /// PARM in f32, without gradients of its own.
-pub struct Judge {
-    /// The network, on the training's device.
-    pub reward: Reward,
-    /// Its configuration.
-    pub config: RewardConfig,
-}
+pub struct Judge(Critic);
 
 impl Judge {
     /// From its parameters, on the device that records gradients: they pass through it to the generator.
     ///
     /// # Errors
     /// Parameters that do not fit the configuration.
-    pub fn new(config: RewardConfig, named: &Named, device: &Device) -> Result<Self> {
-        Ok(Self { reward: Reward::new(&config, weights_of(named, device)?)?.no_grad(), config })
+    pub fn new(config: RewardConfig, named: &Named, device: Device) -> Result<Self> {
+        let reward = Reward::new(&config, weights_of(named, &device)?)?.no_grad();
+        Ok(Self(Critic { config, reward, device }))
     }
 
     /// −ln r of every picture, `[pictures]`: known codes as they are, the masked ones as the mean over what the generator
     /// says of them, `logits` `[pictures, N, codes]`; `masked` `[pictures, N]` is 1 there.
     fn surprise(&self, prompts: &[&[u32]], states: &[&[i32]], logits: Tensor<3>, masked: Tensor<2>) -> Tensor<1> {
+        let Self(Critic { config, reward, .. }) = self;
         let device = logits.device();
         let [pictures, n, codes] = logits.dims();
-        let (text, known, padding) = inputs(&self.config, prompts, states, &device);
+        let (text, known, padding) = inputs(config, prompts, states, &device);
         let all: Vec<i32> = (0..codes as i32).collect();
         let all = Tensor::<2, Int>::from_data(TensorData::new(all, [1, codes]), &device);
-        let table = self.reward.embed_image(all);
+        let table = reward.embed_image(all);
         let d = table.dims()[2];
         let filled = softmax(logits, 2).reshape([pictures * n, codes]).matmul(table.reshape([codes, d]));
         let masked = masked.reshape([pictures, n, 1]);
         let image =
-            self.reward.embed_image(known) * (masked.clone().neg() + 1.0) + filled.reshape([pictures, n, d]) * masked;
-        log_sigmoid(self.reward.forward_embedded(text, image, padding)).neg()
+            reward.embed_image(known) * (masked.clone().neg() + 1.0) + filled.reshape([pictures, n, d]) * masked;
+        log_sigmoid(reward.forward_embedded(text, image, padding)).neg()
     }
 }
 
 /// PARM's word on every rollout's finished picture.
 #[must_use]
-pub fn parm_ranks(reward: &Reward, config: &RewardConfig, rollouts: &[Rollout]) -> Vec<f32> {
+pub fn parm_ranks(parm: &Critic, rollouts: &[Rollout]) -> Vec<f32> {
     let finished =
         rollouts.iter().filter_map(|rollout| Some((rollout.prompt.as_str(), rollout.states.last()?.as_slice())));
-    reward::logits(reward, config, &finished.collect::<Vec<_>>(), &Device::flex())
+    parm.logits(&finished.collect::<Vec<_>>())
 }
 
 /// The task.
@@ -166,8 +163,8 @@ pub struct DpoTask {
     pub reference: Tied,
     /// PARM, where it has a part in the loss.
     pub judge: Option<Judge>,
-    /// PARM, where it ranks candidates: its configuration and itself, without gradients.
-    pub critic: Option<(RewardConfig, Reward)>,
+    /// PARM, where it ranks candidates, without gradients.
+    pub critic: Option<Critic>,
     /// For sample sheets.
     pub tokenizer: Magvit,
 }
@@ -203,7 +200,7 @@ impl DpoTask {
     /// # Panics
     /// There is no critic; the device fails.
     fn candidates(&self, visited: &[(Visited, u64)], candidates: u32, temperature: f32) -> Vec<[Side; 2]> {
-        let (config, reward) = self.critic.as_ref().expect("candidates are ranked by PARM");
+        let critic = self.critic.as_ref().expect("candidates are ranked by PARM");
         let states: Vec<Side> = visited.iter().map(|(at, _)| Side::new(&at.state, at.state.clone())).collect();
         let sides = visited.iter().zip(&states).map(|((at, _), state)| (at.group.prompt_ids.as_slice(), state));
         let logits =
@@ -233,7 +230,7 @@ impl DpoTask {
             .zip(&drawn)
             .flat_map(|((at, _), drawn)| drawn.iter().map(|tokens| (at.group.prompt.as_str(), tokens.as_slice())))
             .collect();
-        let scores = reward::logits(reward, config, &asked, &Device::flex());
+        let scores = critic.logits(&asked);
         let best_and_worst = |((at, drawn), scores): ((&Visited, &Vec<Vec<i32>>), &[f32])| {
             let mut ranked: Vec<(&f32, &Vec<i32>)> = scores.iter().zip(drawn).collect();
             ranked.sort_by(|a, b| a.0.total_cmp(b.0));
@@ -475,7 +472,7 @@ mod tests {
             config.guidance_scale = 2.0;
         });
         task.critic = shipped().reward(RewardLabel::Potential, &Device::flex()).unwrap();
-        let (config, reward) = task.critic.as_ref().unwrap();
+        let critic = task.critic.as_ref().unwrap();
         let mut told_apart = 0;
         for pair in task.draw(0..8) {
             let [chosen, rejected] = [&pair.chosen, &pair.rejected];
@@ -486,7 +483,7 @@ mod tests {
                 assert!((0..64).all(|at| known(&at) == (side.codes[at] >= 0)));
             }
             let states = [chosen, rejected].map(|side| ("a circle", side.codes.as_slice()));
-            let [better, worse] = reward::logits(reward, config, &states, &Device::flex())[..] else { unreachable!() };
+            let [better, worse] = critic.logits(&states)[..] else { unreachable!() };
             assert!(better >= worse, "{better} {worse}");
             told_apart += usize::from(better > worse);
         }

@@ -21,6 +21,7 @@ use showo::model::weights::{Init, named_parameters};
 
 use crate::axes;
 use crate::checkpoint::Named;
+use crate::critic::Critic;
 use crate::data::{MAX_TEXT_LEN, Words, write_sheet};
 use crate::fit::{FitConfig, Loss, Task};
 use crate::grounding::{self, Grounding};
@@ -193,8 +194,8 @@ pub struct RewardTask {
     pub words: Words,
     /// The code of empty ground at every place.
     pub ground: Vec<i32>,
-    /// A PARM that is there already, with its configuration, which labels what is [`RewardTrainConfig::foreseen`].
-    pub teacher: Option<(RewardConfig, Reward)>,
+    /// A PARM that is there already, which labels what is [`RewardTrainConfig::foreseen`].
+    pub teacher: Option<Critic>,
 }
 
 /// One example: prompt, state, label, and what stands where in the picture that the label is about.
@@ -261,11 +262,11 @@ impl RewardTask {
 
     /// Labels what is to be labelled by the teacher.
     fn foresee(&self, examples: &mut [Example]) {
-        let Some((config, reward)) = &self.teacher else { return };
+        let Some(teacher) = &self.teacher else { return };
         let asked: Vec<&mut Example> = examples.iter_mut().filter(|example| example.later.is_some()).collect();
         let states: Vec<(&[u32], &[i32])> =
             asked.iter().filter_map(|example| Some((example.prompt.as_slice(), example.later.as_deref()?))).collect();
-        let logits = logits_of(reward, config, &states, &Device::flex());
+        let logits = teacher.logits_of(&states);
         for (example, logit) in asked.into_iter().zip(logits) {
             example.label = 1.0 / (1.0 + (-logit).exp());
         }
@@ -377,26 +378,6 @@ impl RewardTask {
         }
         scored
     }
-}
-
-/// The network's word on states, each with its prompt, computed on the device that holds it.
-#[must_use]
-pub fn logits(reward: &Reward, config: &RewardConfig, states: &[(&str, &[i32])], device: &Device) -> Vec<f32> {
-    let words = Words::new();
-    let prompts: Vec<Vec<u32>> = states.iter().map(|(prompt, _)| words.encode(prompt)).collect();
-    let encoded = prompts.iter().map(Vec::as_slice).zip(states.iter().map(|&(_, state)| state));
-    logits_of(reward, config, &encoded.collect::<Vec<_>>(), device)
-}
-
-/// [`logits`] of prompts as ids.
-fn logits_of(reward: &Reward, config: &RewardConfig, states: &[(&[u32], &[i32])], device: &Device) -> Vec<f32> {
-    let mut logits = Vec::with_capacity(states.len());
-    for part in states.chunks(32) {
-        let (prompts, grids): (Vec<&[u32]>, Vec<&[i32]>) = part.iter().copied().unzip();
-        let (text, codes, padding) = inputs(config, &prompts, &grids, device);
-        logits.extend(reward.forward(text, codes, padding).into_data().iter::<f32>());
-    }
-    logits
 }
 
 /// `−p·ln σ(m) − (1 − p)·ln σ(−m)` of every margin and chance.

@@ -16,17 +16,16 @@ use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIter
 use rayon::slice::ParallelSlice;
 use scenes::{Category, Detection, Picture, Rng, Spec, Split, Verdict};
 use serde::{Deserialize, Serialize};
-use showo::config::{RewardConfig, ShowoConfig};
+use showo::config::ShowoConfig;
 use showo::decode::generator::Prompted;
 use showo::decode::step::{Drawn, StepPlan, draw_candidates};
 use showo::model::magvit::Magvit;
-use showo::model::reward::Reward;
 use showo::model::showo::Showo;
 
+use crate::critic::Critic;
 use crate::data::Words;
 use crate::device::on_card;
 use crate::fit::STOP;
-use crate::reward;
 
 /// One decoding to the end.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -135,23 +134,21 @@ pub struct Roller<'a> {
 /// PARM, stepwise: a network that chooses meets other states than it was shown, those that it thinks well of.
 #[derive(Clone, Copy)]
 pub struct Chooser<'a> {
-    /// PARM's configuration.
-    pub config: &'a RewardConfig,
     /// PARM.
-    pub reward: &'a Reward,
+    pub parm: &'a Critic,
     /// k.
     pub candidates: u32,
 }
 
 impl Chooser<'_> {
     /// Of every prompt's candidates the one of highest potential.
-    fn choose(&self, prompts: &[String], drawn: Vec<Vec<Drawn>>, device: &Device) -> Vec<Drawn> {
+    fn choose(&self, prompts: &[String], drawn: Vec<Vec<Drawn>>) -> Vec<Drawn> {
         let states: Vec<(&str, &[i32])> = prompts
             .iter()
             .zip(&drawn)
             .flat_map(|(prompt, drawn)| drawn.iter().map(|one| (prompt.as_str(), one.tokens.as_slice())))
             .collect();
-        let mut logits = reward::logits(self.reward, self.config, &states, device).into_iter();
+        let mut logits = self.parm.logits(&states).into_iter();
         drawn
             .into_iter()
             .filter_map(|drawn| drawn.into_iter().zip(&mut logits).max_by(|a, b| a.1.total_cmp(&b.1)))
@@ -208,7 +205,7 @@ impl Roller<'_> {
             };
             let drawn: Vec<Vec<Drawn>> = lanes.par_iter().enumerate().map(draw).collect::<Result<_, _>>()?;
             let chosen = match self.chooser {
-                Some(chooser) => chooser.choose(&prompts, drawn, self.device),
+                Some(chooser) => chooser.choose(&prompts, drawn),
                 None => drawn.into_iter().flatten().collect(),
             };
             ensure!(chosen.len() == lanes.len(), "a step drew no candidate");
@@ -389,15 +386,14 @@ mod tests {
         assert_eq!((brief[0].accepted, brief[0].preview_accepted.len()), (alone[0].accepted, 0));
 
         // With a chooser the first step is the candidate that PARM likes best, and one candidate is no choice.
-        let (config, reward) = shipped.reward(RewardLabel::Potential, &device).unwrap().unwrap();
-        let with =
-            |candidates| Roller { chooser: Some(Chooser { config: &config, reward: &reward, candidates }), ..roller };
+        let parm = shipped.reward(RewardLabel::Potential, &device).unwrap().unwrap();
+        let with = |candidates| Roller { chooser: Some(Chooser { parm: &parm, candidates }), ..roller };
         assert_eq!(with(1).roll(&lanes[1..2]).unwrap()[0].states, alone[0].states);
         let chosen = with(4).roll(&lanes).unwrap();
         assert_eq!(with(4).roll(&lanes[1..2]).unwrap()[0].states, chosen[1].states);
         let of = |rollout: &Rollout| {
             let state = rollout.states[0].as_slice();
-            reward::logits(&reward, &config, &[(rollout.prompt.as_str(), state)], &device)[0]
+            parm.logits(&[(rollout.prompt.as_str(), state)])[0]
         };
         assert!(together.iter().zip(&chosen).all(|(one, best)| of(best) >= of(one)));
         assert!(together.iter().zip(&chosen).any(|(one, best)| of(best) > of(one)));

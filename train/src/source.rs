@@ -7,7 +7,7 @@ use burn::tensor::Device;
 use half::f16;
 use serde::de::DeserializeOwned;
 use showo::bundle::{Bundle, FolderReader, TensorSink, block_on};
-use showo::config::{MagvitConfig, RewardConfig, RewardLabel, ShowoConfig};
+use showo::config::{MagvitConfig, RewardLabel, ShowoConfig};
 use showo::model::Weights;
 use showo::model::clip::Clip;
 use showo::model::magvit::Magvit;
@@ -17,6 +17,7 @@ use showo::quant::{Quantized, dequantize};
 use showo::settings::Tuning;
 
 use crate::checkpoint::{Named, named_from_bytes};
+use crate::critic::Critic;
 
 /// A folder of runs with the weights as trained, or a bundle with the weights as shipped.
 #[derive(Debug, Clone)]
@@ -52,14 +53,14 @@ impl Source {
     ///
     /// # Errors
     /// It is there and cannot be read.
-    pub fn reward(&self, label: RewardLabel, device: &Device) -> Result<Option<(RewardConfig, Reward)>> {
+    pub fn reward(&self, label: RewardLabel, device: &Device) -> Result<Option<Critic>> {
         let (kind, run) = (label.kind(), format!("reward-{}", label.word()));
         if !self.holds(kind, &run, "reward")? {
             return Ok(None);
         }
         let (config, weights) = self.read(kind, &run, "reward", device)?;
-        let network = Reward::new(&config, weights)?;
-        Ok(Some((config, network)))
+        let reward = Reward::new(&config, weights)?;
+        Ok(Some(Critic { config, reward, device: device.clone() }))
     }
 
     /// CLIP, where there is one.

@@ -51,7 +51,7 @@ fn the_teacher_labels_states_by_what_comes_of_them() {
     };
     let rollouts: Vec<Rollout> = (0..6).map(|number| rollout(number as u64 / 2, number)).collect();
     let task = task(config, rollouts.clone());
-    let (teacher_config, teacher) = task.teacher.as_ref().unwrap();
+    let teacher = task.teacher.as_ref().unwrap();
     let batch = task.batch(0, 32);
     assert_eq!((batch.related, batch.pairs, batch.examples.len()), (0, 8, 32));
     let mut foreseen = 0;
@@ -65,7 +65,7 @@ fn the_teacher_labels_states_by_what_comes_of_them() {
         foreseen += 1;
         assert_eq!(known(later), known(&example.state) + 16, "two steps later");
         assert!(rollouts.iter().any(|one| one.states.contains(&example.state) && one.states.contains(later)));
-        let logit = logits(teacher, teacher_config, &[("a red circle and a blue square", later)], &Device::flex())[0];
+        let logit = teacher.logits(&[("a red circle and a blue square", later)])[0];
         assert!((example.label - 1.0 / (1.0 + (-logit).exp())).abs() < 1e-4, "{} for {logit}", example.label);
     }
     assert!(foreseen > 16, "{foreseen}");
