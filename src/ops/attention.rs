@@ -24,6 +24,8 @@ pub struct Attention {
     /// Steps of the bias from sequence to sequence and from row to row, 0 where it is the same for all; `None`
     /// without a bias.
     pub(crate) bias: Option<[usize; 2]>,
+    /// Whether products are of numbers rounded to bfloat16 ([`gradient::in_bf16`](super::gradient::in_bf16)): training's alone.
+    pub(crate) bf16: bool,
 }
 
 impl Attention {
@@ -71,7 +73,7 @@ impl Attention {
             assert!(fits && all == before + columns, "attention: a bias {:?}", bias.dims());
             [if sequences == 1 { 0 } else { lines * all }, if lines == 1 { 0 } else { all }]
         });
-        Self { batch, rows, past: before, columns, heads, head: width / heads, bias }
+        Self { batch, rows, past: before, columns, heads, head: width / heads, bias, bf16: false }
     }
 }
 

@@ -3,6 +3,7 @@
 //! The training loop gives each core a worker with its own part of the batch, so nothing here uses more than one thread.
 
 mod attention;
+mod product;
 
 pub use attention::{attend, attend_gradient};
 

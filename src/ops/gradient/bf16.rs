@@ -41,7 +41,7 @@ pub fn product(a: Operand, b: Operand, bias: &[f32], [m, k, n]: [usize; 3]) -> V
 }
 
 #[cfg(target_arch = "x86_64")]
-mod avx512 {
+pub(crate) mod avx512 {
     use std::arch::x86_64::{
         __m512bh, __m512i, _mm512_dpbf16_ps, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mask_storeu_ps,
         _mm512_set1_epi32, _mm512_storeu_ps,
@@ -102,7 +102,7 @@ mod avx512 {
 
     /// Two neighbours of the inner dimension.
     #[inline(always)]
-    fn pair(first: f32, second: f32) -> u32 {
+    pub fn pair(first: f32, second: f32) -> u32 {
         rounded(first) | (rounded(second) << 16)
     }
 
@@ -200,7 +200,7 @@ mod avx512 {
 
     /// The same bits as 32 numbers.
     #[inline(always)]
-    fn numbers(words: __m512i) -> __m512bh {
+    pub fn numbers(words: __m512i) -> __m512bh {
         // SAFETY: both are 512 bits, any of which are a number.
         unsafe { std::mem::transmute(words) }
     }

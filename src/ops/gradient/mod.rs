@@ -109,7 +109,7 @@ thread_local! {
     static IN_BF16: Cell<bool> = const { Cell::new(false) };
 }
 
-/// `of()`, whose [`project`]s on the processor, and their gradients, multiply in bfloat16 and add in f32 if `wanted` and if
+/// `of()`, whose [`project`]s and [`attend`]s on the processor, and their gradients, multiply in bfloat16 and add in f32 if `wanted` and if
 /// the processor can ([`bf16::available`]). Weights, their gradients and all else stay f32.
 pub fn in_bf16<R>(wanted: bool, of: impl FnOnce() -> R) -> R {
     let before = IN_BF16.replace(wanted && bf16::available());
@@ -140,7 +140,7 @@ pub fn normalize<const D: usize>(x: Tensor<D>, weight: Tensor<1>, bias: Tensor<1
     of(x, weight, bias, epsilon)
 }
 
-/// As [`attention()`](super::attention()); the bias has no gradient.
+/// As [`attention()`](super::attention()), its products in bfloat16 within [`in_bf16`]; the bias has no gradient.
 ///
 /// # Panics
 /// As there.

@@ -4,7 +4,7 @@ use burn::backend::Dispatch;
 use burn::tensor::{Int, Tensor};
 
 use super::super::{Activation, Attention, or_else};
-use super::Differentiable;
+use super::{Differentiable, IN_BF16};
 
 pub fn activate<const D: usize>(x: Tensor<D>, activation: Activation) -> Tensor<D> {
     Tensor::from_dispatch(<Dispatch as Differentiable>::activate_op(x.into_dispatch(), activation))
@@ -24,6 +24,7 @@ pub fn attend(
     heads: usize,
 ) -> Tensor<3> {
     let ([q, past_k, past_v, k, v], bias, spec) = Attention::operands(q, past, k, v, bias, heads);
+    let spec = Attention { bf16: IN_BF16.get(), ..spec };
     Tensor::from_dispatch(<Dispatch as Differentiable>::attend_op(q, past_k, past_v, k, v, bias, spec))
 }
 

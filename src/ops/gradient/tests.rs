@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Gradients, Int, Tensor, TensorData};
 
-use super::{Activation, bf16, composed, own};
+use super::{Activation, bf16, composed, in_bf16, own};
 
 /// Numbers around 0, different for each `seed`.
 fn random<const D: usize>(shape: [usize; D], seed: u64, device: &Device) -> Tensor<D> {
@@ -137,6 +137,25 @@ fn attention() {
         let theirs =
             run(|| composed::attend(q.clone(), past(), new_k.clone(), new_v.clone(), bias.clone(), 3), &of_past);
         assert_same(&ours, &theirs, "attention to a past");
+    }
+}
+
+/// Products of rounded numbers against f32's: a number has 8 bits, and the largest of many is off by one in a hundred at most.
+#[test]
+fn attention_in_bf16() {
+    let device = Device::flex().autodiff();
+    let (q, k, v) = (random([2, 66, 64], 1, &device), random([2, 50, 64], 2, &device), random([2, 50, 64], 3, &device));
+    let [past_k, past_v] = [4, 5].map(|seed| random([2, 13, 64], seed, &device));
+    let inputs: [&GradientOf; 5] =
+        [&gradient_of(&q), &gradient_of(&past_k), &gradient_of(&past_v), &gradient_of(&k), &gradient_of(&v)];
+    let attend = || own::attend(q.clone(), Some((past_k.clone(), past_v.clone())), k.clone(), v.clone(), None, 2);
+    let (ours, theirs) = (run(|| in_bf16(true, attend), &inputs), run(attend, &inputs));
+    assert_eq!(ours == theirs, !bf16::available(), "other numbers, where the processor can");
+    for (index, (ours, theirs)) in ours.iter().zip(&theirs).enumerate() {
+        let size = theirs.iter().fold(0f32, |most, x| most.max(x.abs()));
+        for (a, b) in ours.iter().zip(theirs) {
+            assert!((a - b).abs() < 1e-2 * size, "{index}: {a} against {b} of {size}");
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Attention and its gradient, each head multiplied where it lies among the others: nothing is copied out and back.
 
 use super::super::Keys;
+use super::product::{Into, Matrix, columns_from, product};
 use super::{softmax_gradient_in_place, softmax_in_place};
 use crate::ops::Attention;
 
@@ -13,6 +14,7 @@ pub type KeysGradient = (Vec<f32>, Vec<f32>);
 pub fn attend(q: &[f32], keys: &[Keys], bias: &[f32], spec: &Attention) -> [Vec<f32>; 2] {
     let Attention { batch, rows, heads, head, .. } = *spec;
     let (width, all) = (heads * head, spec.past + spec.columns);
+    let times = |a: Matrix, b: Matrix, to: Into, sizes| product(a, b, to, sizes, spec.bf16);
     let mut y = vec![0f32; q.len()];
     let mut shares = vec![0f32; batch * heads * rows * all];
     let sequences = y.chunks_exact_mut(rows * width).zip(shares.chunks_exact_mut(heads * rows * all));
@@ -22,7 +24,7 @@ pub fn attend(q: &[f32], keys: &[Keys], bias: &[f32], spec: &Attention) -> [Vec<
             for (keys, first) in groups(keys) {
                 let k = columns_from(&keys.k[sequence * keys.tokens * width..], at * head, width);
                 let to = Into { values: &mut shares[first..], row: all, add: false };
-                product(columns_from(q, at * head, width), k.transposed(), to, [rows, head, keys.tokens]);
+                times(columns_from(q, at * head, width), k.transposed(), to, [rows, head, keys.tokens]);
             }
         }
         softmax_in_place(shares, bias, sequence, spec);
@@ -30,7 +32,7 @@ pub fn attend(q: &[f32], keys: &[Keys], bias: &[f32], spec: &Attention) -> [Vec<
             for (keys, first) in groups(keys) {
                 let v = columns_from(&keys.v[sequence * keys.tokens * width..], at * head, width);
                 let to = Into { values: &mut y[at * head..], row: width, add: true };
-                product(columns_from(shares, first, all), v, to, [rows, keys.tokens, head]);
+                times(columns_from(shares, first, all), v, to, [rows, keys.tokens, head]);
             }
         }
     }
@@ -48,6 +50,7 @@ pub fn attend_gradient(
 ) -> (Vec<f32>, Vec<KeysGradient>) {
     let Attention { batch, rows, heads, head, .. } = *spec;
     let (width, all) = (heads * head, spec.past + spec.columns);
+    let times = |a: Matrix, b: Matrix, to: Into, sizes| product(a, b, to, sizes, spec.bf16);
     let mut dq = vec![0f32; q.len()];
     let empty = |keys: &Keys| (vec![0f32; batch * keys.tokens * width], vec![0f32; batch * keys.tokens * width]);
     let mut given: Vec<KeysGradient> = keys.iter().map(empty).collect();
@@ -58,18 +61,18 @@ pub fn attend_gradient(
         for ((keys, first), (_, dv)) in groups(keys).zip(&mut given) {
             let from = sequence * keys.tokens * width;
             let to = Into { values: &mut dv[from + channel..], row: width, add: false };
-            product(columns_from(shares, first, all).transposed(), dy, to, [keys.tokens, rows, head]);
+            times(columns_from(shares, first, all).transposed(), dy, to, [keys.tokens, rows, head]);
             let to = Into { values: &mut scores[first..], row: all, add: false };
-            product(dy, columns_from(&keys.v[from..], channel, width).transposed(), to, [rows, head, keys.tokens]);
+            times(dy, columns_from(&keys.v[from..], channel, width).transposed(), to, [rows, head, keys.tokens]);
         }
         softmax_gradient_in_place(shares, &mut scores, spec);
         for ((keys, first), (dk, _)) in groups(keys).zip(&mut given) {
             let from = sequence * keys.tokens * width;
             let scores = columns_from(&scores, first, all);
             let to = Into { values: &mut dq[sequence * rows * width + channel..], row: width, add: true };
-            product(scores, columns_from(&keys.k[from..], channel, width), to, [rows, keys.tokens, head]);
+            times(scores, columns_from(&keys.k[from..], channel, width), to, [rows, keys.tokens, head]);
             let to = Into { values: &mut dk[from + channel..], row: width, add: false };
-            product(scores.transposed(), q, to, [keys.tokens, rows, head]);
+            times(scores.transposed(), q, to, [keys.tokens, rows, head]);
         }
     }
     (dq, given)
@@ -82,71 +85,4 @@ fn groups<'a, 'b>(keys: &'a [Keys<'b>]) -> impl Iterator<Item = (&'a Keys<'b>, u
         *next += keys.tokens;
         Some((keys, first))
     })
-}
-
-/// Rows that are `row` long, from the column `first` on: of one head, or of one group of keys.
-fn columns_from(values: &[f32], first: usize, row: usize) -> Matrix<'_> {
-    Matrix { values: &values[first..], row, column: 1 }
-}
-
-/// A matrix among other numbers: element (i, j) is `values[i · row + j · column]`.
-#[derive(Clone, Copy)]
-struct Matrix<'a> {
-    values: &'a [f32],
-    row: usize,
-    column: usize,
-}
-
-impl Matrix<'_> {
-    fn transposed(self) -> Self {
-        Self { row: self.column, column: self.row, ..self }
-    }
-
-    /// The index of the last element of `[rows, columns]`.
-    fn last(&self, rows: usize, columns: usize) -> usize {
-        (rows - 1) * self.row + (columns - 1) * self.column
-    }
-}
-
-/// Where a product goes: rows that lie `row` apart, which it is added to or replaces.
-struct Into<'a> {
-    values: &'a mut [f32],
-    row: usize,
-    add: bool,
-}
-
-/// `a · b`, `[m, n]` summed over `k`.
-fn product(a: Matrix, b: Matrix, to: Into, [m, k, n]: [usize; 3]) {
-    if m == 0 || k == 0 || n == 0 {
-        return;
-    }
-    assert!(
-        a.last(m, k) < a.values.len() && b.last(k, n) < b.values.len(),
-        "[{m}, {k}] · [{k}, {n}] of too few numbers"
-    );
-    assert!((m - 1) * to.row + n <= to.values.len() && n <= to.row, "[{m}, {n}] into too few numbers");
-    // SAFETY: every index lies below the last one, which was looked at, and what is written is borrowed alone.
-    unsafe {
-        gemm::gemm(
-            m,
-            n,
-            k,
-            to.values.as_mut_ptr(),
-            1,
-            to.row as isize,
-            to.add,
-            a.values.as_ptr(),
-            a.column as isize,
-            a.row as isize,
-            b.values.as_ptr(),
-            b.column as isize,
-            b.row as isize,
-            1.0,
-            1.0,
-            false,
-            false,
-            false,
-            gemm::Parallelism::None,
-        );
-    }
 }
