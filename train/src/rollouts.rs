@@ -104,10 +104,8 @@ impl<'a> Lane<'a> {
 
     /// What is known of it.
     fn begun(&self) -> Rollout {
-        let (states, sampled) = self
-            .branch
-            .map(|(from, done)| (from.states[..done].to_vec(), from.sampled[..done].to_vec()))
-            .unwrap_or_default();
+        let known = self.branch.map(|(from, done)| (from.states[..done].to_vec(), from.sampled[..done].to_vec()));
+        let (states, sampled) = known.unwrap_or_default();
         Rollout { prompt: self.spec.prompt(), group: self.number, states, sampled, ..Rollout::default() }
     }
 }
@@ -168,7 +166,8 @@ const CARD_WORKERS: usize = 3;
 const SHOWN: usize = 256;
 
 impl Roller<'_> {
-    /// A rollout of every lane, whichever others are made beside it. Draws and the checker run on the cores of the calling thread's rayon pool, wherever the networks are.
+    /// A rollout of every lane, whichever others are made beside it. Draws and the checker run on the cores of the calling
+    /// thread's rayon pool, wherever the networks are.
     ///
     /// # Errors
     /// The device fails.
@@ -209,14 +208,13 @@ impl Roller<'_> {
                 None => drawn.into_iter().flatten().collect(),
             };
             ensure!(chosen.len() == lanes.len(), "a step drew no candidate");
-            // A lane whose branch begins later waits for the others.
-            let waits = lanes.iter().map(|lane| step < lane.done());
-            for (((rollout, tokens), chosen), _) in
-                rollouts.iter_mut().zip(&mut tokens).zip(chosen).zip(waits).filter(|(_, waits)| !waits)
-            {
-                tokens.clone_from(&chosen.tokens);
-                rollout.states.push(chosen.tokens);
-                rollout.sampled.push(chosen.sampled);
+            for (index, chosen) in chosen.into_iter().enumerate() {
+                // A lane whose branch begins later waits for the others.
+                if step >= lanes[index].done() {
+                    tokens[index].clone_from(&chosen.tokens);
+                    rollouts[index].states.push(chosen.tokens);
+                    rollouts[index].sampled.push(chosen.sampled);
+                }
             }
         }
         let first = if self.previews { 0 } else { steps - 1 };
@@ -302,7 +300,7 @@ fn branch_of(group: u64, seed: u64, from: &[Rollout]) -> Option<(&Rollout, usize
 pub fn run(roller: &Roller, count: u64, group: u64, from: &[Rollout], path: &Path) -> Result<()> {
     let Decoding { steps, seed, .. } = roller.decoding;
     if let Some(other) = from.iter().map(|rollout| rollout.states.len()).find(|&other| other != steps || steps < 2) {
-        bail!("a decoding of {other} steps has no branches of {steps}; --steps says of how many")
+        bail!("rollouts of {other} steps have no branches of {steps}; --steps says of how many");
     }
     // Rollouts between two writes to the file.
     let part = if on_card(roller.device) { (2 * CARD_WORKERS * CARD_LANES) as u64 } else { 64 };
@@ -318,17 +316,14 @@ pub fn run(roller: &Roller, count: u64, group: u64, from: &[Rollout], path: &Pat
     while next < count && !STOP.load(Ordering::Relaxed) {
         let of = |number: u64| number / group.max(1);
         let numbers: Vec<u64> = (next..(next + part).min(count)).collect();
-        let begun: Vec<(Spec, Option<(&Rollout, usize)>)> = numbers
-            .iter()
-            .map(|&number| {
-                let branch = branch_of(of(number), seed, from);
-                let spec =
-                    branch.map_or_else(|| Ok(prompt_of(of(number), seed)), |(base, _)| Spec::parse(&base.prompt));
-                Ok((spec?, branch))
-            })
-            .collect::<Result<_>>()?;
-        let begun = numbers.iter().zip(&begun);
-        let lanes: Vec<Lane> = begun.map(|(&number, (spec, branch))| Lane { number, spec, branch: *branch }).collect();
+        let branches: Vec<_> = numbers.iter().map(|&number| branch_of(of(number), seed, from)).collect();
+        let spec = |(&number, branch): (&u64, &Option<(&Rollout, usize)>)| match branch {
+            Some((base, _)) => Ok(Spec::parse(&base.prompt)?),
+            None => Ok(prompt_of(of(number), seed)),
+        };
+        let specs: Vec<Spec> = numbers.iter().zip(&branches).map(spec).collect::<Result<_>>()?;
+        let lane = |((&number, spec), branch)| Lane { number, spec, branch };
+        let lanes: Vec<Lane> = numbers.iter().zip(&specs).zip(branches).map(lane).collect();
         for rollout in roller.roll_all(&lanes, |done| bar.inc(done as u64))? {
             accepted += u64::from(rollout.accepted);
             serde_json::to_writer(&mut file, &Rollout { group: of(rollout.group), ..rollout })?;
@@ -407,6 +402,17 @@ mod tests {
         assert_ne!(branches[1].states[1], branches[2].states[1]);
         assert_eq!(roller.roll(&[leave(7, 0, 2)]).unwrap()[0].states, branches[0].states);
         assert_eq!(roller.roll(&[Lane { number: 0, ..leave(0, 0, 1) }]).unwrap()[0].states, together[0].states);
+
+        // A file of branches: groups of two, each with the prompt of what it leaves.
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rollouts.jsonl");
+        run(&roller, 4, 2, &together, &path).unwrap();
+        let of_file: Vec<(u64, String)> = read(&path).unwrap().into_iter().map(|one| (one.group, one.prompt)).collect();
+        let wanted = [0, 0, 1, 1].map(|group| (group as u64, together[group].prompt.clone()));
+        assert_eq!(of_file, wanted);
+        let longer = Rollout { states: vec![Vec::new(); 5], ..together[0].clone() };
+        let refused = run(&roller, 6, 2, &[longer], &path).unwrap_err().to_string();
+        assert!(refused.contains("rollouts of 5 steps"), "{refused}");
     }
 
     #[test]
