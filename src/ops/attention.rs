@@ -25,6 +25,7 @@ pub struct Attention {
     /// without a bias.
     pub(crate) bias: Option<[usize; 2]>,
     /// Whether products are of numbers rounded to bfloat16 ([`gradient::in_bf16`](super::gradient::in_bf16)): training's alone.
+    #[cfg(not(target_arch = "wasm32"))]
     pub(crate) bf16: bool,
 }
 
@@ -73,7 +74,17 @@ impl Attention {
             assert!(fits && all == before + columns, "attention: a bias {:?}", bias.dims());
             [if sequences == 1 { 0 } else { lines * all }, if lines == 1 { 0 } else { all }]
         });
-        Self { batch, rows, past: before, columns, heads, head: width / heads, bias, bf16: false }
+        Self {
+            batch,
+            rows,
+            past: before,
+            columns,
+            heads,
+            head: width / heads,
+            bias,
+            #[cfg(not(target_arch = "wasm32"))]
+            bf16: false,
+        }
     }
 }
 
