@@ -225,12 +225,12 @@ impl DpoTask {
                 drawn.into_iter().map(|drawn| drawn.tokens).collect()
             })
             .collect();
-        let asked: Vec<(&str, &[i32])> = visited
+        let asked: Vec<(&[u32], &[i32])> = visited
             .iter()
             .zip(&drawn)
-            .flat_map(|((at, _), drawn)| drawn.iter().map(|tokens| (at.group.prompt.as_str(), tokens.as_slice())))
+            .flat_map(|((at, _), drawn)| drawn.iter().map(|tokens| (at.group.prompt_ids.as_slice(), tokens.as_slice())))
             .collect();
-        let scores = critic.logits(&asked);
+        let scores = critic.logits_of(&asked);
         let best_and_worst = |((at, drawn), scores): ((&Visited, &Vec<Vec<i32>>), &[f32])| {
             let mut ranked: Vec<(&f32, &Vec<i32>)> = scores.iter().zip(drawn).collect();
             ranked.sort_by(|a, b| a.0.total_cmp(b.0));

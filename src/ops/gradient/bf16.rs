@@ -54,7 +54,7 @@ pub(crate) mod avx512 {
     /// Rows of a tile. 6 × 4 sums, 4 registers of `b` and 1 of `a` are 29 of 32.
     const ROWS: usize = 6;
     /// Words in a register.
-    const LANES: usize = 16;
+    pub const LANES: usize = 16;
     /// Columns of a tile.
     const COLUMNS: usize = 4 * LANES;
 
@@ -106,6 +106,16 @@ pub(crate) mod avx512 {
         rounded(first) | (rounded(second) << 16)
     }
 
+    /// A line's numbers in pairs, a last one beside 0.
+    #[inline(always)]
+    pub fn pair_up(line: &[f32], words: &mut [u32]) {
+        let (twos, last) = line.as_chunks::<2>();
+        words.iter_mut().zip(twos).for_each(|(word, &[first, second])| *word = pair(first, second));
+        if let ([last], Some(word)) = (last, words.last_mut()) {
+            *word = pair(*last, 0.0);
+        }
+    }
+
     /// An operand of `count` by `k` numbers as `[panel][pair][WIDTH]`, filled up with zeros, in `room`.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
     fn panels<'a, const WIDTH: usize>(
@@ -127,11 +137,7 @@ pub(crate) mod avx512 {
                 let mut words = vec![0u32; pairs];
                 for (panel, lines) in panels.chunks_exact_mut(pairs).zip(values.chunks(WIDTH * k)) {
                     for (at, line) in lines.chunks_exact(k).enumerate() {
-                        let (twos, last) = line.as_chunks::<2>();
-                        words.iter_mut().zip(twos).for_each(|(word, &[first, second])| *word = pair(first, second));
-                        if let [last] = last {
-                            words[pairs - 1] = pair(*last, 0.0);
-                        }
+                        pair_up(line, &mut words);
                         panel.iter_mut().zip(&words).for_each(|(to, &word)| to[at] = word);
                     }
                 }

@@ -11,9 +11,7 @@ use crate::rollouts::Rollout;
 
 /// Finished pictures of one prompt, each with its rank: higher is better.
 pub struct Group {
-    /// In words.
-    pub prompt: String,
-    /// As ids.
+    /// The prompt as ids.
     pub prompt_ids: Vec<u32>,
     pictures: Vec<Ranked>,
 }
@@ -75,11 +73,7 @@ impl Pairs {
                 continue;
             }
             let prompt_ids = words.encode(&rollout.prompt);
-            let group = groups.entry(rollout.group).or_insert_with(|| Group {
-                prompt: rollout.prompt.clone(),
-                prompt_ids,
-                pictures: Vec::new(),
-            });
+            let group = groups.entry(rollout.group).or_insert_with(|| Group { prompt_ids, pictures: Vec::new() });
             group.pictures.push(Ranked { states: rollout.states.clone(), rank });
         }
         let mut groups: Vec<Group> = groups.into_values().collect();

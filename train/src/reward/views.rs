@@ -54,11 +54,7 @@ impl Rollouts {
     /// A right and a wrong one of one prompt at one step, and the step; `None` where `tries` draws find no such pair.
     pub(super) fn pair(&self, view: View, rng: &mut Rng, tries: usize) -> Option<(&Rollout, &Rollout, usize)> {
         (0..tries).find_map(|_| {
-            if self.groups.is_empty() {
-                return None;
-            }
-            let members = &self.groups[rng.below(self.groups.len())];
-            let step = view.step(&self.all[members[0]], rng);
+            let (members, step) = self.group_at(view, rng)?;
             let (right, wrong): (Vec<usize>, Vec<usize>) =
                 members.iter().partition(|&&index| view.accepted(&self.all[index], step));
             self.differing([rng.pick(&right)?, rng.pick(&wrong)?], view, step)
@@ -74,12 +70,17 @@ impl Rollouts {
         tries: usize,
     ) -> Option<(&Rollout, &Rollout, usize)> {
         (0..tries).find_map(|_| {
-            let members = self.groups.get(rng.below(self.groups.len().max(1)))?;
-            let step = view.step(&self.all[members[0]], rng);
+            let (members, step) = self.group_at(view, rng)?;
             let both = [rng.pick(members)?, rng.pick(members)?];
             both.iter().all(|&index| self.all[index].later(step, lookahead).is_some()).then_some(())?;
             self.differing(both, view, step)
         })
+    }
+
+    /// A group and a step of it.
+    fn group_at(&self, view: View, rng: &mut Rng) -> Option<(&[usize], usize)> {
+        let members = self.groups.get(rng.below(self.groups.len().max(1)))?;
+        Some((members, view.step(&self.all[members[0]], rng)))
     }
 
     /// Both, where their states differ: branches of one rollout are alike before they leave it.

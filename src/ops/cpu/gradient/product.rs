@@ -20,6 +20,7 @@ pub fn columns_from(values: &[f32], first: usize, row: usize) -> Matrix<'_> {
 }
 
 impl Matrix<'_> {
+    /// With rows for columns.
     pub fn transposed(self) -> Self {
         Self { row: self.column, column: self.row, ..self }
     }
@@ -32,8 +33,11 @@ impl Matrix<'_> {
 
 /// Where a product goes: rows that lie `row` apart, which it is added to or replaces.
 pub struct Into<'a> {
+    /// From the first number on.
     pub values: &'a mut [f32],
+    /// From row to row.
     pub row: usize,
+    /// Whether it is added to what is there.
     pub add: bool,
 }
 

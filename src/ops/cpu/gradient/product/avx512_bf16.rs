@@ -8,10 +8,7 @@ use std::arch::x86_64::{
 use std::cell::RefCell;
 
 use super::{Into, Matrix};
-use crate::ops::gradient::bf16::avx512::{numbers, pair};
-
-/// Words in a register.
-const LANES: usize = 16;
+use crate::ops::gradient::bf16::avx512::{LANES, numbers, pair, pair_up};
 
 thread_local! {
     /// Room for both sides.
@@ -68,19 +65,9 @@ fn beside<'a>(x: Matrix, [rows, columns]: [usize; 2], room: &'a mut Vec<u32>) ->
     let pairs = columns.div_ceil(2);
     room.resize(rows * pairs, 0);
     for (row, words) in room.chunks_exact_mut(pairs).enumerate() {
-        round_line(&x.values[row * x.row..][..columns], words);
+        pair_up(&x.values[row * x.row..][..columns], words);
     }
     room
-}
-
-/// One row's words.
-#[inline(always)]
-fn round_line(line: &[f32], words: &mut [u32]) {
-    let (twos, last) = line.as_chunks::<2>();
-    words.iter_mut().zip(twos).for_each(|(word, &[first, second])| *word = pair(first, second));
-    if let ([last], Some(word)) = (last, words.last_mut()) {
-        *word = pair(*last, 0.0);
-    }
 }
 
 /// Words of each number and the one in the next row, `[⌈rows/2⌉, columns]` in lines of `wide`; what is beyond the columns is any word.
@@ -106,7 +93,7 @@ fn turned<'a>(x: Matrix, [rows, columns]: [usize; 2], wide: usize, room: &'a mut
     room.resize(pairs * wide, 0);
     let mut words = vec![0u32; pairs];
     for row in 0..rows {
-        round_line(&x.values[row * x.row..][..columns], &mut words);
+        pair_up(&x.values[row * x.row..][..columns], &mut words);
         room.iter_mut().skip(row).step_by(wide).zip(&words).for_each(|(to, &word)| *to = word);
     }
     room
