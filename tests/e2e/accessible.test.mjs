@@ -1,31 +1,17 @@
 // The page before anything is drawn: in light and dark, wide and narrow, embedded, and with a keyboard alone.
 
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 
-import { launch } from "./browser.mjs";
-import { serve } from "./server.mjs";
-import { ShowoPage } from "./showo_page.mjs";
+import { visiting } from "./visit.mjs";
 
 describe("the empty page", { timeout: 300_000 }, () => {
-  /** @type {Awaited<ReturnType<typeof serve>>} */
-  let site;
-  /** @type {import("playwright-core").Browser} */
-  let browser;
-
-  before(async () => {
-    site = await serve();
-    browser = await launch("cpu");
-  });
-  after(async () => {
-    await browser?.close();
-    site?.close();
-  });
+  const visit = visiting("cpu");
 
   for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
     for (const [width, query] of /** @type {const} */ ([[1280, ""], [360, ""], [480, "?embed"]])) {
       test(`${colorScheme}, ${width} pixels wide${query && ", embedded"}: nothing that axe finds, nothing that sticks out`, async () => {
-        const page = await ShowoPage.open(browser, site.address + query, { colorScheme, viewport: { width, height: 800 } });
+        const page = await visit.open(visit.address + query, { colorScheme, viewport: { width, height: 800 } });
         try {
           assert.deepEqual(await page.inaccessible(), []);
           const wide = await page.page.evaluate(() => document.documentElement.scrollWidth);
@@ -38,7 +24,7 @@ describe("the empty page", { timeout: 300_000 }, () => {
   }
 
   test("every control can be reached by Tab, and Enter in the prompt draws", async () => {
-    const page = await ShowoPage.open(browser, site.address);
+    const page = await visit.open();
     try {
       await page.loaded();
       const reached = new Set();

@@ -1,11 +1,9 @@
 // What a visitor may type wrongly: each is a sentence that names it, at the field, and nothing is drawn.
 
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { before, describe, test } from "node:test";
 
-import { launch } from "./browser.mjs";
-import { serve } from "./server.mjs";
-import { ShowoPage } from "./showo_page.mjs";
+import { visiting } from "./visit.mjs";
 
 /** Reflection is on, because its fields are shown only then. */
 const GOOD = { reflection: true, prompt: "a red circle", seed: 1, steps: 2, candidates: 1, verifier: "none", guidance: 2,
@@ -32,22 +30,13 @@ const WRONG = [
 ];
 
 describe("bad input", { timeout: 300_000 }, () => {
-  /** @type {Awaited<ReturnType<typeof serve>>} */
-  let site;
-  /** @type {import("playwright-core").Browser} */
-  let browser;
-  /** @type {ShowoPage} */
+  const visit = visiting("cpu");
+  /** @type {Awaited<ReturnType<typeof visit.open>>} */
   let page;
 
   before(async () => {
-    site = await serve();
-    browser = await launch("cpu");
-    page = await ShowoPage.open(browser, site.address);
+    page = await visit.open();
     await page.loaded();
-  });
-  after(async () => {
-    await browser?.close();
-    site?.close();
   });
 
   /** @param {Record<string, string | number | boolean>} values */

@@ -1,11 +1,10 @@
 // A bundle that arrives damaged is refused in a sentence that names the file; the page stays usable.
 
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 
-import { launch } from "./browser.mjs";
-import { flipped, missing, serve, serveDamaged, truncated } from "./server.mjs";
-import { ShowoPage } from "./showo_page.mjs";
+import { flipped, missing, serveDamaged, truncated } from "./server.mjs";
+import { visiting } from "./visit.mjs";
 
 const SHARD = /\/models\/scenes\/.*\.safetensors$/;
 const MANIFEST = /\/models\/scenes\/manifest\.json$/;
@@ -29,24 +28,12 @@ const FAULTS = [
 ];
 
 describe("a damaged bundle", { timeout: 600_000 }, () => {
-  /** @type {Awaited<ReturnType<typeof serve>>} */
-  let site;
-  /** @type {import("playwright-core").Browser} */
-  let browser;
-
-  before(async () => {
-    site = await serve();
-    browser = await launch("cpu");
-  });
-  after(async () => {
-    await browser?.close();
-    site?.close();
-  });
+  const visit = visiting("cpu");
 
   for (const [what, fault, patterns] of FAULTS) {
     test(`${what} is refused by name`, async () => {
-      const damaged = await serveDamaged(site.address, [fault]);
-      const page = await ShowoPage.open(browser, damaged.address);
+      const damaged = await serveDamaged(visit.address, [fault]);
+      const page = await visit.open(damaged.address);
       try {
         const words = await page.refusal();
         assert.ok(fault.victim, "the damaged file was never asked for");
@@ -64,8 +51,8 @@ describe("a damaged bundle", { timeout: 600_000 }, () => {
 
   test("once the server is mended, Try again loads", async () => {
     const fault = { match: MANIFEST, change: /** @type {(bytes: Buffer) => Buffer | null} */ (missing) };
-    const damaged = await serveDamaged(site.address, [fault]);
-    const page = await ShowoPage.open(browser, damaged.address);
+    const damaged = await serveDamaged(visit.address, [fault]);
+    const page = await visit.open(damaged.address);
     try {
       await page.refusal();
       fault.change = (bytes) => bytes;
@@ -78,8 +65,8 @@ describe("a damaged bundle", { timeout: 600_000 }, () => {
   });
 
   test("without the engine's code the page says what is missing", async () => {
-    const damaged = await serveDamaged(site.address, [{ match: /showo_bg\.wasm$/, change: missing }]);
-    const page = await ShowoPage.open(browser, damaged.address);
+    const damaged = await serveDamaged(visit.address, [{ match: /showo_bg\.wasm$/, change: missing }]);
+    const page = await visit.open(damaged.address);
     try {
       assert.match(await page.refusal(), /404.*dist|dist.*404/s);
     } finally {

@@ -1,33 +1,19 @@
 // The graphics device goes away in mid-draw: the browser's GPU process is killed, as a driver's crash would.
 
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 
-import { launch } from "./browser.mjs";
-import { serve } from "./server.mjs";
-import { ShowoPage } from "./showo_page.mjs";
 import { assertSteps, ofType } from "./trace_checks.mjs";
+import { visiting } from "./visit.mjs";
 
 const STEPS = 6;
 const SETTINGS = { prompt: "a red circle", seed: 5, steps: STEPS, candidates: 2, verifier: "parm", guidance: 2, reflection: false };
 
 describe("a lost device", { timeout: 600_000 }, () => {
-  /** @type {Awaited<ReturnType<typeof serve>>} */
-  let site;
-  /** @type {import("playwright-core").Browser} */
-  let browser;
-
-  before(async () => {
-    site = await serve();
-    browser = await launch("webgpu");
-  });
-  after(async () => {
-    await browser?.close();
-    site?.close();
-  });
+  const visit = visiting("webgpu");
 
   test("the page says so, keeps what was drawn, and the picture goes on", async () => {
-    const page = await ShowoPage.open(browser, site.address);
+    const page = await visit.open();
     await page.loaded();
     assert.equal((await page.state("device")).kind, "webgpu");
     await page.set(SETTINGS);
@@ -35,7 +21,7 @@ describe("a lost device", { timeout: 600_000 }, () => {
     await page.page.waitForFunction(
       () => /** @type {any} */ (window).showo.events.filter((/** @type {any} */ event) => event.type === "step").length >= 2, null, { timeout: 120_000 });
 
-    const debuggers = await browser.newBrowserCDPSession();
+    const debuggers = await visit.browser.newBrowserCDPSession();
     // The answer may never come: the process that is asked to die is the one that would help to give it.
     debuggers.send("Browser.crashGpuProcess").catch(() => {});
     const words = await page.refusal();

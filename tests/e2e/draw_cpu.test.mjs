@@ -1,31 +1,17 @@
 // A browser without WebGPU draws too, on the CPU, and says so.
 
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 
-import { launch } from "./browser.mjs";
 import { assertAlike, assertNotBlank, decodeNatively } from "./pictures.mjs";
-import { serve } from "./server.mjs";
-import { ShowoPage } from "./showo_page.mjs";
 import { assertSteps, ofType } from "./trace_checks.mjs";
+import { visiting } from "./visit.mjs";
 
 describe("without WebGPU", { timeout: 600_000 }, () => {
-  /** @type {Awaited<ReturnType<typeof serve>>} */
-  let site;
-  /** @type {import("playwright-core").Browser} */
-  let browser;
-
-  before(async () => {
-    site = await serve();
-    browser = await launch("cpu");
-  });
-  after(async () => {
-    await browser?.close();
-    site?.close();
-  });
+  const visit = visiting("cpu");
 
   test("a picture is drawn on the CPU, the page says why, and the kernels compute what they should", async (t) => {
-    const page = await ShowoPage.open(browser, site.address);
+    const page = await visit.open();
     await page.loaded();
     assert.equal((await page.state("device")).kind, "cpu");
     assert.match(await page.page.locator("#device").innerText(), /^CPU, slower: .*WebGPU/);
@@ -47,7 +33,7 @@ describe("without WebGPU", { timeout: 600_000 }, () => {
   });
 
   test("aligned weights are fetched when they are asked for, and draw other pictures", async () => {
-    const page = await ShowoPage.open(browser, site.address);
+    const page = await visit.open();
     /** @type {string[]} */
     const fetched = [];
     page.page.on("request", (request) => fetched.push(request.url()));
@@ -75,7 +61,7 @@ describe("without WebGPU", { timeout: 600_000 }, () => {
   });
 
   test("of several pictures PARM gives up the ones that it no longer expects to succeed", async () => {
-    const page = await ShowoPage.open(browser, site.address);
+    const page = await visit.open();
     await page.loaded();
     await page.set({ prompt: "a star and a moon", seed: 3, steps: 6, candidates: 3, verifier: "parm-paths", reflection: false });
     const events = await page.draw();
@@ -91,7 +77,7 @@ describe("without WebGPU", { timeout: 600_000 }, () => {
   });
 
   test("the drawings that the page links to turn out as it says", async (t) => {
-    const page = await ShowoPage.open(browser, site.address);
+    const page = await visit.open();
     await page.loaded();
     for (const what of ["PARM saved it", "Reflection mended it"]) {
       await page.page.locator("[data-testid=found]", { hasText: what }).first().click();

@@ -1,13 +1,11 @@
 // Drawing on WebGPU, as a visitor does it: one page, one drawing after the other.
 
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { before, describe, test } from "node:test";
 
-import { launch } from "./browser.mjs";
 import { assertAlike, assertNotBlank, decodeNatively } from "./pictures.mjs";
-import { serve } from "./server.mjs";
-import { ShowoPage } from "./showo_page.mjs";
 import { assertSteps, ofType, timeless, types } from "./trace_checks.mjs";
+import { visiting } from "./visit.mjs";
 
 /** From the address to the finished picture, on two cores without a graphics card. */
 const LIMIT_SECONDS = 120;
@@ -27,24 +25,15 @@ function shown(settings) {
 }
 
 describe("drawing on WebGPU", { timeout: 900_000 }, () => {
-  /** @type {Awaited<ReturnType<typeof serve>>} */
-  let site;
-  /** @type {import("playwright-core").Browser} */
-  let browser;
-  /** @type {ShowoPage} */
+  const visit = visiting("webgpu");
+  /** @type {Awaited<ReturnType<typeof visit.open>>} */
   let page;
   let opened = 0;
 
   before(async () => {
-    site = await serve();
-    browser = await launch("webgpu");
     opened = performance.now();
-    page = await ShowoPage.open(browser, site.address);
+    page = await visit.open();
     await page.loaded();
-  });
-  after(async () => {
-    await browser?.close();
-    site?.close();
   });
 
   test("the device is named", async () => {

@@ -1,11 +1,9 @@
 // An engine that traps: the page says so, starts it again, and draws.
 
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 
-import { launch } from "./browser.mjs";
-import { serve } from "./server.mjs";
-import { ShowoPage } from "./showo_page.mjs";
+import { visiting } from "./visit.mjs";
 
 /** `(module (func (export "trap") unreachable))`: what a panic comes down to. */
 const TRAP = [
@@ -13,23 +11,11 @@ const TRAP = [
 ];
 
 describe("an engine that traps", { timeout: 600_000 }, () => {
-  /** @type {Awaited<ReturnType<typeof serve>>} */
-  let site;
-  /** @type {import("playwright-core").Browser} */
-  let browser;
-
-  before(async () => {
-    site = await serve();
-    browser = await launch("cpu");
-  });
-  after(async () => {
-    await browser?.close();
-    site?.close();
-  });
+  const visit = visiting("cpu");
 
   for (const where of /** @type {const} */ (["a task", "a promise"])) {
     test(`a trap in ${where} during a drawing leaves a page that draws again`, async () => {
-      const page = await ShowoPage.open(browser, site.address);
+      const page = await visit.open();
       try {
         await page.loaded();
         await page.set({ prompt: "a star", seed: 1, steps: 24, candidates: 1, verifier: "none", reflection: false });

@@ -5,10 +5,9 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, describe, test } from "node:test";
+import { before, describe, test } from "node:test";
 
-import { launch } from "./browser.mjs";
-import { serve } from "./server.mjs";
+import { visiting } from "./visit.mjs";
 
 /** @typedef {{ what: string, compared: number, worst: number, allowed: number, near_ties: number, trouble: string | null }} Finding */
 
@@ -42,17 +41,12 @@ async function checkInPage({ path, name, device }) {
 
 describe("parity with the reference", { timeout: 900_000 }, () => {
   const cases = FOLDERS.flatMap(casesOf);
-  /** @type {Awaited<ReturnType<typeof serve>>} */
-  let site;
-  /** @type {import("playwright-core").Browser} */
-  let browser;
+  const visit = visiting("webgpu");
   /** @type {import("playwright-core").Page} */
   let page;
 
   before(async () => {
-    site = await serve();
-    browser = await launch("webgpu");
-    page = await browser.newPage();
+    page = await visit.browser.newPage();
     await page.route(`**${PATH}**`, async (route) => {
       const file = new URL(route.request().url()).pathname.slice(PATH.length);
       const known = cases.find(({ name }) => file.startsWith(`${name}.`));
@@ -64,11 +58,7 @@ describe("parity with the reference", { timeout: 900_000 }, () => {
     });
     // Not the page itself: its own engine would be loading a bundle meanwhile.
     await page.route("**/parity.html", (route) => route.fulfill({ contentType: "text/html", body: "<!doctype html><title>parity</title>" }));
-    await page.goto(`${site.address}parity.html`);
-  });
-  after(async () => {
-    await browser?.close();
-    site?.close();
+    await page.goto(`${visit.address}parity.html`);
   });
 
   test("parity: there are cases", () => {
