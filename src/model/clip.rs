@@ -10,7 +10,7 @@ use super::layers::{Conv2d, ConvShape, Embedding, LayerNorm, Linear, Mlp, attend
 use super::showo::FORBIDDEN;
 use super::weights::{Init, ModelError, Weights};
 use crate::config::{ClipConfig, ClipTowerConfig};
-use crate::ops::Activation;
+use crate::ops::{Activation, Qkv};
 
 /// The weight of CLIPScore.
 pub const CLIP_SCORE_WEIGHT: f32 = 2.5;
@@ -109,8 +109,8 @@ impl Encoder {
         for block in &self.layers {
             let attn = &block.self_attn;
             let normal = block.layer_norm1.forward(x.clone());
-            let (q, k) = (attn.q_proj.forward(normal.clone()), attn.k_proj.forward(normal.clone()));
-            let attended = attend(q, None, k, attn.v_proj.forward(normal), bias.cloned(), attn.heads);
+            let [q, k, v] = [&attn.q_proj, &attn.k_proj, &attn.v_proj].map(|linear| linear.forward(normal.clone()));
+            let attended = attend(Qkv { q, past: None, k, v, bias: bias.cloned(), heads: attn.heads });
             x = attn.out_proj.forward_with(attended, Activation::None, Some(x));
             x = block.mlp.forward(block.layer_norm2.forward(x.clone()), Activation::QuickGelu, x);
         }

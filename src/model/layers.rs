@@ -7,7 +7,7 @@ use burn::module::{Module, Param};
 use burn::tensor::{Int, Tensor};
 
 use super::weights::{Init, ModelError, Weights};
-use crate::ops::{self, Activation, After, Norm, Weight, Windows};
+use crate::ops::{self, Activation, After, Norm, Qkv, Weight, Windows};
 use crate::quant::Q8Tensor;
 
 #[cfg(not(target_arch = "wasm32"))]
@@ -395,19 +395,12 @@ impl Kernel {
 
 /// Scaled dot-product attention, heads side by side: see [`ops::attention()`].
 #[must_use]
-pub fn attend(
-    q: Tensor<3>,
-    past: Option<(Tensor<3>, Tensor<3>)>,
-    k: Tensor<3>,
-    v: Tensor<3>,
-    bias: Option<Tensor<4>>,
-    heads: usize,
-) -> Tensor<3> {
+pub fn attend(qkv: Qkv) -> Tensor<3> {
     #[cfg(not(target_arch = "wasm32"))]
-    if !ops::available(&q.device()) {
-        return ops::gradient::attend(q, past, k, v, bias, heads);
+    if !ops::available(&qkv.q.device()) {
+        return ops::gradient::attend(qkv);
     }
-    ops::attention(q, past, k, v, bias, heads)
+    ops::attention(qkv)
 }
 
 /// Rotary embedding, after each head's normalization where there is one: see [`ops::rotate()`].

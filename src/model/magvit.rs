@@ -9,7 +9,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use super::layers::{Conv2d, ConvShape, GroupNorm, attend};
 use super::weights::{ModelError, Weights};
 use crate::config::MagvitConfig;
-use crate::ops::Activation;
+use crate::ops::{Activation, Qkv};
 
 #[derive(Module, Debug)]
 struct ResnetBlock {
@@ -310,8 +310,8 @@ impl AttnBlock {
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let [batch, channels, height, width] = x.dims();
         let normal = self.norm.forward(x.clone(), Activation::None);
-        let rows = |conv: &Conv2d| conv.forward_rows(normal.clone());
-        let h = attend(rows(&self.q), None, rows(&self.k), rows(&self.v), None, 1);
+        let [q, k, v] = [&self.q, &self.k, &self.v].map(|conv| conv.forward_rows(normal.clone()));
+        let h = attend(Qkv { q, past: None, k, v, bias: None, heads: 1 });
         let h = h.swap_dims(1, 2).reshape([batch, channels, height, width]);
         self.proj_out.forward_plus(h, Some(x))
     }

@@ -11,7 +11,7 @@ use super::layers::{Embedding, LayerNorm, Linear, attend};
 use super::showo::FORBIDDEN;
 use super::weights::{Init, ModelError, Weights};
 use crate::config::RewardConfig;
-use crate::ops::Activation;
+use crate::ops::{Activation, Qkv};
 
 #[derive(Module, Debug)]
 struct Block {
@@ -121,8 +121,8 @@ impl Reward {
         let mut x = Tensor::cat(vec![words, image], 1);
         for block in &self.layers {
             let normal = block.norm1.forward(x.clone());
-            let (q, k) = (block.q.forward(normal.clone()), block.k.forward(normal.clone()));
-            let attended = attend(q, None, k, block.v.forward(normal), Some(padding.clone()), self.heads);
+            let [q, k, v] = [&block.q, &block.k, &block.v].map(|linear| linear.forward(normal.clone()));
+            let attended = attend(Qkv { q, past: None, k, v, bias: Some(padding.clone()), heads: self.heads });
             x = block.out.forward_with(attended, Activation::None, Some(x));
             let inner = block.fc1.forward_with(block.norm2.forward(x.clone()), Activation::GeluNew, None);
             x = block.fc2.forward_with(inner, Activation::None, Some(x));

@@ -12,7 +12,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use super::layers::{Embedding, LayerNorm, Linear, Matrix, Mlp, attend, rotate};
 use super::weights::{ModelError, Weights};
 use crate::config::ShowoConfig;
-use crate::ops::Activation;
+use crate::ops::{Activation, Qkv};
 
 /// The additive bias of a forbidden attention: large, and still finite when two of them meet.
 pub const FORBIDDEN: f32 = -1e9;
@@ -280,7 +280,7 @@ impl Showo {
                 }
             }
             let past = past.map(|past| (past.keys[index].clone(), past.values[index].clone()));
-            let mut attended = attend(q, past, k, v, Some(bias.clone()), attn.heads);
+            let mut attended = attend(Qkv { q, past, k, v, bias: Some(bias.clone()), heads: attn.heads });
             if let Some(rows) = rows.filter(|_| index == last) {
                 let [batch, tokens, d] = x.dims();
                 let only = |all: Tensor<3>| all.reshape([batch * tokens, d]).select(0, rows.clone()).unsqueeze();

@@ -29,52 +29,55 @@ pub struct Attention {
     pub(crate) bf16: bool,
 }
 
-impl Attention {
-    /// What [`attention()`] hands over: `[q, past_k, past_v, k, v]`, the bias, each `q` once more where it is absent, and the
-    /// sizes.
+/// What attends, and to what: heads lie side by side in the last dimension, `width = heads · head`.
+#[derive(Debug, Clone)]
+pub struct Qkv {
+    /// Queries, `[batch, rows, width]`.
+    pub q: Tensor<3>,
+    /// Cached keys and values, seen before the new ones, `[batch, past, width]` each.
+    pub past: Option<(Tensor<3>, Tensor<3>)>,
+    /// New keys, `[batch, columns, width]`.
+    pub k: Tensor<3>,
+    /// Their values, shaped alike.
+    pub v: Tensor<3>,
+    /// `[1 or batch, 1, 1 or rows, past + columns]`: 0 where attention is allowed, a large negative number elsewhere.
+    pub bias: Option<Tensor<4>>,
+    /// Heads.
+    pub heads: usize,
+}
+
+impl Qkv {
+    /// What a backend is handed: `[q, past_k, past_v, k, v]`, the bias, each `q` once more where it is absent, and the sizes.
     ///
     /// # Panics
     /// When the shapes do not fit together.
     #[must_use]
-    pub(crate) fn operands(
-        q: Tensor<3>,
-        past: Option<(Tensor<3>, Tensor<3>)>,
-        k: Tensor<3>,
-        v: Tensor<3>,
-        bias: Option<Tensor<4>>,
-        heads: usize,
-    ) -> ([FloatTensor<Dispatch>; 5], FloatTensor<Dispatch>, Self) {
-        let spec = Self::of(&q, past.as_ref(), &k, &v, bias.as_ref(), heads);
-        let [q, k, v] = [q, k, v].map(Tensor::into_dispatch);
-        let (past_k, past_v) = past.unzip();
-        let (past_k, past_v, bias) = (or_else(past_k, &q), or_else(past_v, &q), or_else(bias, &q));
+    pub(crate) fn operands(self) -> ([FloatTensor<Dispatch>; 5], FloatTensor<Dispatch>, Attention) {
+        let spec = self.sizes();
+        let [q, k, v] = [self.q, self.k, self.v].map(Tensor::into_dispatch);
+        let (past_k, past_v) = self.past.unzip();
+        let (past_k, past_v, bias) = (or_else(past_k, &q), or_else(past_v, &q), or_else(self.bias, &q));
         ([q, past_k, past_v, k, v], bias, spec)
     }
 
-    fn of(
-        q: &Tensor<3>,
-        past: Option<&(Tensor<3>, Tensor<3>)>,
-        k: &Tensor<3>,
-        v: &Tensor<3>,
-        bias: Option<&Tensor<4>>,
-        heads: usize,
-    ) -> Self {
-        let [batch, rows, width] = q.dims();
+    fn sizes(&self) -> Attention {
+        let Self { q, past, k, v, bias, heads } = self;
+        let ([batch, rows, width], heads) = (q.dims(), *heads);
         let columns = k.dims()[1];
-        let before = past.map_or(0, |(k, _)| k.dims()[1]);
+        let before = past.as_ref().map_or(0, |(k, _)| k.dims()[1]);
         assert!(heads > 0 && width.is_multiple_of(heads), "attention: {width} channels in {heads} heads");
         assert_eq!(k.dims(), [batch, columns, width], "attention: keys");
         assert_eq!(v.dims(), k.dims(), "attention: values");
         if let Some((k, v)) = past {
             assert_eq!((k.dims(), v.dims()), ([batch, before, width], [batch, before, width]), "attention: the past");
         }
-        let bias = bias.map(|bias| {
+        let bias = bias.as_ref().map(|bias| {
             let [sequences, one, lines, all] = bias.dims();
             let fits = (sequences == 1 || sequences == batch) && one == 1 && (lines == 1 || lines == rows);
             assert!(fits && all == before + columns, "attention: a bias {:?}", bias.dims());
             [if sequences == 1 { 0 } else { lines * all }, if lines == 1 { 0 } else { all }]
         });
-        Self {
+        Attention {
             batch,
             rows,
             past: before,
@@ -90,21 +93,10 @@ impl Attention {
 
 /// `softmax(QKᵀ/√head + bias)·V`, `[batch, rows, heads·head]`.
 ///
-/// `q` `[batch, rows, heads·head]`; `k` and `v` `[batch, columns, heads·head]`, `past` the same for keys that come
-/// before them; `bias` `[1 or batch, 1, 1 or rows, past + columns]`: 0 where attention is allowed, a large negative
-/// number elsewhere.
-///
 /// # Panics
 /// When the shapes do not fit together.
 #[must_use]
-pub fn attention(
-    q: Tensor<3>,
-    past: Option<(Tensor<3>, Tensor<3>)>,
-    k: Tensor<3>,
-    v: Tensor<3>,
-    bias: Option<Tensor<4>>,
-    heads: usize,
-) -> Tensor<3> {
-    let ([q, past_k, past_v, k, v], bias, spec) = Attention::operands(q, past, k, v, bias, heads);
+pub fn attention(qkv: Qkv) -> Tensor<3> {
+    let ([q, past_k, past_v, k, v], bias, spec) = qkv.operands();
     Tensor::from_dispatch(Dispatch::attention_op(q, past_k, past_v, k, v, bias, spec))
 }

@@ -23,7 +23,7 @@ use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, Dispatch, backend_extension};
 use burn::tensor::Device;
 
-pub use attention::{Attention, attention};
+pub use attention::{Attention, Qkv, attention};
 pub use conv::{Unroll, Windows, conv2d, conv2d_rows};
 pub use linear::{Activation, After, Weight, gather, linear};
 pub use norm::{Norm, norm};

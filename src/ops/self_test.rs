@@ -2,7 +2,7 @@
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
-use super::{Activation, After, Norm, Weight, attention, linear, norm, rotate, sample};
+use super::{Activation, After, Norm, Qkv, Weight, attention, linear, norm, rotate, sample};
 use crate::quant::self_test::{SelfTestRow, noise, read, row};
 
 /// Every check.
@@ -98,7 +98,8 @@ async fn attention_row(
     let cached = (past > 0).then(|| (cut(&k, 0, past), cut(&v, 0, past)));
     let additive = biased.then(|| floats(&bias, [batch, 1, rows, all], device));
     let queries = floats(&q, [batch, rows, width], device);
-    let got = read(attention(queries, cached, cut(&k, past, columns), cut(&v, past, columns), additive, heads)).await?;
+    let (k_new, v_new) = (cut(&k, past, columns), cut(&v, past, columns));
+    let got = read(attention(Qkv { q: queries, past: cached, k: k_new, v: v_new, bias: additive, heads })).await?;
     let mut expected = vec![0f64; q.len()];
     for (at, expected) in expected.chunks_exact_mut(head).enumerate() {
         let (b, r, h) = (at / heads / rows, at / heads % rows, at % heads);

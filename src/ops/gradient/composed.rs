@@ -3,7 +3,7 @@
 use burn::tensor::activation::{log_softmax, sigmoid, silu, softmax};
 use burn::tensor::{Int, Tensor};
 
-use super::super::Activation;
+use super::super::{Activation, Qkv};
 
 pub fn activate<const D: usize>(x: Tensor<D>, activation: Activation) -> Tensor<D> {
     const TWO_ROOT_TWO_OVER_PI: f64 = 1.595_769_121_605_731;
@@ -52,14 +52,7 @@ fn spread(x: Tensor<1>, parts: usize) -> Tensor<3> {
     x.reshape([1, 1, width]).expand([parts, 1, width])
 }
 
-pub fn attend(
-    q: Tensor<3>,
-    past: Option<(Tensor<3>, Tensor<3>)>,
-    mut k: Tensor<3>,
-    mut v: Tensor<3>,
-    bias: Option<Tensor<4>>,
-    heads: usize,
-) -> Tensor<3> {
+pub fn attend(Qkv { q, past, mut k, mut v, bias, heads }: Qkv) -> Tensor<3> {
     if let Some((past_k, past_v)) = past {
         k = Tensor::cat(vec![past_k, k], 1);
         v = Tensor::cat(vec![past_v, v], 1);

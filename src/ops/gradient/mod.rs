@@ -18,7 +18,7 @@ use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, backend_extension};
 use burn::tensor::{Device, Int, Tensor, module};
 
-use super::{Activation, Attention};
+use super::{Activation, Attention, Qkv};
 
 /// What a backend computes, with gradients where it records them.
 #[backend_extension(Flex, Autodiff)]
@@ -145,16 +145,9 @@ pub fn normalize<const D: usize>(x: Tensor<D>, weight: Tensor<1>, bias: Tensor<1
 /// # Panics
 /// As there.
 #[must_use]
-pub fn attend(
-    q: Tensor<3>,
-    past: Option<(Tensor<3>, Tensor<3>)>,
-    k: Tensor<3>,
-    v: Tensor<3>,
-    bias: Option<Tensor<4>>,
-    heads: usize,
-) -> Tensor<3> {
-    let of = if on_processor(&q) { own::attend } else { composed::attend };
-    of(q, past, k, v, bias, heads)
+pub fn attend(qkv: Qkv) -> Tensor<3> {
+    let of = if on_processor(&qkv.q) { own::attend } else { composed::attend };
+    of(qkv)
 }
 
 /// `x · weightᵀ + bias`: `x` `[rows, inputs]`, `weight` `[out, inputs]`; in bfloat16 within [`in_bf16`].

@@ -3,7 +3,7 @@
 use burn::backend::Dispatch;
 use burn::tensor::{Int, Tensor};
 
-use super::super::{Activation, Attention, or_else};
+use super::super::{Activation, Attention, Qkv, or_else};
 use super::{Differentiable, IN_BF16};
 
 pub fn activate<const D: usize>(x: Tensor<D>, activation: Activation) -> Tensor<D> {
@@ -15,15 +15,8 @@ pub fn normalize<const D: usize>(x: Tensor<D>, weight: Tensor<1>, bias: Tensor<1
     Tensor::from_dispatch(<Dispatch as Differentiable>::normalize_op(x, weight, bias, epsilon as f32))
 }
 
-pub fn attend(
-    q: Tensor<3>,
-    past: Option<(Tensor<3>, Tensor<3>)>,
-    k: Tensor<3>,
-    v: Tensor<3>,
-    bias: Option<Tensor<4>>,
-    heads: usize,
-) -> Tensor<3> {
-    let ([q, past_k, past_v, k, v], bias, spec) = Attention::operands(q, past, k, v, bias, heads);
+pub fn attend(qkv: Qkv) -> Tensor<3> {
+    let ([q, past_k, past_v, k, v], bias, spec) = qkv.operands();
     let spec = Attention { bf16: IN_BF16.get(), ..spec };
     Tensor::from_dispatch(<Dispatch as Differentiable>::attend_op(q, past_k, past_v, k, v, bias, spec))
 }

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Gradients, Int, Tensor, TensorData};
 
-use super::{Activation, bf16, composed, in_bf16, own};
+use super::{Activation, Qkv, bf16, composed, in_bf16, own};
 
 /// Numbers around 0, different for each `seed`.
 fn random<const D: usize>(shape: [usize; D], seed: u64, device: &Device) -> Tensor<D> {
@@ -129,13 +129,12 @@ fn attention() {
         Some(Tensor::<4>::from_data(TensorData::new(forbidden, shape), &device))
     };
     for bias in [None, bias([2, 1, 5, 19]), bias([2, 1, 1, 19]), bias([1, 1, 5, 19])] {
-        let ours = run(|| own::attend(q.clone(), None, k.clone(), v.clone(), bias.clone(), 3), &inputs);
-        let theirs = run(|| composed::attend(q.clone(), None, k.clone(), v.clone(), bias.clone(), 3), &inputs);
+        let qkv = Qkv { q: q.clone(), past: None, k: k.clone(), v: v.clone(), bias, heads: 3 };
+        let [ours, theirs] = [own::attend, composed::attend].map(|of| run(|| of(qkv.clone()), &inputs));
         assert_same(&ours, &theirs, "attention");
-        let past = || Some((past_k.clone(), past_v.clone()));
-        let ours = run(|| own::attend(q.clone(), past(), new_k.clone(), new_v.clone(), bias.clone(), 3), &of_past);
-        let theirs =
-            run(|| composed::attend(q.clone(), past(), new_k.clone(), new_v.clone(), bias.clone(), 3), &of_past);
+        let past = Some((past_k.clone(), past_v.clone()));
+        let qkv = Qkv { past, k: new_k.clone(), v: new_v.clone(), ..qkv };
+        let [ours, theirs] = [own::attend, composed::attend].map(|of| run(|| of(qkv.clone()), &of_past));
         assert_same(&ours, &theirs, "attention to a past");
     }
 }
@@ -148,7 +147,9 @@ fn attention_in_bf16() {
     let [past_k, past_v] = [4, 5].map(|seed| random([2, 13, 64], seed, &device));
     let inputs: [&GradientOf; 5] =
         [&gradient_of(&q), &gradient_of(&past_k), &gradient_of(&past_v), &gradient_of(&k), &gradient_of(&v)];
-    let attend = || own::attend(q.clone(), Some((past_k.clone(), past_v.clone())), k.clone(), v.clone(), None, 2);
+    let past = Some((past_k.clone(), past_v.clone()));
+    let qkv = Qkv { q: q.clone(), past, k: k.clone(), v: v.clone(), bias: None, heads: 2 };
+    let attend = || own::attend(qkv.clone());
     let (ours, theirs) = (run(|| in_bf16(true, attend), &inputs), run(attend, &inputs));
     assert_eq!(ours == theirs, !bf16::available(), "other numbers, where the processor can");
     for (index, (ours, theirs)) in ours.iter().zip(&theirs).enumerate() {
