@@ -76,6 +76,20 @@ describe("without WebGPU", { timeout: 600_000 }, () => {
     await page.close();
   });
 
+  test("a measured strategy fills in how it draws, and leaves the prompt and the seed alone", async () => {
+    const page = await visit.open();
+    await page.loaded();
+    await page.set({ prompt: "a star", seed: 12 });
+    await page.page.getByTestId("way").filter({ hasText: "whole picture if doubted" }).click();
+    const { prompt, seed, reflection, ...way } = await page.formValues(["prompt", "seed", "verifier", "candidates", "reflection", "tau", "rounds", "accept"]);
+    assert.deepEqual([prompt, seed, reflection], ["a star", "12", true]);
+    assert.deepEqual(way, { verifier: "parm", candidates: "4", tau: "1.8", rounds: "4", accept: "if-doubted" });
+    const [{ settings }] = ofType(await page.draw(), "started");
+    assert.equal(settings.reflection?.accept, "if-doubted");
+    assert.deepEqual(page.faults, []);
+    await page.close();
+  });
+
   test("the drawings that the page links to turn out as it says", async (t) => {
     const page = await visit.open();
     await page.loaded();

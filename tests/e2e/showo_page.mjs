@@ -66,6 +66,14 @@ export class ShowoPage {
     }
   }
 
+  /** What the form says, by the controls' ids. @param {string[]} ids @returns {Promise<Record<string, string | boolean>>} */
+  formValues(ids) {
+    return this.page.evaluate((ids) => Object.fromEntries(ids.map((id) => {
+      const control = /** @type {HTMLInputElement} */ (document.getElementById(id));
+      return [id, control.type === "checkbox" ? control.checked : control.value];
+    })), ids);
+  }
+
   /** Presses Draw; the drawing then goes on by itself. */
   press() {
     return this.page.locator("#draw").click();

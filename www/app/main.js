@@ -4,7 +4,7 @@ import { BUNDLE } from "./contract.js";
 import { byId, setText } from "./dom.js";
 import { EMPTY_DRAWING, withEvent } from "./drawing.js";
 import { fileOf } from "./picture.js";
-import { checked, fromHash, toHash, typedFrom } from "./settings.js";
+import { checked, fromHash, inTheWayOf, toHash, typedFrom } from "./settings.js";
 import { drawingBegun, drawingResumed, INITIAL_STATE, readiness, received, stopped } from "./state.js";
 import { fromFile, toFile } from "./trace_file.js";
 import { announcementsView } from "./views/announcements.js";
@@ -152,6 +152,13 @@ function edited() {
   if (state.problem?.field) change({ ...state, problem: null });
 }
 
+/** @param {Settings} way */
+function takeWay(way) {
+  writeForm(inTheWayOf(way, readForm()));
+  edited();
+  byId("prompt").focus();
+}
+
 /** @param {string | undefined} word the unknown one, where the engine named it @param {string} near */
 function takeNear(word, near) {
   const prompt = readForm().prompt;
@@ -254,7 +261,7 @@ window.addEventListener("hashchange", () => {
 // A blog's readers who only scroll past, and those who save data, download nothing until they ask to draw.
 const saveData = /** @type {{ connection?: { saveData?: boolean } }} */ (navigator).connection?.saveData;
 if (!embedded && !saveData) load();
-if (!embedded) void showResults();
+if (!embedded) void showResults(takeWay);
 
 /** For tests and the curious: what is on the page, never a way to change it. */
 Object.defineProperty(window, "showo", {

@@ -131,6 +131,17 @@ export function typedFrom(settings) {
   };
 }
 
+/**
+ * What is typed, drawn in the way of other settings: the prompt, the seed and what there is to see stay.
+ *
+ * @param {Settings} way
+ * @param {Typed} typed
+ * @returns {Typed}
+ */
+export function inTheWayOf(way, { prompt, seed, previews }) {
+  return { ...typedFrom(way), prompt, seed, previews };
+}
+
 /** The link's part after `#`: every setting, so that it still means the same when a default changes. @param {Typed} typed */
 export function toHash(typed) {
   const parameters = new URLSearchParams();

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { EMPTY_DRAWING, focusOf, statesAt, withEvent } from "../app/drawing.js";
-import { checked, DEFAULTS, fromHash, toHash, typedFrom } from "../app/settings.js";
+import { checked, DEFAULTS, fromHash, inTheWayOf, toHash, typedFrom } from "../app/settings.js";
 import { drawingResumed, INITIAL_STATE, momentIndex, readiness, received, stopped } from "../app/state.js";
 import { fromFile } from "../app/trace_file.js";
 import { reflectionEndWords, sentence } from "../app/words.js";
@@ -33,6 +33,14 @@ test("settings from a trace come back as they were typed, without the float's ta
   const settings = checked({ ...DEFAULTS, reflection: "1" }, 8).settings;
   settings.reflection.threshold = Math.fround(0.2);
   assert.equal(typedFrom(settings).tau, "0.2");
+});
+
+test("another way of drawing leaves the prompt, the seed and the previews alone", () => {
+  const mine = { ...DEFAULTS, prompt: "two moons", seed: "12", previews: "" };
+  const way = checked({ ...DEFAULTS, generator: "dpo-parm", verifier: "parm-paths", candidates: "8", reflection: "1", tau: "1.8", rounds: "4", accept: "if-doubted" }, 8).settings;
+  const typed = inTheWayOf(way, mine);
+  assert.deepEqual(typed, { ...typedFrom(way), prompt: "two moons", seed: "12", previews: "" });
+  assert.deepEqual([typed.generator, typed.tau, typed.accept], ["dpo-parm", "1.8", "if-doubted"]);
 });
 
 test("each setting out of range is named and none is corrected", () => {

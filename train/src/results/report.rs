@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use scenes::Category;
 use serde::{Deserialize, Serialize};
-use showo::settings::{Tuning, VerifierMode};
+use showo::settings::{Settings, Tuning, VerifierMode};
 
 use super::config::{ResultsConfig, Row};
 use super::examples::Example;
 use super::picture::Drawn;
+use super::row::work;
 use super::stats::{mcnemar, wilson};
 use crate::reward::auc;
 
@@ -261,6 +262,8 @@ pub struct PageTable {
     caption: String,
     columns: Vec<String>,
     rows: Vec<Vec<String>>,
+    /// How each row drew its first picture; nothing where the checker chose, which the page does not offer.
+    ways: Vec<Option<Settings>>,
     command: &'static str,
     examples: Vec<Example>,
 }
@@ -293,9 +296,15 @@ impl Results {
             ),
             columns: words.map(str::to_owned).to_vec(),
             rows: rows.collect(),
+            ways: self.config.row.iter().map(|row| self.way(row)).collect(),
             command: "cargo run --release -p train -- results",
             examples,
         }
+    }
+
+    fn way(&self, row: &Row) -> Option<Settings> {
+        let (_, spec, seed) = work(&self.config, row).into_iter().next().filter(|_| !row.oracle)?;
+        Some(self.config.settings(row, &spec.prompt(), seed))
     }
 
     /// The README's table.
@@ -314,14 +323,13 @@ impl Results {
             self.date,
             self.commit,
         );
-        table += "| row | accepted | 95 % | against the baseline | generator forwards | scored | s a picture |\n|---|---|---|---|---|---|---|\n";
+        table += "| row | accepted | 95 % | against the baseline | against the row before | generator forwards | scored | s a picture |\n|---|---|---|---|---|---|---|---|\n";
         for row in &self.rows {
             let Count { accepted, n, rate, interval_95: (low, high) } = row.overall;
-            let against = row.against_baseline.as_ref().map_or_else(String::new, |against| {
-                format!("+{} −{}, p = {}", against.gained, against.lost, chance(against.p))
-            });
+            let [baseline, previous] = [&row.against_baseline, &row.against_previous]
+                .map(|against| against.as_ref().map_or_else(String::new, compared));
             table += &format!(
-                "| {} | {accepted} of {n} ({rate:.3}) | {low:.3}–{high:.3} | {against} | {:.0} | {:.0} | {:.1} |\n",
+                "| {} | {accepted} of {n} ({rate:.3}) | {low:.3}–{high:.3} | {baseline} | {previous} | {:.0} | {:.0} | {:.1} |\n",
                 row.name, row.mean_generator_forwards, row.mean_reward_forwards, row.mean_seconds,
             );
         }
@@ -340,6 +348,10 @@ impl Results {
         }
         table
     }
+}
+
+fn compared(against: &Against) -> String {
+    format!("+{} −{}, p = {}", against.gained, against.lost, chance(against.p))
 }
 
 fn chance(p: f64) -> String {
@@ -405,6 +417,24 @@ mod tests {
         let (a, b) = (row("a"), row("b"));
         let against = row_result(&a, &ours, Some((&b, &theirs)), None).against_baseline.unwrap();
         assert_eq!((against.pairs, against.gained, against.lost, against.p), (3, 1, 1, 1.0));
+    }
+
+    #[test]
+    fn the_page_is_told_how_each_row_draws() {
+        let config: ResultsConfig = toml::from_str(include_str!("../../configs/results.toml")).unwrap();
+        let text = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../results/scenes.json")).unwrap();
+        let results = Results { config, ..serde_json::from_slice(&text).unwrap() };
+        let PageTable { rows, ways, .. } = results.page_table(Vec::new());
+        assert_eq!(ways.len(), rows.len());
+        for (row, way) in results.config.row.iter().zip(ways) {
+            let Some(way) = way else {
+                assert!(row.oracle, "{} cannot be drawn on the page", row.name);
+                continue;
+            };
+            assert!(!row.oracle, "{}: no page has the checker choose", row.name);
+            way.validate(8).unwrap();
+            assert_eq!((way.verifier, way.candidates, way.reflection), (row.verifier, row.candidates, row.reflection));
+        }
     }
 
     #[test]

@@ -11,14 +11,24 @@ import { toHash, typedFrom } from "../settings.js";
  * Shows the bundle's measured results, if it has any. Without them the page claims nothing.
  *
  * The file: `{ "caption": "…", "command": "…", "columns": ["strategy", …], "rows": [["none", 0.31, …], …],
- * "examples": [{ "what": "…", "settings": { … } }, …] }`.
+ * "ways": [{ … }, null, …], "examples": [{ "what": "…", "settings": { … } }, …] }`.
+ *
+ * @param {(way: Settings) => void} onWay somebody wants to draw as a row did
  */
-export async function showResults() {
+export async function showResults(onWay) {
   const response = await fetch(`${BUNDLE}results.json`).catch(() => null);
   if (!response?.ok) return;
   const results = await response.json().catch(() => null);
   if (!Array.isArray(results?.columns) || !Array.isArray(results?.rows) || results.rows.length === 0) return;
-  fillTable(byId("results-table"), results.columns, results.rows, results.caption);
+  /** @type {(Settings | null)[]} */
+  const ways = Array.isArray(results.ways) ? results.ways : [];
+  const named = results.rows.map((/** @type {unknown[]} */ [name, ...figures], /** @type {number} */ index) => {
+    const way = ways[index];
+    const title = "Draw the prompt above in this way";
+    return [way ? h("button", { type: "button", class: "way", "data-testid": "way", title, click: () => onWay(way) }, String(name)) : name, ...figures];
+  });
+  fillTable(byId("results-table"), results.columns, named, results.caption);
+  byId("ways-words").hidden = !ways.some(Boolean);
   const examples = Array.isArray(results.examples) ? results.examples : [];
   byId("found").replaceChildren(...examples.map((/** @type {{ what: string, settings: Settings }} */ { what, settings }) => h("li", {},
     // They were measured without previews, which change nothing but what there is to see.
@@ -39,13 +49,13 @@ export function selfTestView() {
   return (/** @type {State} */ state) => show(state.selfTest);
 }
 
-/** @param {HTMLElement} table @param {unknown[]} columns @param {unknown[][]} rows @param {string} [caption] */
+/** @param {HTMLElement} table @param {unknown[]} columns @param {unknown[][]} rows elements among them are shown as they are @param {string} [caption] */
 function fillTable(table, columns, rows, caption) {
   table.replaceChildren(
     ...(caption ? [h("caption", {}, caption)] : []),
     h("thead", {}, h("tr", {}, ...columns.map((column) => h("th", { scope: "col" }, String(column).replaceAll("_", " "))))),
     h("tbody", {}, ...rows.map((row) => h("tr", {}, ...row.map((value, index) =>
-      index === 0 ? h("th", { scope: "row" }, valueWords(value)) : h("td", { class: typeof value === "number" ? "number" : "" }, valueWords(value)))))),
+      index === 0 ? h("th", { scope: "row" }, value instanceof Node ? value : valueWords(value)) : h("td", { class: typeof value === "number" ? "number" : "" }, valueWords(value)))))),
   );
 }
 
