@@ -7,145 +7,28 @@
 use std::ops::Range;
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
-use burn::module::Module;
-use burn::tensor::activation::{log_sigmoid, softmax};
-use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use anyhow::{Context, Result};
+use burn::tensor::{DType, Device, Tensor, TensorData};
 use scenes::Rng;
-use serde::{Deserialize, Serialize};
-use showo::config::{RewardConfig, ShowoConfig};
+use showo::config::ShowoConfig;
 use showo::decode::step::{StepPlan, draw_candidates};
 use showo::model::Weights;
 use showo::model::magvit::Magvit;
-use showo::model::reward::{Reward, inputs};
 
 use crate::checkpoint::{Named, weights_of};
 use crate::critic::Critic;
-use crate::fit::{FitConfig, Loss, Task};
+use crate::fit::{Loss, Task};
 use crate::generator::{self, Masked, Tied};
-use crate::rollouts::Rollout;
 use train::dpo::{self, IGNORED, Sums};
 
+mod config;
+mod judge;
 mod pairs;
+
+pub use config::{Compared, DpoConfig, Ranking};
+pub use judge::{Judge, parm_ranks};
 pub use pairs::Pairs;
 use pairs::{Pair, Side, Visited};
-
-/// `train/configs/dpo.toml`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DpoConfig {
-    /// The loop; `batch` counts pairs.
-    pub fit: FitConfig,
-    /// β.
-    pub beta: f64,
-    /// g of the guided logits `(1+g)·cond − g·uncond` whose probabilities are compared: those of the distribution that draws.
-    /// Plain conditional ones (g = 0) are moved as well, but drawing triples what they moved by and adds what the
-    /// unconditional ones happened to.
-    pub guidance_scale: f32,
-    /// Whether the loss is the form without a reference model.
-    pub reference_free: bool,
-    /// Factor of the preferred picture's mean negative log-probability a token (iterative reasoning preference optimization,
-    /// arXiv 2404.19733): preferring alone also makes both pictures less likely, and guidance multiplies that.
-    pub chosen_coefficient: f64,
-    /// Which codes are compared.
-    #[serde(default)]
-    pub compared: Compared,
-    /// Who says which of two pictures is better.
-    pub ranked_by: Ranking,
-    /// Factor of −ln r, where r is PARM's word on what the generator would fill in; 0 leaves PARM out.
-    pub reward_coefficient: f64,
-}
-
-/// Which codes of two pictures are compared.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Compared {
-    /// All that are masked, at the same random positions in both (METHOD.md).
-    #[default]
-    Masked,
-    /// Those that one step of decoding committed, given what was known before it: a picture's likelihood is a product of
-    /// these over its steps, of which a random one stands for all (as in Diffusion-DPO, arXiv 2311.12908).
-    Committed,
-    /// Those that the best and the worst of several candidates commit, by PARM's word, all drawn anew at a step that a
-    /// rollout went through: what verification chooses between at every step, and with nothing else in the difference.
-    Step {
-        /// k.
-        candidates: u32,
-        /// Of the re-masking noise before the first step.
-        temperature: f32,
-    },
-}
-
-/// Who ranks a pair.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Ranking {
-    /// The world's checker.
-    Checker,
-    /// PARM.
-    Parm,
-}
-
-impl DpoConfig {
-    /// Itself, where it can be trained with.
-    ///
-    /// # Errors
-    /// A step of which no two candidates could be compared.
-    pub fn checked(self) -> Result<Self> {
-        if let Compared::Step { candidates, .. } = self.compared {
-            ensure!(candidates >= 2, "compared.step.candidates is {candidates}; a pair needs at least 2");
-        }
-        Ok(self)
-    }
-
-    /// Whether PARM has anything to say.
-    #[must_use]
-    pub fn needs_parm(&self) -> bool {
-        self.ranked_by == Ranking::Parm
-            || self.reward_coefficient > 0.0
-            || matches!(self.compared, Compared::Step { .. })
-    }
-}
-
-/// PARM in f32, without gradients of its own.
-pub struct Judge(Critic);
-
-impl Judge {
-    /// From its parameters, on the device that records gradients: they pass through it to the generator.
-    ///
-    /// # Errors
-    /// Parameters that do not fit the configuration.
-    pub fn new(config: RewardConfig, named: &Named, device: Device) -> Result<Self> {
-        let reward = Reward::new(&config, weights_of(named, &device)?)?.no_grad();
-        Ok(Self(Critic { config, reward, device }))
-    }
-
-    /// −ln r of every picture, `[pictures]`: known codes as they are, the masked ones as the mean over what the generator
-    /// says of them, `logits` `[pictures, N, codes]`; `masked` `[pictures, N]` is 1 there.
-    fn surprise(&self, prompts: &[&[u32]], states: &[&[i32]], logits: Tensor<3>, masked: Tensor<2>) -> Tensor<1> {
-        let Self(Critic { config, reward, .. }) = self;
-        let device = logits.device();
-        let [pictures, n, codes] = logits.dims();
-        let (text, known, padding) = inputs(config, prompts, states, &device);
-        let all: Vec<i32> = (0..codes as i32).collect();
-        let all = Tensor::<2, Int>::from_data(TensorData::new(all, [1, codes]), &device);
-        let table = reward.embed_image(all);
-        let d = table.dims()[2];
-        let filled = softmax(logits, 2).reshape([pictures * n, codes]).matmul(table.reshape([codes, d]));
-        let masked = masked.reshape([pictures, n, 1]);
-        let image =
-            reward.embed_image(known) * (masked.clone().neg() + 1.0) + filled.reshape([pictures, n, d]) * masked;
-        log_sigmoid(reward.forward_embedded(text, image, padding)).neg()
-    }
-}
-
-/// PARM's word on every rollout's finished picture.
-#[must_use]
-pub fn parm_ranks(parm: &Critic, rollouts: &[Rollout]) -> Vec<f32> {
-    let finished =
-        rollouts.iter().filter_map(|rollout| Some((rollout.prompt.as_str(), rollout.states.last()?.as_slice())));
-    parm.logits(&finished.collect::<Vec<_>>())
-}
 
 /// The task.
 pub struct DpoTask {
@@ -371,122 +254,4 @@ pub fn reference(network: &ShowoConfig, bits: usize, begin: &Named, device: &Dev
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::source::Source;
-    use showo::config::RewardLabel;
-    use showo::settings::Tuning;
-
-    fn shipped() -> Source {
-        Source::Bundle(concat!(env!("CARGO_MANIFEST_DIR"), "/../www/models/scenes").into())
-    }
-
-    /// From the shipped weights, on two made-up rollouts of which one is better.
-    fn task(change: impl Fn(&mut DpoConfig)) -> DpoTask {
-        let (magvit, tokenizer) = shipped().tokenizer(&Device::flex()).unwrap();
-        let (network, _) = shipped().generator(Tuning::Base, &Device::flex()).unwrap();
-        let bits = magvit.z_channels;
-        let begin = generator::import(&network, bits, shipped().generator_parameters(Tuning::Base).unwrap()).unwrap();
-        let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/configs/dpo.toml")).unwrap();
-        let mut config: DpoConfig = toml::from_str(&text).unwrap();
-        config.chosen_coefficient = 0.0;
-        change(&mut config);
-        let picture = |shift: i32| (0..64).map(|at| (at * 7 + shift) % 100).collect::<Vec<i32>>();
-        let states = |shift: i32| {
-            let mut half = picture(shift);
-            half[..32].fill(-1);
-            vec![half, picture(shift)]
-        };
-        let rolled =
-            [1, 2].map(|shift| Rollout { prompt: "a circle".into(), states: states(shift), ..Rollout::default() });
-        let pairs = Pairs::new(&rolled, &[0.0, 1.0]).unwrap();
-        let reference = reference(&network, bits, &begin, &Device::flex()).unwrap();
-        DpoTask { config, network, bits, pairs, begin, reference, judge: None, critic: None, tokenizer }
-    }
-
-    #[test]
-    fn guided_logits_are_those_that_draw() {
-        let guided_by = |guidance_scale: f32| {
-            task(|config| {
-                config.compared = Compared::Masked;
-                config.guidance_scale = guidance_scale;
-            })
-        };
-        let device = Device::flex();
-        let values = |logits: Tensor<3>| logits.into_data().iter::<f32>().collect::<Vec<_>>();
-        let logits = |task: &DpoTask| {
-            values(task.logits(&task.reference, &task.masked(&preferred_first(&task.draw(0..1))), &device))
-        };
-        let plain = guided_by(0.0);
-        let conditional = logits(&plain);
-        let mut unprompted = Masked::new(&plain.network, plain.bits);
-        for pair in plain.draw(0..1) {
-            for side in [pair.chosen, pair.rejected] {
-                unprompted.push(&[], &side.codes, &side.hidden);
-            }
-        }
-        let unconditional = plain.reference.code_logits(unprompted.hidden(&plain.reference, &device));
-        let unconditional: Vec<f32> = unconditional.into_data().iter::<f32>().collect();
-        for ((guided, with), without) in logits(&guided_by(2.0)).iter().zip(&conditional).zip(&unconditional) {
-            assert!((guided - (3.0 * with - 2.0 * without)).abs() < 1e-3, "{guided} {with} {without}");
-        }
-    }
-
-    #[test]
-    fn nothing_is_preferred_at_first() {
-        // The second computes the policy as training does and the reference as drawing does: other sums of the same numbers.
-        for (device, tolerance) in [(Device::flex(), 1e-6), (Device::flex().autodiff(), 5e-4)] {
-            for (guidance_scale, compared) in [
-                (0.0, Compared::Masked),
-                (2.0, Compared::Masked),
-                (0.0, Compared::Committed),
-                (2.0, Compared::Committed),
-            ] {
-                let task = task(|config| {
-                    config.compared = compared;
-                    config.guidance_scale = guidance_scale;
-                });
-                let named = weights_of(&task.begin, &device).unwrap();
-                let model = Tied::new(&task.network, task.bits, named).unwrap();
-                let loss = task.loss(&model, 0..2, &device).total.into_scalar::<f32>();
-                assert!((loss - std::f32::consts::LN_2).abs() < tolerance, "{loss} on {device:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn one_candidate_is_no_pair() {
-        let of = |candidates| {
-            let mut config = task(|_| {}).config;
-            config.compared = Compared::Step { candidates, temperature: 8.0 };
-            config.checked().map(|_| ()).map_err(|error| error.to_string())
-        };
-        assert_eq!(of(2), Ok(()));
-        assert!(of(1).unwrap_err().contains("candidates is 1"), "{:?}", of(1));
-    }
-
-    #[test]
-    fn the_best_and_the_worst_candidate_of_a_step_share_its_state() {
-        let mut task = task(|config| {
-            config.compared = Compared::Step { candidates: 6, temperature: 8.0 };
-            config.guidance_scale = 2.0;
-        });
-        task.critic = shipped().reward(RewardLabel::Potential, &Device::flex()).unwrap();
-        let critic = task.critic.as_ref().unwrap();
-        let mut told_apart = 0;
-        for pair in task.draw(0..8) {
-            let [chosen, rejected] = [&pair.chosen, &pair.rejected];
-            assert_eq!(chosen.hidden, rejected.hidden);
-            for side in [chosen, rejected] {
-                assert!(!side.compared.is_empty() && side.compared.iter().all(|at| side.hidden.contains(at)));
-                let known = |at: &usize| !chosen.hidden.contains(at) || side.compared.contains(at);
-                assert!((0..64).all(|at| known(&at) == (side.codes[at] >= 0)));
-            }
-            let states = [chosen, rejected].map(|side| ("a circle", side.codes.as_slice()));
-            let [better, worse] = critic.logits(&states)[..] else { unreachable!() };
-            assert!(better >= worse, "{better} {worse}");
-            told_apart += usize::from(better > worse);
-        }
-        assert!(told_apart > 2, "{told_apart}");
-    }
-}
+mod tests;

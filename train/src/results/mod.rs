@@ -9,6 +9,7 @@ mod plots;
 mod report;
 mod row;
 mod stats;
+mod tables;
 
 use std::path::Path;
 
