@@ -205,7 +205,7 @@ impl Plot<'_> {
             .light_line_style(WHITE)
             .x_labels(labels)
             .x_label_formatter(&|x| format!("{x}"))
-            .y_label_formatter(&|y| format!("{y:.1}"))
+            .y_label_formatter(&|y| format!("{y:.2}"))
             .draw()?;
         for (index, (name, points)) in self.curves.iter().enumerate() {
             let colour = COLOURS[index % COLOURS.len()];
