@@ -77,13 +77,16 @@ describe("without WebGPU", { timeout: 600_000 }, () => {
   });
 
   test("a measured strategy fills in how it draws, and leaves the prompt and the seed alone", async () => {
-    const page = await visit.open();
+    // A phone, where the settings are folded.
+    const page = await visit.open(`${visit.address}#seed=12`, { viewport: { width: 390, height: 844 } });
     await page.loaded();
-    await page.set({ prompt: "a star", seed: 12 });
+    await page.set({ prompt: "a star" });
+    assert.equal(await page.page.locator("#verifier").isVisible(), false);
     await page.page.getByTestId("way").filter({ hasText: "whole picture if doubted" }).click();
     const { prompt, seed, reflection, ...way } = await page.formValues(["prompt", "seed", "verifier", "candidates", "reflection", "tau", "rounds", "accept"]);
     assert.deepEqual([prompt, seed, reflection], ["a star", "12", true]);
     assert.deepEqual(way, { verifier: "parm", candidates: "4", tau: "1.8", rounds: "4", accept: "if-doubted" });
+    assert.ok(await page.page.locator("#tau").isVisible(), "what was filled in is to be seen");
     const [{ settings }] = ofType(await page.draw(), "started");
     assert.equal(settings.reflection?.accept, "if-doubted");
     assert.deepEqual(page.faults, []);

@@ -156,6 +156,8 @@ function edited() {
 function takeWay(way) {
   writeForm(inTheWayOf(way, readForm()));
   edited();
+  // On a small screen they are folded, and what was filled in is to be seen.
+  /** @type {HTMLDetailsElement} */ (byId("settings")).open = true;
   byId("prompt").focus();
 }
 
