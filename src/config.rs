@@ -157,6 +157,10 @@ pub struct MagvitConfig {
     pub decoder_num_res_blocks: Vec<usize>,
     /// Picture sides at which levels attend.
     pub attn_resolutions: Vec<usize>,
+    /// Width of an encoder that sees each token's own square of pixels alone, in place of the convolutional one: the same pixels
+    /// then have the same code wherever they stand. Its levels' widths and blocks go unused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patch_encoder: Option<usize>,
     /// Groups of every group normalization.
     #[serde(default = "groups")]
     pub group_norm_groups: usize,
@@ -170,6 +174,12 @@ impl MagvitConfig {
     #[must_use]
     pub fn grid(&self) -> usize {
         self.resolution >> (self.encoder_ch_mult.len().max(1) - 1)
+    }
+
+    /// Side of the square of pixels that one token stands for.
+    #[must_use]
+    pub fn patch(&self) -> usize {
+        1 << (self.encoder_ch_mult.len().max(1) - 1)
     }
 
     /// Entries of the codebook.
@@ -193,8 +203,71 @@ impl MagvitConfig {
         if !self.resolution.is_multiple_of(1 << (levels - 1)) {
             return Err(format!("resolution {} cannot be halved {} times", self.resolution, levels - 1));
         }
+        if self.patch_encoder == Some(0) {
+            return Err("patch_encoder is 0; it is the width of the encoder's hidden layers".into());
+        }
         if !(1..=18).contains(&self.z_channels) {
             return Err(format!("z_channels is {}, but must be from 1 to 18", self.z_channels));
+        }
+        Ok(())
+    }
+}
+
+/// The preview decoder: codes to a small picture.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PreviewConfig {
+    /// Bits of a code: the codebook has 2^`bits` entries.
+    pub bits: usize,
+    /// Side of the token grid.
+    pub grid: usize,
+    /// Channels.
+    pub width: usize,
+    /// Residual blocks, each of two 3 × 3 convolutions.
+    pub num_res_blocks: usize,
+    /// Side of the square of pixels that it makes of a token.
+    pub patch: usize,
+    /// Groups of every group normalization.
+    #[serde(default = "groups")]
+    pub group_norm_groups: usize,
+    /// ε of every group normalization.
+    #[serde(default = "group_epsilon")]
+    pub group_norm_eps: f64,
+}
+
+impl PreviewConfig {
+    /// Side of the picture in pixels.
+    #[must_use]
+    pub fn side_px(&self) -> usize {
+        self.grid * self.patch
+    }
+
+    /// Entries of the codebook.
+    #[must_use]
+    pub fn codebook_size(&self) -> usize {
+        1 << self.bits
+    }
+
+    /// Why this configuration cannot be built, if it cannot.
+    ///
+    /// # Errors
+    /// The field and what contradicts it.
+    pub fn validate(&self) -> Result<(), String> {
+        let Self { bits, grid, width, num_res_blocks, patch, group_norm_groups, .. } = *self;
+        if !(1..=18).contains(&bits) {
+            return Err(format!("bits is {bits}, but must be from 1 to 18"));
+        }
+        // Bounds far beyond what is small: sizes that come from outside must not overflow.
+        for (field, size, most) in [("grid", grid, 1 << 10), ("width", width, 1 << 12), ("patch", patch, 1 << 5)] {
+            if !(1..=most).contains(&size) {
+                return Err(format!("{field} is {size}, but must be from 1 to {most}"));
+            }
+        }
+        if num_res_blocks > 64 {
+            return Err(format!("num_res_blocks is {num_res_blocks}, but must be at most 64"));
+        }
+        if group_norm_groups == 0 || !width.is_multiple_of(group_norm_groups) {
+            return Err(format!("group_norm_groups is {group_norm_groups}, which does not divide width {width}"));
         }
         Ok(())
     }
@@ -326,6 +399,62 @@ pub struct RewardConfig {
     /// Whether the blocks have biases.
     #[serde(default = "default_true")]
     pub bias: bool,
+    /// Side of the square of image tokens that share a position: their embeddings, d / `merge`² wide, lie side by side in it. With 2
+    /// a quarter of the positions is computed.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub merge: usize,
+    /// Questions that one network answers ([`RewardQuestion`]), each with an embedding of its own; 0 in one that knows its label's
+    /// alone.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub questions: usize,
+}
+
+impl RewardConfig {
+    /// Positions of an image: N / `merge`².
+    #[must_use]
+    pub fn image_positions(&self) -> usize {
+        self.num_vq_tokens / (self.merge * self.merge).max(1)
+    }
+
+    /// Width of one image token's embedding.
+    #[must_use]
+    pub fn token_width(&self) -> usize {
+        self.hidden_size / (self.merge * self.merge).max(1)
+    }
+}
+
+/// What a reward network that answers several questions can be asked: the paper's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RewardQuestion {
+    /// Can this state be judged yet?
+    Clarity,
+    /// Will finishing from here satisfy the prompt (PARM)?
+    Potential,
+    /// Does this finished picture satisfy it (ORM)?
+    Outcome,
+    /// Does this preview satisfy it (PRM)?
+    Preview,
+}
+
+impl RewardQuestion {
+    /// Every question, in the order of their embeddings.
+    pub const ALL: [Self; 4] = [Self::Clarity, Self::Potential, Self::Outcome, Self::Preview];
+}
+
+fn one() -> usize {
+    1
+}
+
+// What older networks do not say is not said of them: their configurations stay as they are.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_one(value: &usize) -> bool {
+    *value == 1
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_zero(value: &usize) -> bool {
+    *value == 0
 }
 
 #[cfg(test)]

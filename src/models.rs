@@ -9,13 +9,14 @@ use half::f16;
 
 use crate::bundle::manifest::World;
 use crate::bundle::{Bundle, BundleError, LoadProgress, PartSink, Reader, TensorSink};
-use crate::config::{ClipConfig, MagvitConfig, RewardConfig, RewardLabel, ShowoConfig};
+use crate::config::{ClipConfig, MagvitConfig, PreviewConfig, RewardConfig, RewardLabel, ShowoConfig};
 use crate::model::clip::Clip;
 use crate::model::magvit::Magvit;
+use crate::model::preview::Preview;
 use crate::model::reward::Reward;
 use crate::model::showo::{Showo, keep_drawing_rows};
 use crate::model::{ModelError, Weights};
-use crate::prompt::{PromptError, PromptTokenizer};
+use crate::prompt::{Prompt, PromptError, PromptTokenizer};
 use crate::settings::{Tuning, VerifierMode};
 
 /// The kinds of model that judge, in the order in which they are fetched: the default mode's first.
@@ -35,6 +36,16 @@ pub struct ImageTokenizer {
     pub magvit: Magvit,
     /// Its configuration.
     pub config: MagvitConfig,
+    /// Where it runs.
+    pub device: Device,
+}
+
+/// The preview decoder and its configuration.
+pub struct PreviewModel {
+    /// The network.
+    pub preview: Preview,
+    /// Its configuration.
+    pub config: PreviewConfig,
     /// Where it runs.
     pub device: Device,
 }
@@ -77,6 +88,8 @@ pub struct Models {
     tuned: BTreeMap<Tuning, Rc<Generator>>,
     /// MAGVIT-v2's decoder.
     pub tokenizer: Rc<ImageTokenizer>,
+    /// The small decoder that shows candidates, where the bundle has one; the tokenizer shows them otherwise.
+    pub preview: Option<Rc<PreviewModel>>,
     /// Words to ids.
     pub words: Rc<PromptTokenizer>,
     /// CLIP, once it has arrived.
@@ -115,6 +128,9 @@ pub enum LoadError {
         /// Why.
         source: PromptError,
     },
+    /// The models are of another world than the bundle says.
+    #[error(transparent)]
+    World(#[from] scenes::WorldMismatch),
     /// Two models of the bundle do not fit each other.
     #[error("the models of this bundle do not fit each other: {0}; convert them again from one training run")]
     Mismatch(String),
@@ -259,8 +275,24 @@ async fn tokenizer_and_bytes<R: Reader>(
     Ok((ImageTokenizer { magvit, config, device: place.device.clone() }, bytes))
 }
 
+/// Nothing where the bundle has no preview decoder.
+async fn preview_and_bytes<R: Reader>(
+    bundle: &Bundle<R>,
+    place: &Place,
+    on_progress: Progress<'_>,
+) -> Result<Option<(PreviewModel, u64)>, LoadError> {
+    if !bundle.has("preview") {
+        return Ok(None);
+    }
+    let config: PreviewConfig = bundle.config("preview")?;
+    let weights = fill(place.weights(), bundle, "preview", "", on_progress).await?;
+    let bytes = weights.bytes();
+    let preview = built("preview", Preview::new(&config, weights))?;
+    Ok(Some((PreviewModel { preview, config, device: place.device.clone() }, bytes)))
+}
+
 impl Models {
-    /// Loads what drawing needs: tokenizer, generator, image tokenizer.
+    /// Loads what drawing needs: tokenizer, generator, image tokenizer, and the preview decoder where there is one.
     ///
     /// # Errors
     /// The bundle is damaged or incomplete, or its models contradict their configuration or each other.
@@ -275,14 +307,23 @@ impl Models {
             .map_err(|source| LoadError::Words { file: bundle.manifest().tokenizer.file.clone(), source })?;
         let (generator, generator_bytes) =
             generator_and_bytes(bundle, Tuning::Base, place.weights(), &mut *on_progress).await?;
-        let (tokenizer, tokenizer_bytes) = tokenizer_and_bytes(bundle, place, on_progress).await?;
+        let (tokenizer, tokenizer_bytes) = tokenizer_and_bytes(bundle, place, &mut *on_progress).await?;
+        let preview = preview_and_bytes(bundle, place, on_progress).await?;
         let about = About {
             bundle: format!("{} {}", bundle.manifest().name, bundle.sha256().get(..12).unwrap_or_default()),
             device: place.words.clone(),
             world: bundle.manifest().world,
         };
-        let models = Self::new(generator, tokenizer, words, &place.device, about)?;
+        if let Some(world) = about.world {
+            let knows = |word: &str| words.words().is_none_or(|words| words.iter().any(|known| known == word));
+            world.fits(tokenizer.config.resolution, knows)?;
+        }
+        let mut models = Self::new(generator, tokenizer, words, &place.device, about)?;
         models.device_bytes.set(generator_bytes + tokenizer_bytes);
+        if let Some((preview, bytes)) = preview {
+            models.add_preview(preview)?;
+            models.device_bytes.set(models.device_bytes.get() + bytes);
+        }
         Ok(Self { largest_buffer: place.largest_buffer, ..models })
     }
 
@@ -304,6 +345,7 @@ impl Models {
             generator: Rc::new(generator),
             tuned: BTreeMap::new(),
             tokenizer: Rc::new(tokenizer),
+            preview: None,
             words: Rc::new(words),
             clip: None,
             rewards: BTreeMap::new(),
@@ -312,6 +354,31 @@ impl Models {
             largest_buffer: u64::MAX,
             device_bytes: Rc::default(),
         })
+    }
+
+    /// A prompt as people type it, as these models read it.
+    ///
+    /// # Errors
+    /// Empty, words that are unknown or say nothing in the models' world, or too long.
+    pub fn read(&self, typed: &str) -> Result<Prompt, PromptError> {
+        self.words.read(typed, self.about.world, self.generator.config.max_text_len)
+    }
+
+    /// Takes a preview decoder in.
+    ///
+    /// # Errors
+    /// [`LoadError::Mismatch`] where it reads other codes than the generator writes, or shows a larger picture than the tokenizer.
+    pub fn add_preview(&mut self, model: PreviewModel) -> Result<(), LoadError> {
+        let (g, p) = (&self.generator.config, &model.config);
+        same("tokens a picture", "showo", g.num_vq_tokens, "preview", p.grid * p.grid)?;
+        same("codes", "showo", g.codebook_size, "preview", p.codebook_size())?;
+        let whole = self.tokenizer.config.resolution;
+        if p.side_px() > whole {
+            let problem = format!("preview shows {} pixels a side, magvit only {whole}", p.side_px());
+            return Err(LoadError::Mismatch(problem));
+        }
+        self.preview = Some(Rc::new(model));
+        Ok(())
     }
 
     /// The generator with these weights, where they have arrived.

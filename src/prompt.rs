@@ -4,6 +4,7 @@
 //! `training/prompting_utils.py` of showlab/Show-o, `t2i_gen_prompt` and `create_attention_mask_predict_next` with
 //! `rm_pad_in_image`.
 
+use scenes::World;
 use tokenizers::Tokenizer;
 
 use crate::config::{ClipConfig, ShowoConfig};
@@ -30,9 +31,23 @@ pub enum PromptError {
         /// What fits.
         most: usize,
     },
+    /// The words may be known, but say nothing in the model's world.
+    #[error(transparent)]
+    World(#[from] scenes::ReadError),
     /// The bundle's tokenizer cannot be used.
     #[error("the bundle's tokenizer cannot be used: {0}")]
     Tokenizer(String),
+}
+
+/// A prompt as the model reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prompt {
+    /// What is drawn: in a world, its canonical prompt.
+    pub text: String,
+    /// What words were taken for, a sentence each without its full stop.
+    pub notes: Vec<String>,
+    /// Token ids, without special tokens.
+    pub ids: Vec<u32>,
 }
 
 fn suggestion(near: &[String]) -> String {
@@ -73,6 +88,26 @@ impl PromptTokenizer {
     #[must_use]
     pub fn words(&self) -> Option<&[String]> {
         self.words.as_deref()
+    }
+
+    /// What somebody typed, for a model of a world or of none: in a world it becomes its canonical prompt. Known words in
+    /// an order that a model has never seen would be drawn as something else; what means the same is read in the one form
+    /// that it was trained on.
+    ///
+    /// # Errors
+    /// Empty, words that are unknown or say nothing, or too long.
+    pub fn read(&self, typed: &str, world: Option<World>, max_text_len: usize) -> Result<Prompt, PromptError> {
+        let Some(world) = world else {
+            let ids = self.encode(typed, max_text_len)?;
+            return Ok(Prompt { text: typed.to_owned(), notes: Vec::new(), ids });
+        };
+        if !world.has_aliases() {
+            // Every word must be the model's own: its tokenizer says so before the grammar looks at their order.
+            self.encode(typed, max_text_len)?;
+        }
+        let scenes::Read { prompt: text, notes } = world.read(typed)?;
+        let ids = self.encode(&text, max_text_len)?;
+        Ok(Prompt { text, notes, ids })
     }
 
     /// The prompt's token ids, without special tokens, at most `max_text_len − 2` of them (begin and end are added).

@@ -34,15 +34,20 @@ pub struct Candidate {
     pub sampled: Vec<i32>,
     /// The verifier's reward; `None` where the mode does not score steps.
     pub score: Option<f32>,
-    /// The preview: `sampled`, decoded. `None` when previews are off.
+    /// The preview: `sampled`, decoded, smaller than the picture where the bundle has a preview decoder. `None` when previews
+    /// are off.
     pub preview: Option<Picture>,
 }
 
-/// What the checker says of a picture, from its pixels alone; `None` outside the scenes world.
+/// What the checker says of a picture, from its pixels alone; `None` outside the worlds that have one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CheckerVerdict {
-    /// Whether the picture shows exactly what the prompt asks for.
+    /// Whether the picture shows what the prompt asks for: as GenEval judges, or, in a world that knows no other verdict,
+    /// exactly.
     pub accepted: bool,
+    /// Whether it shows that and nothing else, in a world with both verdicts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exact: Option<bool>,
     /// For example `2 of 2: red circle, blue square; left of: yes`.
     pub sentence: String,
 }
@@ -68,7 +73,7 @@ pub struct Totals {
     pub generator_forwards: u32,
     /// Sequences that the reward network or CLIP has scored.
     pub reward_forwards: u32,
-    /// Token grids decoded to pixels.
+    /// Token grids decoded to pixels, previews among them.
     pub decoded_pictures: u32,
     /// Wall time in seconds.
     pub seconds: f64,
@@ -84,6 +89,10 @@ pub enum Event {
         version: u32,
         /// Everything that decides the picture.
         settings: Settings,
+        /// What words of the prompt, as it was typed, were taken for: `“sofa” is read as “couch”`. The settings hold the
+        /// prompt as the model reads it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        notes: Vec<String>,
         /// The prompt's token ids, without padding or special tokens.
         prompt_ids: Vec<u32>,
         /// Side of the token grid: N = grid².
@@ -172,6 +181,9 @@ pub enum Event {
         picture: Picture,
         /// The checker's word on it.
         verdict: Option<CheckerVerdict>,
+        /// Why a world's checker has no word on it, in a sentence.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unchecked: Option<String>,
         /// What it cost.
         totals: Totals,
     },

@@ -113,6 +113,30 @@ fn fields_of_the_wrong_kind_are_named() {
 }
 
 #[test]
+fn a_world_that_nobody_knows_is_refused_with_those_there_are() {
+    let (field, problem) = refused_manifest(|manifest| manifest["world"] = "dreams".into());
+    assert_eq!(field, "world");
+    for words in ["dreams", "scenes and icons", "convert it again"] {
+        assert!(problem.contains(words), "{problem}");
+    }
+}
+
+#[test]
+fn an_attribution_is_lines_of_text() {
+    for (lines, expected) in [
+        (json!(["Drawings by somebody", " "]), "attribution[1]"),
+        (json!(["two\nlines"]), "attribution[0]"),
+        (json!(["x".repeat(2_000)]), "attribution[0]"),
+        (json!(vec!["one too many"; 100]), "attribution"),
+        (json!("Drawings by somebody"), "attribution"),
+        (json!([7]), "attribution[0]"),
+    ] {
+        let (field, problem) = refused_manifest(|manifest| manifest["attribution"] = lines);
+        assert_eq!(field, expected, "{problem}");
+    }
+}
+
+#[test]
 fn missing_fields_are_named() {
     for name in ["name", "created", "licence", "models", "shards", "tensors", "tokenizer"] {
         let (_, problem) = refused_manifest(|manifest| {

@@ -38,6 +38,8 @@ async function handle(message) {
       return engine?.stop();
     case "self_test":
       return post({ type: "self_test", rows: await (await engine_module()).self_test() });
+    case "picture":
+      return post({ type: "picture", id: message.id, picture: await engine.picture(Int32Array.from(message.codes)) });
     case "probe":
       return post({ type: "probe", logits: await engine.probe(message.prompt), memory: engine.memory() });
   }

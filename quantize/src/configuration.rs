@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 use showo::bundle::manifest::network;
-use showo::config::{ClipConfig, ShowoConfig};
+use showo::config::{ClipConfig, PreviewConfig, ShowoConfig};
 
 use crate::{error::ToolError, layout::ModelConfig, public};
 
@@ -58,6 +58,7 @@ pub fn read(kind: &str, path: &Path, tokens: Option<usize>) -> Result<Configurat
     match network(kind) {
         "showo" => showo(given),
         "magvit" => magvit(&given, tokens),
+        "preview" => preview(given),
         "clip" => clip(given),
         _ => reward(kind, given),
     }
@@ -100,7 +101,11 @@ fn magvit(given: &Map<String, Value>, tokens: Option<usize>) -> Result<Configura
     let halvings = given.get("encoder_ch_mult").and_then(Value::as_array).map_or(4, |levels| levels.len().max(1) - 1);
     let side = |tokens: usize| tokens.isqrt().saturating_mul(1 << halvings.min(16));
     let base = public::magvit_v2(tokens.map_or(256, side));
-    let (merged, filled) = fill(&base, given, "");
+    let (mut merged, filled) = fill(&base, given, "");
+    // The public network has no such encoder, and so its configuration no such field.
+    if let Some(width) = given.get("patch_encoder") {
+        merged["patch_encoder"] = width.clone();
+    }
     let config: showo::config::MagvitConfig = typed(merged)?;
     config.validate()?;
     at_most("encoder_ch_mult", config.encoder_ch_mult.len())?;
@@ -112,6 +117,12 @@ fn magvit(given: &Map<String, Value>, tokens: Option<usize>) -> Result<Configura
         false => vec![format!("not in the configuration, so as in the public MAGVIT-v2: {}", filled.join(", "))],
     };
     Ok(Configuration { config: ModelConfig::Magvit(config), notes })
+}
+
+fn preview(given: Map<String, Value>) -> Result<Configuration, String> {
+    let config: PreviewConfig = typed(Value::Object(given))?;
+    config.validate()?;
+    Ok(Configuration { config: ModelConfig::Preview(config), notes: Vec::new() })
 }
 
 fn clip(mut given: Map<String, Value>) -> Result<Configuration, String> {

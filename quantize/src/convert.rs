@@ -1,6 +1,9 @@
 //! `quantize convert`: checkpoints in, bundle out.
 
-use std::{path::PathBuf, time::Instant};
+use std::{
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use showo::bundle::{
     About, BundleWriter, Manifest,
@@ -61,6 +64,8 @@ pub struct Request {
     pub name: String,
     /// The weights' licence.
     pub licence: String,
+    /// A text file of those who must be named, a line each.
+    pub attribution: Option<PathBuf>,
     /// The model's world.
     pub world: Option<World>,
     /// The bundle's folder, which must not exist.
@@ -82,7 +87,12 @@ pub fn run(request: &Request) -> Result<(), ToolError> {
         _ => None,
     });
     let tokenizer = tokenizer::read(&request.tokenizer, generator)?;
-    let about = About { name: request.name.clone(), licence: request.licence.clone(), world: request.world };
+    let about = About {
+        name: request.name.clone(),
+        licence: request.licence.clone(),
+        attribution: attribution(request.world, request.attribution.as_deref())?,
+        world: request.world,
+    };
     let mut writer = BundleWriter::create(&request.out, about)?;
     // Every byte is read twice: once for the hash, once for the values.
     let bar = bytes_bar(models.iter().map(|model| 2 * model.checkpoint.data_bytes()).sum());
@@ -114,6 +124,19 @@ pub fn run(request: &Request) -> Result<(), ToolError> {
         say!("note: {note}")?;
     }
     Ok(())
+}
+
+/// Whom the world's pictures are owed to, and the lines of a text file that say something.
+fn attribution(world: Option<World>, path: Option<&Path>) -> Result<Vec<String>, ToolError> {
+    let mut lines = world.map_or(Vec::new(), World::attribution);
+    if let Some(path) = path {
+        let text = std::fs::read_to_string(path).map_err(ToolError::io(path))?;
+        let own =
+            text.lines().map(str::trim).filter(|line| !line.is_empty() && !lines.iter().any(|known| known == line));
+        let own: Vec<String> = own.map(str::to_owned).collect();
+        lines.extend(own);
+    }
+    Ok(lines)
 }
 
 /// A model that is about to be converted.
@@ -174,6 +197,10 @@ fn agree(models: &mut [Model]) -> Result<(), ToolError> {
             ModelConfig::Magvit(magvit) => {
                 same("tokens a picture", showo.num_vq_tokens, magvit.grid().pow(2))?;
                 same("codes", showo.codebook_size, magvit.codebook_size())?;
+            }
+            ModelConfig::Preview(preview) => {
+                same("tokens a picture", showo.num_vq_tokens, preview.grid.pow(2))?;
+                same("codes", showo.codebook_size, preview.codebook_size())?;
             }
             ModelConfig::Reward(reward) => {
                 same("tokens a picture", showo.num_vq_tokens, reward.num_vq_tokens)?;

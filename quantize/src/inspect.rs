@@ -85,6 +85,9 @@ fn as_json(manifest: &Manifest, sha256: &str) -> serde_json::Result<String> {
 fn as_text(manifest: &Manifest, sha256: &str) -> Result<(), ToolError> {
     say!("{} · format {} · {} · {}", manifest.name, manifest.format, manifest.created, manifest.licence)?;
     say!("sha256 {sha256}")?;
+    for line in &manifest.attribution {
+        say!("{line}")?;
+    }
     for kind in kinds(manifest) {
         say!()?;
         if let Some(model) = manifest.models.get(kind) {

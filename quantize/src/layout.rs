@@ -4,7 +4,7 @@
 //! bundle is written, with the checkpoint's name in the message. The test at the end holds each list to what the
 //! network takes.
 
-use showo::config::{ClipConfig, ClipTowerConfig, MagvitConfig, RewardConfig, ShowoConfig};
+use showo::config::{ClipConfig, ClipTowerConfig, MagvitConfig, PreviewConfig, RewardConfig, ShowoConfig};
 
 /// A model's configuration, as its network takes it.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,6 +13,8 @@ pub enum ModelConfig {
     Showo(ShowoConfig),
     /// MAGVIT-v2.
     Magvit(MagvitConfig),
+    /// The preview decoder.
+    Preview(PreviewConfig),
     /// CLIP.
     Clip(ClipConfig),
     /// A reward network.
@@ -37,6 +39,7 @@ impl ModelConfig {
         match self {
             Self::Showo(config) => serde_json::to_value(config),
             Self::Magvit(config) => serde_json::to_value(config),
+            Self::Preview(config) => serde_json::to_value(config),
             Self::Clip(config) => serde_json::to_value(config),
             Self::Reward(config) => serde_json::to_value(config),
         }
@@ -48,6 +51,7 @@ impl ModelConfig {
         match self {
             Self::Showo(config) => list.showo(config),
             Self::Magvit(config) => list.magvit(config),
+            Self::Preview(config) => list.preview(config),
             Self::Clip(config) => list.clip(config),
             Self::Reward(config) => list.reward(config),
         }
@@ -139,21 +143,14 @@ impl List {
         let (bits, levels) = (config.z_channels, config.encoder_ch_mult.len());
         let width_of = |mult: &[usize], level: usize| config.ch * mult.get(level).copied().unwrap_or(1);
 
-        self.conv("encoder.conv_in", 3, config.ch, 3);
-        let (mut width, mut side) = (config.ch, config.resolution);
-        for (level, &blocks) in config.encoder_num_res_blocks.iter().enumerate() {
-            let name = format!("encoder.down.{level}");
-            let attend = config.attn_resolutions.contains(&side);
-            width = self.level(&name, blocks, width, width_of(&config.encoder_ch_mult, level), attend);
-            if level + 1 < levels {
-                self.conv(&format!("{name}.downsample.conv"), width, width, 3);
-                side /= 2;
+        match config.patch_encoder {
+            Some(width) => {
+                self.conv("encoder.patch_in", 3, width, config.patch());
+                self.conv("encoder.patch_mid", width, width, 1);
+                self.conv("encoder.patch_out", width, bits, 1);
             }
+            None => self.magvit_encoder(config, width_of),
         }
-        self.middle("encoder", width);
-        self.norm("encoder.norm_out", width);
-        self.conv("encoder.conv_out", width, bits, 3);
-        self.conv("encoder.quant_conv", bits, bits, 1);
 
         self.conv("decoder.post_quant_conv", bits, bits, 1);
         let mut width = width_of(&config.decoder_ch_mult, levels.saturating_sub(1));
@@ -171,6 +168,38 @@ impl List {
         }
         self.norm("decoder.norm_out", width);
         self.conv("decoder.conv_out", width, 3, 3);
+    }
+
+    fn magvit_encoder(&mut self, config: &MagvitConfig, width_of: impl Fn(&[usize], usize) -> usize) {
+        let (bits, levels) = (config.z_channels, config.encoder_ch_mult.len());
+        self.conv("encoder.conv_in", 3, config.ch, 3);
+        let (mut width, mut side) = (config.ch, config.resolution);
+        for (level, &blocks) in config.encoder_num_res_blocks.iter().enumerate() {
+            let name = format!("encoder.down.{level}");
+            let attend = config.attn_resolutions.contains(&side);
+            width = self.level(&name, blocks, width, width_of(&config.encoder_ch_mult, level), attend);
+            if level + 1 < levels {
+                self.conv(&format!("{name}.downsample.conv"), width, width, 3);
+                side /= 2;
+            }
+        }
+        self.middle("encoder", width);
+        self.norm("encoder.norm_out", width);
+        self.conv("encoder.conv_out", width, bits, 3);
+        self.conv("encoder.quant_conv", bits, bits, 1);
+    }
+
+    fn preview(&mut self, config: &PreviewConfig) {
+        let width = config.width;
+        self.conv("conv_in", config.bits, width, 1);
+        for index in 0..config.num_res_blocks {
+            for part in [1, 2] {
+                self.norm(&format!("block.{index}.norm{part}"), width);
+                self.conv(&format!("block.{index}.conv{part}"), width, width, 3);
+            }
+        }
+        self.norm("norm_out", width);
+        self.conv("conv_out", width, 3 * config.patch * config.patch, 1);
     }
 
     fn clip_encoder(&mut self, name: &str, config: &ClipTowerConfig) {
@@ -209,9 +238,15 @@ impl List {
     fn reward(&mut self, config: &RewardConfig) {
         let d = config.hidden_size;
         self.tensor("text.weight", &[config.text_vocab_size, d]);
-        self.tensor("image.weight", &[config.codebook_size + 1, d]);
+        self.tensor("image.weight", &[config.codebook_size + 1, config.token_width()]);
+        if config.merge > 1 {
+            self.linear("mix", d, d, true);
+        }
         self.tensor("segment", &[2, d]);
-        self.tensor("position", &[config.max_text_len + config.num_vq_tokens, d]);
+        if config.questions > 0 {
+            self.tensor("question", &[config.questions, d]);
+        }
+        self.tensor("position", &[config.max_text_len + config.image_positions(), d]);
         for index in 0..config.num_hidden_layers {
             let at = |rest: &str| format!("layers.{index}.{rest}");
             self.norm(&at("norm1"), d);
@@ -236,7 +271,9 @@ mod tests {
     use std::collections::BTreeMap;
 
     use burn::tensor::Device;
-    use showo::model::{ModelError, Weights, clip::Clip, magvit::Magvit, reward::Reward, showo::Showo};
+    use showo::model::{
+        ModelError, Weights, clip::Clip, magvit::Magvit, preview::Preview, reward::Reward, showo::Showo,
+    };
 
     use super::*;
     use crate::synth::{Judge, Preset};
@@ -253,6 +290,7 @@ mod tests {
         match config {
             ModelConfig::Showo(config) => Showo::new(config, weights).map(drop),
             ModelConfig::Magvit(config) => Magvit::new(config, weights, true).map(drop),
+            ModelConfig::Preview(config) => Preview::new(config, weights).map(drop),
             ModelConfig::Clip(config) => Clip::new(config, weights).map(drop),
             ModelConfig::Reward(config) => Reward::new(config, weights).map(drop),
         }
@@ -272,7 +310,7 @@ mod tests {
 
     #[test]
     fn each_list_is_what_its_network_takes() {
-        for model in Preset::Tiny.models(None, &[Judge::Clip, Judge::Parm]) {
+        for model in Preset::Tiny.models(None, &[Judge::Preview, Judge::Clip, Judge::Parm]) {
             holds(&model.config);
         }
     }
@@ -305,15 +343,18 @@ mod tests {
         for model in Preset::Tiny.models(Some(3), &[Judge::Parm]) {
             match model.config {
                 ModelConfig::Showo(config) => holds(&ModelConfig::Showo(ShowoConfig { qk_layernorm: false, ..config })),
-                ModelConfig::Reward(config) => holds(&ModelConfig::Reward(RewardConfig { bias: false, ..config })),
+                ModelConfig::Reward(config) => {
+                    holds(&ModelConfig::Reward(RewardConfig { bias: false, merge: 2, questions: 4, ..config }))
+                }
                 // Attention at two levels, levels without blocks, and more of them in one half.
                 ModelConfig::Magvit(config) => holds(&ModelConfig::Magvit(MagvitConfig {
                     attn_resolutions: vec![16, 4],
+                    patch_encoder: None,
                     encoder_num_res_blocks: vec![0, 1, 2, 1],
                     decoder_num_res_blocks: vec![2, 1, 0, 1],
                     ..config
                 })),
-                ModelConfig::Clip(_) => {}
+                ModelConfig::Clip(_) | ModelConfig::Preview(_) => {}
             }
         }
     }

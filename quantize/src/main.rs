@@ -54,7 +54,7 @@ enum Command {
     Convert {
         /// A model: its kind, its weights and, unless it lies beside them, its configuration
         ///
-        /// KIND is showo, magvit, clip, reward:parm, reward:prm, reward:orm, or weights of the generator that
+        /// KIND is showo, magvit, preview, clip, reward:parm, reward:prm, reward:orm, or weights of the generator that
         /// were aligned with preferences: showo:dpo, showo:dpo-free, showo:dpo-iterated, showo:dpo-parm. PATH is a .safetensors,
         /// .bin or .pt file, an index of several (model.safetensors.index.json), or a folder with one of
         /// these, as on the hub; weights are f32, f16 or bf16. Of a pickle nothing is ever run: it is
@@ -74,6 +74,12 @@ enum Command {
         /// The weights' licence, for example "MIT OR Apache-2.0"
         #[arg(long)]
         licence: String,
+        /// Who must be named wherever the weights or their pictures are shown: a text file, a line each
+        ///
+        /// The page shows these lines at its foot. Empty lines do not count. Those whose drawings the world's own
+        /// pictures are made of come first, and need no file.
+        #[arg(verbatim_doc_comment, long, value_name = "FILE")]
+        attribution: Option<PathBuf>,
         /// The world that the models were trained on, if this project has a checker for it
         #[arg(long, value_enum)]
         world: Option<WorldName>,
@@ -200,6 +206,17 @@ Examples:
 enum WorldName {
     /// Shapes and colours on a dark ground; prompts and pictures can be checked
     Scenes,
+    /// Eighty kinds of things as a picture book; prompts and pictures can be checked
+    Icons,
+}
+
+impl From<WorldName> for World {
+    fn from(name: WorldName) -> Self {
+        match name {
+            WorldName::Scenes => Self::Shapes,
+            WorldName::Icons => Self::Icons,
+        }
+    }
 }
 
 fn main() -> ExitCode {
@@ -217,10 +234,10 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<(), ToolError> {
     match command {
-        Command::Convert { inputs, tokenizer, name, licence, world, out, scheme, keep } => {
-            let world = world.map(|WorldName::Scenes| World::Scenes);
+        Command::Convert { inputs, tokenizer, name, licence, attribution, world, out, scheme, keep } => {
+            let world = world.map(World::from);
             let keep = parse_keep(&keep)?;
-            convert::run(&Request { inputs, tokenizer, name, licence, world, out, scheme, keep })
+            convert::run(&Request { inputs, tokenizer, name, licence, attribution, world, out, scheme, keep })
         }
         Command::Synth { config: preset, layers, judges, seed, dtype, shard_bytes, out } => {
             let layers = layers.map(usize::from);

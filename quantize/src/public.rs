@@ -57,6 +57,7 @@ pub fn magvit_v2(resolution: usize) -> MagvitConfig {
         decoder_num_res_blocks: vec![4, 4, 3, 4, 3],
         // Picture sides, of which none is 5: the public network attends in its middle only.
         attn_resolutions: vec![5],
+        patch_encoder: None,
         group_norm_groups: 32,
         group_norm_eps: 1e-6,
     }

@@ -19,12 +19,14 @@ fn dtype<'a>(manifest: &'a serde_json::Value, name: &str) -> &'a str {
 fn converts_inspects_and_verifies() {
     let room = Room::new();
     // The order of the options is not the order of loading.
-    let inputs =
-        ["--input", "magvit=magvit", "--input", "reward:parm=parm", "--input", "showo=showo", "--world", "scenes"];
-    let text = room.converted(&inputs);
+    let inputs = ["--input", "magvit=magvit", "--input", "reward:parm=parm", "--input", "showo=showo"];
+    fs::write(room.path("names.txt"), "Drawings by somebody, CC-BY-4.0\n\n  Others by nobody \n").unwrap();
+    let about = ["--world", "scenes", "--attribution", "names.txt"];
+    let text = room.converted(&[&inputs[..], &about].concat());
     says(&text, &["showo", "magvit", "reward:parm", "relative RMS"]);
     let manifest = room.manifest();
     assert_eq!(manifest["world"], "scenes");
+    assert_eq!(manifest["attribution"], serde_json::json!(["Drawings by somebody, CC-BY-4.0", "Others by nobody"]));
     assert_eq!(manifest["shards"][0]["file"], "showo-000.safetensors");
     assert_eq!(manifest["models"]["showo"]["config"]["hidden_size"], 64);
     assert_eq!(manifest["models"]["magvit"]["source"]["checkpoint"], "magvit");
@@ -41,7 +43,7 @@ fn converts_inspects_and_verifies() {
     assert!((0.0005..0.01).contains(&error), "{error}");
 
     let text = room.ok(&["inspect", "bundle"]);
-    says(&text, &["lm_head.weight", "[375, 64]", "q8", "tensors", "parameters"]);
+    says(&text, &["lm_head.weight", "[375, 64]", "q8", "tensors", "parameters", "Others by nobody"]);
     let json: serde_json::Value = serde_json::from_str(&room.ok(&["inspect", "--json", "bundle"])).unwrap();
     assert_eq!(json["totals"]["models"][0]["kind"], "showo");
     let parameters: usize = room.tensors("showo").values().map(|(_, shape, _)| shape.iter().product::<usize>()).sum();
@@ -52,11 +54,34 @@ fn converts_inspects_and_verifies() {
     says(&text, &["bundle: sound", "worst block", "row ", "2 layers", "16 positions", "KL divergence"]);
 }
 
+/// What a bundle of 256 tokens pays for previews: the sizes of the tiny one are those of the shipped one but for the bits.
+#[test]
+fn a_preview_decoder_is_small_and_sound() {
+    let room = Room::new();
+    let text = room.converted(&["--input", "preview=preview", "--input", "showo=showo"]);
+    says(&text, &["preview", "relative RMS"]);
+    let manifest = room.manifest();
+    for (name, expected) in [
+        ("preview/block.1.conv2.weight", "q8"),
+        ("preview/block.1.norm2.weight", "f32"),
+        ("preview/conv_in.weight", "f32"),
+        ("preview/conv_out.weight", "f32"),
+    ] {
+        assert_eq!(dtype(&manifest, name), expected, "{name}");
+    }
+    let json: serde_json::Value = serde_json::from_str(&room.ok(&["inspect", "--json", "bundle"])).unwrap();
+    assert_eq!(json["totals"]["models"][1]["kind"], "preview");
+    let shard = manifest["models"]["preview"]["shards"][0].as_u64().unwrap() as usize;
+    let bytes = manifest["shards"][shard]["bytes"].as_u64().unwrap();
+    assert!((150_000..300_000).contains(&bytes), "{bytes} bytes");
+    says(&room.ok(&["verify", "bundle", "--against", "preview=preview"]), &["preview", "bundle: sound", "worst block"]);
+}
+
 #[test]
 fn what_is_unpacked_makes_the_same_bundle_again() {
     let room = Room::new();
-    let models = ["showo", "magvit", "clip", "reward:parm"];
-    let folders = ["showo", "magvit", "clip", "parm"];
+    let models = ["showo", "magvit", "preview", "clip", "reward:parm"];
+    let folders = ["showo", "magvit", "preview", "clip", "parm"];
     let inputs: Vec<String> = models.iter().zip(folders).map(|(kind, folder)| format!("{kind}={folder}")).collect();
     room.converted(&inputs.iter().flat_map(|input| ["--input", input.as_str()]).collect::<Vec<_>>());
     let text = room.ok(&["unpack", "bundle", "--out", "unpacked"]);

@@ -65,6 +65,17 @@ fn contradictions_are_refused_by_the_field() {
 
     edit(&room, "parm/config.json", |json| json["label"] = json!("outcome"));
     says(&room.refused(&["--input", "reward:parm=parm"]), &["parm/config.json", "reward:orm"]);
+    let preview = room.json("preview/config.json");
+    for (field, value, words) in [
+        ("group_norm_groups", json!(7), "which does not divide width 64"),
+        ("num_res_blocks", json!(1_000_000_000), "must be at most 64"),
+        ("bits", json!(60), "must be from 1 to 18"),
+        ("wide", json!(1), "unknown field `wide`"),
+    ] {
+        edit(&room, "preview/config.json", |json| json[field] = value.clone());
+        says(&room.refused(&["--input", "preview=preview"]), &["preview/config.json", field, words]);
+        room.write_json("preview/config.json", &preview);
+    }
     edit(&room, "clip/config.json", |json| json["text_config"]["hidden_act"] = json!("gelu"));
     says(&room.refused(&["--input", "clip=clip"]), &["clip/config.json", "text_config.hidden_act", "quick_gelu"]);
 }
@@ -88,6 +99,10 @@ fn the_image_tokenizers_side_follows_from_the_generator() {
     room.write_json("magvit/config.json", &json!({ "_class_name": "MAGVITv2" }));
     let text = room.refused(&["--input", "magvit=magvit"]);
     says(&text, &["magvit/model.safetensors", "encoder.conv_in.weight", "[32, 3, 3, 3]", "[128, 3, 3, 3]"]);
+    // Whose encoder it is, the public configuration does not say.
+    room.write_json("magvit/config.json", &complete);
+    edit(&room, "magvit/config.json", |json| json["patch_encoder"] = json!(8));
+    says(&room.refused(&["--input", "magvit=magvit"]), &["encoder.patch_in.weight", "[8, 3, 8, 8]"]);
     room.write_json("magvit/config.json", &complete);
     room.converted(&["--input", "magvit=magvit"]);
 }
@@ -99,6 +114,11 @@ fn models_that_do_not_fit_each_other_are_refused() {
     edit(&room, "magvit/config.json", |json| json["resolution"] = json!(64));
     let text = room.refused(&["--input", "showo=showo", "--input", "magvit=magvit"]);
     says(&text, &["do not fit each other", "showo has 16 tokens a picture, magvit 64"]);
+    let with_preview = ["--input", "showo=showo", "--input", "preview=preview"];
+    let fitting = room.json("preview/config.json");
+    edit(&room, "preview/config.json", |json| json["grid"] = json!(3));
+    says(&room.refused(&with_preview), &["showo has 16 tokens a picture, preview 9"]);
+    room.write_json("preview/config.json", &fitting);
     // Public CLIP reads words of its own.
     let text = room.converted(&["--input", "showo=showo", "--input", "clip=clip"]);
     assert!(!text.contains("will refuse"), "{text}");

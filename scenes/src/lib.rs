@@ -17,6 +17,7 @@
 mod detect;
 mod fit;
 mod grammar;
+pub mod icons;
 mod matching;
 mod near_miss;
 mod outline;
@@ -30,6 +31,7 @@ mod split;
 mod verdict;
 mod words;
 mod world;
+mod world_api;
 
 pub use detect::{Detection, detect};
 pub use grammar::{PromptError, vocabulary};
@@ -43,3 +45,6 @@ pub use split::{HELD_OUT, Split, held_out};
 pub use verdict::{Verdict, check, judge};
 pub use words::WordError;
 pub use world::{Colour, LATTICE, Object, SLOT, Scene, Shape, Size};
+pub use world_api::{
+    CheckError, Example, Judgement, Read, ReadError, UnknownWorld, World, WorldMismatch, give_atlas, has_atlas,
+};

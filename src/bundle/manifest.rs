@@ -12,6 +12,7 @@
 
 use std::collections::BTreeMap;
 
+pub use scenes::World;
 use serde::{Deserialize, Serialize};
 
 use super::{BundleError, unique, validate};
@@ -29,9 +30,10 @@ pub const BLOCK: usize = 32;
 pub const SCALE_SUFFIX: &str = ".scale";
 
 /// The kinds of model that a bundle can hold, in the order in which they are loaded: what draws comes first.
-pub const KINDS: [&str; 10] = [
+pub const KINDS: [&str; 11] = [
     "showo",
     "magvit",
+    "preview",
     "reward:parm",
     "clip",
     "reward:prm",
@@ -119,14 +121,6 @@ pub struct ModelEntry {
     pub shards: Vec<usize>,
 }
 
-/// The world that a bundle's model was trained on, where this project knows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum World {
-    /// The `scenes` crate: its grammar knows every prompt, its checker judges every picture.
-    Scenes,
-}
-
 /// A whole manifest. One that came out of [`Manifest::parse`] is consistent in itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -139,7 +133,12 @@ pub struct Manifest {
     pub created: String,
     /// The weights' licence, in SPDX terms where it has them.
     pub licence: String,
-    /// The model's world; absent for models of the open world.
+    /// Who must be named wherever the weights or their pictures are shown, a line each; people read it at the foot of the
+    /// page.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attribution: Vec<String>,
+    /// The world that the model was trained on, whose grammar knows every prompt and whose checker judges every picture;
+    /// absent for models of the open world.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub world: Option<World>,
     /// The models by kind, one of [`KINDS`].

@@ -9,9 +9,31 @@ use super::{
 
 /// Checks everything that can be known before a shard is read.
 pub fn manifest(manifest: &Manifest) -> Result<(), BundleError> {
+    attribution(&manifest.attribution)?;
     files(manifest)?;
     models(manifest)?;
     tensors(manifest)
+}
+
+/// More is no attribution any more, and would push the page's own words out of sight.
+const MOST_LINES: usize = 64;
+const LONGEST_LINE: usize = 1_000;
+
+/// Lines that can stand at the foot of a page.
+fn attribution(lines: &[String]) -> Result<(), BundleError> {
+    if lines.len() > MOST_LINES {
+        let problem = format!("{} lines; at most {MOST_LINES} are shown", lines.len());
+        return Err(BundleError::manifest("attribution", problem));
+    }
+    let unfit =
+        |line: &String| line.trim().is_empty() || line.len() > LONGEST_LINE || line.chars().any(char::is_control);
+    match lines.iter().position(unfit) {
+        Some(at) => Err(BundleError::manifest(
+            format!("attribution[{at}]"),
+            format!("must be a line of text, at most {LONGEST_LINE} bytes long"),
+        )),
+        None => Ok(()),
+    }
 }
 
 fn files(manifest: &Manifest) -> Result<(), BundleError> {

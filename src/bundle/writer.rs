@@ -37,6 +37,8 @@ pub struct About {
     pub name: String,
     /// The weights' licence.
     pub licence: String,
+    /// Who must be named, a line each.
+    pub attribution: Vec<String>,
     /// The model's world, where this project knows it.
     pub world: Option<World>,
 }
@@ -153,6 +155,7 @@ impl BundleWriter {
             name: about.name,
             created: timestamp(seconds_now()),
             licence: about.licence,
+            attribution: about.attribution,
             world: about.world,
             models: BTreeMap::new(),
             shards: Vec::new(),

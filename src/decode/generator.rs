@@ -10,7 +10,7 @@ use crate::prompt::{attention_allowed, image_segment, text_segment};
 pub struct Prompted {
     config: ShowoConfig,
     prefix: Prefix,
-    /// `[rows, 1, N + 2, text + N + 2]`.
+    /// `[rows, 1, 1, text + N + 2]`.
     bias: Tensor<4>,
     prompts: usize,
     guidance_scale: f32,
@@ -70,7 +70,8 @@ impl Prompted {
         let text_bias = attention_bias(config, &sequences, 0..text, 0..text, device);
         Self {
             prefix: showo.prefix(ids_tensor(&texts, device), text_bias),
-            bias: attention_bias(config, &sequences, text..length, 0..length, device),
+            // Every image token may attend to the same.
+            bias: attention_bias(config, &sequences, text..text + 1, 0..length, device),
             prompts: prompts.len(),
             guidance_scale,
             config: config.clone(),

@@ -55,22 +55,24 @@ pub async fn draw_candidates(logits: Tensor<2>, tokens: &[i32], plan: &StepPlan)
     let noise = places.iter().map(|&place| sample_noise(place, positions, codes)).collect();
     let draws = draw(logits, noise, tokens).await?;
 
+    Ok(places.iter().zip(draws).map(|(&place, drawn)| decide(drawn.codes, &drawn.log_p, tokens, plan, place)).collect())
+}
+
+/// What is kept of a whole draw of `codes` with its log-probabilities, `tokens` being the state before: the most confident
+/// positions stay, the others are masked again, and after the last step all stay.
+#[must_use]
+pub fn decide(codes: Vec<i32>, log_p: &[f32], tokens: &[i32], plan: &StepPlan, place: Place) -> Drawn {
     let (step, steps) = (plan.step as usize, plan.steps as usize);
+    if step + 1 >= steps {
+        return Drawn { tokens: codes.clone(), sampled: codes };
+    }
     let known: Vec<bool> = tokens.iter().map(|&token| token >= 0).collect();
     let unknown = known.iter().filter(|&&known| !known).count();
     let left = mask_len(plan.total, unknown, step, steps);
     let heat = temperature(plan.temperature, step, steps);
-    let last = step + 1 >= steps;
-    let drawn = places.iter().zip(draws).map(|(&place, draw)| {
-        let tokens = if last {
-            draw.codes.clone()
-        } else {
-            let masked = remask(&draw.log_p, &known, &mask_uniforms(place, positions), heat, left);
-            // However high the temperature, what was known stays known.
-            let again = masked.iter().zip(&known).map(|(&masked, &known)| masked && !known);
-            draw.codes.iter().zip(again).map(|(&code, again)| if again { -1 } else { code }).collect()
-        };
-        Drawn { tokens, sampled: draw.codes }
-    });
-    Ok(drawn.collect())
+    let masked = remask(log_p, &known, &mask_uniforms(place, codes.len()), heat, left);
+    // However high the temperature, what was known stays known.
+    let again = masked.iter().zip(&known).map(|(&masked, &known)| masked && !known);
+    let tokens = codes.iter().zip(again).map(|(&code, again)| if again { -1 } else { code }).collect();
+    Drawn { tokens, sampled: codes }
 }

@@ -6,7 +6,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Int, Tensor, TensorData};
 
-use super::layers::{Conv2d, ConvShape, Embedding, LayerNorm, Linear, Mlp, attend};
+use super::layers::{Conv2d, ConvShape, Embedding, LayerNorm, Linear, Mlp, attend, widened};
 use super::showo::FORBIDDEN;
 use super::weights::{Init, ModelError, Weights};
 use crate::config::{ClipConfig, ClipTowerConfig};
@@ -217,7 +217,7 @@ impl Clip {
         let rows: Vec<i32> = ends.iter().enumerate().map(|(row, end)| (row * tokens + end) as i32).collect();
         let d = x.dims()[2];
         let rows = Tensor::<1, Int>::from_data(TensorData::new(rows, [batch]), &device);
-        unit(self.text_projection.forward(x.reshape([batch * tokens, d]).select(0, rows)))
+        unit(widened(self.text_projection.forward(x.reshape([batch * tokens, d]).select(0, rows))))
     }
 
     /// Normalised image embeddings, `[batch, projection]`, from pixels `[batch, 3, side, side]` that are already
@@ -233,7 +233,7 @@ impl Clip {
         let x = Tensor::cat(vec![class, patches], 1) + embeddings.position_embedding.forward(places);
         let x = self.vision_model.encoder.forward(self.vision_model.pre_layrnorm.forward(x), None);
         let pooled = self.vision_model.post_layernorm.forward(x.narrow(1, 0, 1).reshape([batch, d]));
-        unit(self.visual_projection.forward(pooled))
+        unit(widened(self.visual_projection.forward(pooled)))
     }
 
     /// Cosines times `exp(logit_scale)`: `[images, texts]`.

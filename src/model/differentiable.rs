@@ -30,6 +30,14 @@ pub fn convolve(
     bias: Option<Tensor<1>>,
     residual: Option<Tensor<4>>,
 ) -> Tensor<4> {
+    #[cfg(feature = "libtorch")]
+    if gradient::on_torch(&x) {
+        let y = gradient::torch::convolve(x, weight, windows, bias);
+        return match residual {
+            Some(residual) => residual + y,
+            None => y,
+        };
+    }
     let x = enlarge(x, windows.enlarge);
     let [top, _, left, _] = windows.padding;
     let y = conv2d(x, weight, bias, ConvOptions::new(windows.stride, [top, left], [1, 1], 1));
@@ -59,6 +67,10 @@ pub fn normalize_groups(
     epsilon: f64,
     activation: Activation,
 ) -> Tensor<4> {
+    #[cfg(feature = "libtorch")]
+    if gradient::on_torch(&x) {
+        return gradient::torch::normalize_groups(x, weight, bias, groups, epsilon, activation);
+    }
     let [batch, channels, height, width] = x.dims();
     let grouped = x.reshape([batch, groups, channels / groups * height * width]);
     let centred = grouped.clone() - grouped.mean_dim(2);

@@ -393,6 +393,27 @@ impl Kernel {
     }
 }
 
+/// As layers hand it to each other where they compute in fewer bits
+/// ([`in_bf16`](crate::ops::gradient::in_bf16) on a LibTorch device); elsewhere as it is.
+#[must_use]
+pub fn narrowed<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    #[cfg(all(feature = "libtorch", not(target_arch = "wasm32")))]
+    if ops::gradient::is_torch(&x.device()) {
+        return ops::gradient::torch::narrowed(x);
+    }
+    x
+}
+
+/// In f32 again, for what a network gives to those who compute losses with it: the reverse of [`narrowed`].
+#[must_use]
+pub fn widened<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    #[cfg(all(feature = "libtorch", not(target_arch = "wasm32")))]
+    if ops::gradient::is_torch(&x.device()) {
+        return x.cast(burn::tensor::FloatDType::F32);
+    }
+    x
+}
+
 /// Scaled dot-product attention, heads side by side: see [`ops::attention()`].
 #[must_use]
 pub fn attend(qkv: Qkv) -> Tensor<3> {

@@ -4,9 +4,10 @@
 //! of a z-channel latent, most significant bit first.
 
 use burn::module::Module;
+use burn::tensor::activation::silu;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use super::layers::{Conv2d, ConvShape, GroupNorm, attend};
+use super::layers::{Conv2d, ConvShape, GroupNorm, attend, widened};
 use super::weights::{ModelError, Weights};
 use crate::config::MagvitConfig;
 use crate::ops::{Activation, Qkv};
@@ -55,8 +56,26 @@ struct Middle {
     block_2: ResnetBlock,
 }
 
+/// An encoder of one kind or the other.
+#[allow(clippy::large_enum_variant)] // one a network; burn's modules are not boxed
 #[derive(Module, Debug)]
-struct Encoder {
+enum Encoder {
+    /// MAGVIT-v2's own.
+    Levels(LevelEncoder),
+    /// [`MagvitConfig::patch_encoder`].
+    Patch(PatchEncoder),
+}
+
+/// Each token's pixels through three layers, with nothing of its neighbours.
+#[derive(Module, Debug)]
+struct PatchEncoder {
+    patch_in: Conv2d,
+    patch_mid: Conv2d,
+    patch_out: Conv2d,
+}
+
+#[derive(Module, Debug)]
+struct LevelEncoder {
     conv_in: Conv2d,
     down: Vec<Down>,
     mid: Middle,
@@ -179,7 +198,7 @@ impl Magvit {
     /// Pixels `[batch, 3, side, side]` in [−1, 1] → latent `[batch, bits, grid, grid]`; `None` without an encoder.
     #[must_use]
     pub fn latent(&self, pixels: Tensor<4>) -> Option<Tensor<4>> {
-        self.encoder.as_ref().map(|encoder| encoder.forward(pixels))
+        self.encoder.as_ref().map(|encoder| widened(encoder.forward(pixels)))
     }
 
     /// The codes of a latent: `[batch, bits, grid, grid]` → `[batch, grid²]`.
@@ -215,7 +234,7 @@ impl Magvit {
     /// A quantized latent `[batch, bits, grid, grid]` → pixels; what training differentiates.
     #[must_use]
     pub fn decode_latent(&self, entries: Tensor<4>) -> Tensor<4> {
-        self.decoder.forward(entries)
+        widened(self.decoder.forward(entries))
     }
 }
 
@@ -229,6 +248,16 @@ pub fn codes_of(latent: &[f32], bits: usize, positions: usize) -> Vec<u32> {
 }
 
 fn take_encoder(config: &MagvitConfig, parts: &mut Parts<'_>) -> Result<Encoder, ModelError> {
+    if let Some(width) = config.patch_encoder {
+        let patch = config.patch();
+        let shape =
+            ConvShape { inputs: 3, out: width, kernel: patch, stride: patch, padding: 0, enlarge: 1, bias: true };
+        return Ok(Encoder::Patch(PatchEncoder {
+            patch_in: parts.conv("encoder.patch_in", shape)?,
+            patch_mid: parts.conv("encoder.patch_mid", ConvShape::same(width, width, 1))?,
+            patch_out: parts.conv("encoder.patch_out", ConvShape::same(width, config.z_channels, 1))?,
+        }));
+    }
     let levels = config.encoder_ch_mult.len();
     let conv_in = parts.conv("encoder.conv_in", ConvShape::same(3, config.ch, 3))?;
     let mut width = config.ch;
@@ -251,14 +280,14 @@ fn take_encoder(config: &MagvitConfig, parts: &mut Parts<'_>) -> Result<Encoder,
         down.push(Down { block, attn, downsample });
     }
     let bits = config.z_channels;
-    Ok(Encoder {
+    Ok(Encoder::Levels(LevelEncoder {
         conv_in,
         down,
         mid: parts.middle("encoder", width)?,
         norm_out: parts.norm("encoder.norm_out", width)?,
         conv_out: parts.conv("encoder.conv_out", ConvShape::same(width, bits, 3))?,
         quant_conv: parts.conv("encoder.quant_conv", ConvShape::same(bits, bits, 1))?,
-    })
+    }))
 }
 
 fn take_decoder(config: &MagvitConfig, parts: &mut Parts<'_>) -> Result<Decoder, ModelError> {
@@ -334,6 +363,22 @@ fn level(block: &[ResnetBlock], attn: &[AttnBlock], mut x: Tensor<4>) -> Tensor<
 }
 
 impl Encoder {
+    fn forward(&self, pixels: Tensor<4>) -> Tensor<4> {
+        match self {
+            Self::Levels(encoder) => encoder.forward(pixels),
+            Self::Patch(encoder) => encoder.forward(pixels),
+        }
+    }
+}
+
+impl PatchEncoder {
+    fn forward(&self, pixels: Tensor<4>) -> Tensor<4> {
+        let x = silu(self.patch_in.forward(pixels));
+        self.patch_out.forward(silu(self.patch_mid.forward(x)))
+    }
+}
+
+impl LevelEncoder {
     fn forward(&self, pixels: Tensor<4>) -> Tensor<4> {
         let mut x = self.conv_in.forward(pixels);
         for down in &self.down {

@@ -8,6 +8,7 @@ pub mod clip;
 pub mod differentiable;
 pub mod layers;
 pub mod magvit;
+pub mod preview;
 pub mod reward;
 pub mod showo;
 pub mod weights;

@@ -9,7 +9,7 @@
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use super::layers::{Embedding, LayerNorm, Linear, Matrix, Mlp, attend, rotate};
+use super::layers::{Embedding, LayerNorm, Linear, Matrix, Mlp, attend, narrowed, rotate};
 use super::weights::{ModelError, Weights};
 use crate::config::ShowoConfig;
 use crate::ops::{Activation, Qkv};
@@ -219,6 +219,12 @@ impl Showo {
         self.run(x, 0, &bias, Around::default())
     }
 
+    /// As [`Showo::forward`], from embeddings `[batch, tokens, d]`; `bias` may have one row or one entry for all.
+    #[must_use]
+    pub fn forward_embedded(&self, x: Tensor<3>, bias: &Tensor<4>) -> Tensor<3> {
+        self.run(x, 0, bias, Around::default())
+    }
+
     /// Keys and values of the text segment, `[batch, text]` ids with their causal bias `[batch, 1, text, text]`.
     #[must_use]
     pub fn prefix(&self, ids: Tensor<2, Int>, bias: Tensor<4>) -> Prefix {
@@ -235,7 +241,7 @@ impl Showo {
 
     /// The image segment `[batch, N + 2]` after a cached text: hidden states `[batch, N + 2, d]`.
     ///
-    /// `bias` `[batch, 1, N + 2, text + N + 2]`.
+    /// `bias` `[batch, 1, N + 2, text + N + 2]`, or with one row where it is the same for all.
     #[must_use]
     pub fn forward_image(&self, prefix: &Prefix, ids: Tensor<2, Int>, bias: Tensor<4>) -> Tensor<3> {
         self.forward_image_embedded(prefix, self.embed(ids), bias)
@@ -265,6 +271,7 @@ impl Showo {
     fn run(&self, mut x: Tensor<3>, start: usize, bias: &Tensor<4>, around: Around) -> Tensor<3> {
         let Around { past, mut keep, rows } = around;
         let tokens = x.dims()[1];
+        x = narrowed(x);
         let table = rotary_table(start, tokens, &self.layout, &x.device());
         let last = self.showo.model.layers.len() - 1;
         for (index, block) in self.showo.model.layers.iter().enumerate() {
@@ -311,6 +318,17 @@ impl Showo {
             None if first_code == 0 => self.showo.lm_head.forward(hidden),
             None => self.showo.lm_head.outputs(first_code, codes).forward(hidden),
         }
+    }
+
+    /// Logits over the vocabulary's rows before the codebook, `[rows, d]` → `[rows, first code]`: what an answer is read from.
+    ///
+    /// # Panics
+    /// After [`keep_drawing_rows`].
+    #[must_use]
+    pub fn text_logits(&self, hidden: Tensor<2>) -> Tensor<2> {
+        let first = self.layout.first_code;
+        assert!(first > 0, "text_logits: of the head only the codebook's rows were loaded");
+        self.showo.lm_head.outputs(0, first).forward(hidden)
     }
 
     /// As [`Showo::code_logits`], with `tied` `[codebook, d]` added to the head's rows: for training.

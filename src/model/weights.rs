@@ -493,7 +493,7 @@ pub fn named_parameters<M: Module>(module: &M) -> Result<Named, ModelError> {
             let name = self
                 .path
                 .iter()
-                .filter(|part| *part != "Float" && *part != "Q8")
+                .filter(|part| !["Float", "Q8", "Levels", "Patch"].contains(&part.as_str()))
                 .cloned()
                 .collect::<Vec<_>>()
                 .join(".");

@@ -98,9 +98,14 @@ pub trait Ops: Backend {
     fn sample_op(logits: FloatTensor<Self>, noise: FloatTensor<Self>, tokens: IntTensor<Self>) -> FloatTensor<Self>;
 }
 
-/// Whether these operations run on `device`: everywhere but where gradients are recorded.
+/// Whether these operations run on `device`: everywhere but where gradients are recorded, and on LibTorch's devices, which
+/// have [`gradient`]'s for both.
 #[must_use]
 pub fn available(device: &Device) -> bool {
+    #[cfg(all(feature = "libtorch", not(target_arch = "wasm32")))]
+    if gradient::torch::is_torch(device) {
+        return false;
+    }
     !device.is_autodiff()
 }
 

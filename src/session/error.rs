@@ -12,12 +12,9 @@ pub enum SessionError {
     /// A setting is outside its range.
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    /// The tokenizer cannot read the prompt.
+    /// The prompt cannot be read.
     #[error(transparent)]
     Prompt(#[from] PromptError),
-    /// The words are known, but say nothing in the model's world.
-    #[error(transparent)]
-    Grammar(#[from] scenes::PromptError),
     /// The bundle lacks what the verifier needs.
     #[error(transparent)]
     VerifierMissing(#[from] VerifierMissing),

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use scenes::World;
+
 use crate::trace::Event;
 
 /// Takes the events, and lends an event loop and a clock: none of them is the same in a browser and on a desktop.
@@ -13,6 +15,14 @@ pub trait Host {
 
     /// Lets the caller's event loop run; called between steps, so that a stop can be heard.
     async fn breathe(&mut self) {}
+
+    /// Brings what a world's checker needs and this program does not hold; called before a picture is judged.
+    ///
+    /// # Errors
+    /// Why it could not be brought, in a sentence; the picture is then not judged.
+    async fn prepare_checker(&self, _world: World) -> Result<(), String> {
+        Ok(())
+    }
 
     /// Seconds since any fixed moment.
     fn seconds(&self) -> f64;

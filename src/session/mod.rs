@@ -7,6 +7,7 @@
 mod drawing;
 mod error;
 mod host;
+mod large;
 mod run;
 #[cfg(test)]
 mod tests;
@@ -18,11 +19,10 @@ pub use error::SessionError;
 #[cfg(not(target_arch = "wasm32"))]
 pub use host::NativeHost;
 pub use host::{CancelFlag, Host};
+pub use large::{LargeError, large};
 
-use scenes::Spec;
-
-use crate::bundle::manifest::World;
 use crate::models::Models;
+use crate::prompt::Prompt;
 use crate::settings::Settings;
 use crate::trace::{Event, TRACE_VERSION};
 use crate::verify::verifier;
@@ -98,9 +98,10 @@ impl Session {
     /// Settings out of range, a prompt that cannot be read, a verifier that is not there; a lost device (then
     /// [`Session::resume`] goes on).
     pub async fn draw<H: Host>(&mut self, settings: Settings, host: &mut H) -> Result<Outcome, SessionError> {
-        let prompt_ids = self.check(&settings)?;
-        let drawing = Drawing::new(settings, prompt_ids, self.shape());
-        host.event(&self.started(&drawing));
+        let Prompt { text, notes, ids } = self.check(&settings)?;
+        // What is recorded is what was drawn; the notes say what was typed instead.
+        let drawing = Drawing::new(Settings { prompt: text, ..settings }, ids, self.shape());
+        host.event(&self.started(&drawing, notes));
         self.drawing = Some(drawing);
         self.resume(host).await
     }
@@ -151,7 +152,7 @@ impl Session {
     pub fn resume_from(&mut self, events: &[Event]) -> Result<(), SessionError> {
         let drawing = Drawing::from_events(events, self.shape())
             .map_err(|(index, why)| SessionError::Recording { index, why })?;
-        if self.check(&drawing.settings)? != drawing.prompt_ids {
+        if self.check(&drawing.settings)?.ids != drawing.prompt_ids {
             let why = "this bundle's tokenizer reads its prompt differently".to_owned();
             return Err(SessionError::Recording { index: 0, why });
         }
@@ -159,26 +160,19 @@ impl Session {
         Ok(())
     }
 
-    /// Checks everything that can be wrong before anything is computed; gives the prompt's ids.
+    /// Checks everything that can be wrong before anything is computed; gives the prompt as the models read it.
     ///
     /// # Errors
     /// Settings out of range, a prompt that cannot be read, a verifier that is not there.
-    pub fn check(&self, settings: &Settings) -> Result<Vec<u32>, SessionError> {
-        let config = &self.models.generator.config;
-        settings.validate(config.grid() as u32)?;
-        let mut prompt_ids = self.models.words.encode(&settings.prompt, config.max_text_len)?;
-        if self.models.about.world == Some(World::Scenes) {
-            // Known words in an order that the model has never seen would be drawn as something else. What means the
-            // same ("the circle to the left of …") is read in the one form that it was trained on.
-            let canonical = Spec::parse(&settings.prompt)?.prompt();
-            prompt_ids = self.models.words.encode(&canonical, config.max_text_len)?;
-        }
+    pub fn check(&self, settings: &Settings) -> Result<Prompt, SessionError> {
+        settings.validate(self.models.generator.config.grid() as u32)?;
+        let prompt = self.models.read(&settings.prompt)?;
         generator(&self.models, settings)?;
-        verifier(&self.models, settings.verifier, &prompt_ids)?;
+        verifier(&self.models, settings.verifier, &prompt.ids)?;
         if settings.reflection.is_some() && self.models.clip.is_none() {
             return Err(SessionError::ReflectionNeedsClip);
         }
-        Ok(prompt_ids)
+        Ok(prompt)
     }
 
     fn shape(&self) -> Shape {
@@ -186,10 +180,11 @@ impl Session {
         Shape { grid: config.grid(), codes: config.codebook_size }
     }
 
-    fn started(&self, drawing: &Drawing) -> Event {
+    fn started(&self, drawing: &Drawing, notes: Vec<String>) -> Event {
         Event::Started {
             version: TRACE_VERSION,
             settings: drawing.settings.clone(),
+            notes,
             prompt_ids: drawing.prompt_ids.clone(),
             grid: drawing.shape.grid as u32,
             image_side_px: self.models.tokenizer.config.resolution as u32,

@@ -3,12 +3,11 @@
 use std::rc::Rc;
 
 use burn::tensor::Tensor;
-use scenes::Spec;
+use scenes::{CheckError, Judgement, World};
 
 use super::drawing::{Drawing, Phase, Redraw};
 use super::error::{SessionError, StepError};
 use super::host::Host;
-use crate::bundle::manifest::World;
 use crate::decode::DeviceError;
 use crate::decode::generator::Prompted;
 use crate::decode::sampling::read_floats;
@@ -100,7 +99,7 @@ impl Bound {
                     }
                 }
             }
-            Phase::Finish | Phase::Done => Ok(Some(self.finish(drawing, host.seconds() - begin)?)),
+            Phase::Finish | Phase::Done => Ok(Some(self.finish(drawing, host, begin).await?)),
         }
     }
 
@@ -129,10 +128,13 @@ impl Bound {
         // Both are under way before either is waited for.
         let judged = !settings.verifier.gives_paths_up() || drawn.iter().all(|drawn| is_clear(&drawn.tokens));
         let scores = self.stepwise().filter(|_| judged).map(|verifier| verifier.score(&look));
-        let previews = settings.previews.then(|| look.pixels());
+        let previews = settings.previews.then(|| match &self.models.preview {
+            Some(preview) => preview.decode(&look.draws),
+            None => look.pixels(),
+        });
         let scores = read_scores(scores).await?;
         let previews = match previews {
-            Some(pixels) => self.pictures(pixels).await?,
+            Some(pixels) => Self::pictures(pixels).await?,
             None => Vec::new(),
         };
         drop(look);
@@ -271,24 +273,34 @@ impl Bound {
         Ok(read_scores(score).await?.first().copied())
     }
 
-    fn finish(&self, drawing: &Drawing, seconds: f64) -> Result<Event, StepError> {
+    /// The last event. The picture was shown before, so that nobody waits for the checker.
+    async fn finish<H: Host>(&self, drawing: &Drawing, host: &H, begin: f64) -> Result<Event, StepError> {
+        let seconds = host.seconds() - begin;
         let (tokens, picture) = match &drawing.whole {
             Some(whole) => (whole.tokens.clone(), whole.picture.clone()),
             // Only a drawing without steps has none, and settings do not allow it.
             None => (Vec::new(), Picture { width_px: 0, height_px: 0, png_base64: String::new() }),
         };
-        let verdict = match self.models.about.world {
-            Some(World::Scenes) => verdict(&drawing.settings.prompt, &picture.rgb()?),
-            None => None,
+        let (verdict, unchecked) = match self.models.about.world {
+            Some(world) => {
+                let rgb = picture.rgb()?;
+                let judged = match host.prepare_checker(world).await {
+                    Ok(()) => verdict(world, &drawing.settings.prompt, &rgb).map_err(|why| why.to_string()),
+                    Err(why) => Err(why),
+                };
+                (judged.as_ref().ok().cloned(), judged.err())
+            }
+            None => (None, None),
         };
-        Ok(Event::Finished { tokens, picture, verdict, totals: Totals { seconds, ..drawing.totals } })
+        Ok(Event::Finished { tokens, picture, verdict, unchecked, totals: Totals { seconds, ..drawing.totals } })
     }
 
     /// Pixels `[pictures, 3, side, side]` as pictures.
-    async fn pictures(&self, pixels: Tensor<4>) -> Result<Vec<Picture>, StepError> {
-        let [_, channels, height, width] = pixels.dims();
+    async fn pictures(pixels: Tensor<4>) -> Result<Vec<Picture>, StepError> {
+        let [_, channels, side, _] = pixels.dims();
         let values = read_floats(pixels).await?;
-        values.chunks(channels * height * width).map(|values| self.picture(values)).collect()
+        let picture = |values: &[f32]| Ok(Rgb::from_signed(values, side).to_picture()?);
+        values.chunks(channels * side * side).map(picture).collect()
     }
 
     fn picture(&self, values: &[f32]) -> Result<Picture, StepError> {
@@ -316,15 +328,11 @@ fn choose(drawing: &Drawing) -> Event {
     Event::PathChosen { path: drawing.paths.get(best(&scores)).map_or(0, |path| path.path) }
 }
 
-/// What the checker says, where the prompt is one of the world's and the picture has its size.
-fn verdict(prompt: &str, picture: &Rgb) -> Option<CheckerVerdict> {
-    let spec = Spec::parse(prompt).ok()?;
-    let side = scenes::SIDE as u32;
-    if (picture.width, picture.height) != (side, side) {
-        return None;
-    }
-    let verdict = scenes::check(&scenes::Picture { rgb: picture.bytes.clone() }, &spec);
-    Some(CheckerVerdict { accepted: verdict.accepted, sentence: verdict.sentence })
+/// What the world's checker says.
+fn verdict(world: World, prompt: &str, picture: &Rgb) -> Result<CheckerVerdict, CheckError> {
+    let Judgement { accepted, exact, sentence } = world.check(&picture.bytes, picture.width as usize, prompt)?;
+    // The shapes have one verdict, which is the exact one.
+    Ok(CheckerVerdict { accepted, exact: (world != World::Shapes).then_some(exact), sentence })
 }
 
 async fn read_scores(scores: Option<Tensor<1>>) -> Result<Vec<f32>, DeviceError> {

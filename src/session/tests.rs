@@ -1,7 +1,7 @@
 //! Sessions over tiny random models on the CPU.
 
-use super::tiny::{GRID, models, write_bundle};
-use super::{NativeHost, Outcome, Session, SessionError};
+use super::tiny::{GRID, icons, models, preview, write_bundle};
+use super::{LargeError, NativeHost, Outcome, Session, SessionError, large};
 use crate::bundle::manifest::World;
 use crate::bundle::{Bundle, BundleError, FolderReader, block_on};
 use crate::config::RewardLabel::{self, Outcome as Finished, Potential, Preview};
@@ -9,6 +9,7 @@ use crate::model::Weights;
 use crate::model::reward::Reward;
 use crate::model::weights::named_parameters;
 use crate::models::{Judge, LoadError, Models, Place, RewardModel};
+use crate::prompt::PromptError;
 use crate::reflect::patch_of;
 use crate::settings::{AcceptRule, ReflectionSettings, Settings, Tuning, VerifierMode};
 use crate::trace::{Event, MASK, ReflectionStop, Totals};
@@ -503,11 +504,11 @@ fn a_verifier_that_is_not_there_is_named() {
 #[test]
 fn words_that_say_nothing_in_the_world_are_refused() {
     let mut models = models(1, &[], false);
-    models.about.world = Some(World::Scenes);
+    models.about.world = Some(World::Shapes);
     let prompt = "circle red".to_owned();
     let mut session = Session::new(models);
     let error = draw(&mut session, Settings { prompt, ..settings(VerifierMode::None) });
-    assert!(matches!(error, Err(SessionError::Grammar(_))), "{error:?}");
+    assert!(matches!(error, Err(SessionError::Prompt(PromptError::World(_)))), "{error:?}");
     // What means the same is the same drawing.
     let mut ids = |prompt: &str| {
         let settings = Settings { prompt: prompt.into(), ..settings(VerifierMode::None) };
@@ -517,6 +518,144 @@ fn words_that_say_nothing_in_the_world_are_refused() {
         }
     };
     assert_eq!(ids("the circle to the left of a square"), ids("a circle left of a square"));
+}
+
+#[test]
+fn in_the_world_of_things_what_was_typed_is_read_and_what_is_drawn_is_recorded() {
+    let mut session = Session::new(icons(1));
+    let mut drawn = |prompt: &str| {
+        draw(&mut session, Settings { prompt: prompt.into(), ..settings(VerifierMode::None) }).expect("draws")
+    };
+    let events = drawn("a purple SOFA, and 2 dogs!");
+    let Some(Event::Started { settings: recorded, notes, .. }) = events.first() else { panic!("no beginning") };
+    assert_eq!(recorded.prompt, "a photo of a purple couch and two dogs");
+    assert_eq!(notes, &["“sofa” is read as “couch”"]);
+    // Pictures of another size than the world's are not judged, and the reason is there.
+    let Some(Event::Finished { verdict: None, unchecked: Some(why), .. }) = events.last() else {
+        panic!("no end without a verdict: {:?}", events.last())
+    };
+    assert!(why.contains("128 × 128"), "{why}");
+
+    // What was recorded is drawn again, and needs no notes.
+    let again = drawn(&recorded.prompt);
+    assert!(matches!(&again[0], Event::Started { notes, .. } if notes.is_empty()));
+    assert_eq!(timeless(&again)[1..], timeless(&events)[1..]);
+    let mut other = Session::new(icons(1));
+    other.resume_from(&events[..3]).expect("a recording");
+    assert_eq!(timeless(&resume(&mut other).expect("goes on")), timeless(&events)[3..]);
+    // An old recording holds no notes, and is a recording all the same.
+    let json = serde_json::to_string(&again).expect("events");
+    assert!(!json.contains("notes"));
+    assert_eq!(timeless(&serde_json::from_str::<Vec<Event>>(&json).expect("events")), timeless(&again));
+}
+
+#[test]
+fn what_the_world_of_things_does_not_know_is_said_with_the_remedy() {
+    for (prompt, words) in [
+        ("", "names nothing"),
+        ("a purple dgo", "“dog”"),
+        ("five dogs", "at most 4"),
+        ("a dog left of a cat above a bench", "leave out a relation"),
+        ("a grey dog", "“black” or “white”"),
+    ] {
+        let asked = Settings { prompt: prompt.into(), ..settings(VerifierMode::None) };
+        let error = draw(&mut Session::new(icons(1)), asked).expect_err(prompt);
+        assert!(matches!(error, SessionError::Prompt(PromptError::World(_))), "{prompt}: {error:?}");
+        assert!(error.to_string().contains(words), "{prompt}: {error}");
+    }
+}
+
+#[test]
+fn a_bundle_of_another_world_than_it_says_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let target = folder.path().join("tiny");
+    write_bundle(&icons(1), &target);
+    let error = block_on(async {
+        let bundle = Bundle::open(FolderReader::new(&target)).await?;
+        Models::load(&bundle, &Place::cpu("CPU"), &mut |_| {}).await.map(|_| ())
+    });
+    let Err(LoadError::World(why)) = error else { panic!("{error:?}") };
+    let sentence = why.to_string();
+    for words in ["\"icons\"", "128 × 128", "8 × 8", "--world"] {
+        assert!(sentence.contains(words), "{sentence}");
+    }
+}
+
+/// Only what candidates look like changes; what is looked at large comes from the tokenizer.
+#[test]
+fn a_preview_decoder_shows_candidates_and_nothing_else() {
+    let previewed = || {
+        let mut models = models(1, &ALL, true);
+        models.add_preview(preview(7)).expect("it fits");
+        models
+    };
+    for mode in [VerifierMode::Parm, VerifierMode::BestOfK] {
+        let reflection = Some(reflecting(AcceptRule::IfNotWorse));
+        let settings = Settings { previews: true, reflection, ..settings(mode) };
+        let with = timeless(&draw(&mut Session::new(previewed()), settings.clone()).expect("draws"));
+        let without = timeless(&draw(&mut session(), settings).expect("draws"));
+        let sides = |events: &[Event]| -> Vec<u32> {
+            let of = |event: &Event| match event {
+                Event::Step { candidates, .. } => {
+                    candidates.iter().map(|one| one.preview.as_ref().expect("a preview").width_px).collect()
+                }
+                Event::Image { picture, .. } | Event::Finished { picture, .. } => vec![100 + picture.width_px],
+                Event::Reflection { before, after, .. } => vec![100 + before.width_px, 100 + after.width_px],
+                _ => Vec::new(),
+            };
+            events.iter().flat_map(of).collect()
+        };
+        assert!(sides(&with).iter().all(|&side| [GRID as u32, 100 + 2 * GRID as u32].contains(&side)), "{mode}");
+        assert!(sides(&without).iter().all(|&side| side % 100 == 2 * GRID as u32), "{mode}");
+        let bare = |events: Vec<Event>| -> Vec<Event> {
+            let mut events = events;
+            for event in &mut events {
+                if let Event::Step { candidates, .. } = event {
+                    candidates.iter_mut().for_each(|candidate| candidate.preview = None);
+                }
+            }
+            events
+        };
+        assert_eq!(bare(with), bare(without), "{mode}");
+    }
+    // What the tokenizer made of a candidate where it made the previews is what is seen on asking for it large.
+    let events = draw(&mut session(), Settings { previews: true, ..settings(VerifierMode::Parm) }).expect("draws");
+    let Some(Event::Step { candidates, .. }) = events.get(2) else { panic!("no step") };
+    let asked = block_on(large(&previewed(), &candidates[1].sampled)).expect("a picture");
+    assert_eq!(Some(&asked), candidates[1].preview.as_ref());
+    for (codes, words) in [(&[0; 3][..], "there are 3"), (&[-1; GRID * GRID][..], "-1 is among them")] {
+        let error = block_on(large(&previewed(), codes)).expect_err("no picture");
+        assert!(matches!(&error, LargeError::Codes(_)) && error.to_string().contains(words), "{error}");
+    }
+}
+
+#[test]
+fn a_preview_decoder_comes_with_its_bundle_and_must_fit_the_generator() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let target = folder.path().join("tiny");
+    let mut original = models(1, &[], false);
+    original.add_preview(preview(7)).expect("it fits");
+    write_bundle(&original, &target);
+    let settings = Settings { previews: true, ..settings(VerifierMode::None) };
+    let loaded = block_on(async {
+        let bundle = Bundle::open(FolderReader::new(&target)).await.expect("opens");
+        Models::load(&bundle, &Place::cpu("CPU"), &mut |_| {}).await.expect("loads")
+    });
+    assert!(loaded.preview.is_some() && loaded.device_bytes() > 0);
+    let again = draw(&mut Session::new(loaded), settings.clone()).expect("draws");
+    let wanted = draw(&mut Session::new(original.clone()), settings).expect("draws");
+    assert_eq!(timeless(&again)[1..], timeless(&wanted)[1..]);
+
+    let mut larger = preview(7);
+    larger.config.patch = 4;
+    let mut other_codes = preview(7);
+    other_codes.config.bits = 5;
+    let mut other_grid = preview(7);
+    other_grid.config.grid = 2;
+    for (wrong, words) in [(larger, "16 pixels"), (other_codes, "preview 32"), (other_grid, "preview 4")] {
+        let error = original.add_preview(wrong).expect_err("does not fit").to_string();
+        assert!(error.contains(words), "{error}");
+    }
 }
 
 #[test]

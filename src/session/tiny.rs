@@ -8,24 +8,26 @@ use serde_json::json;
 
 use crate::bundle::manifest::{Source, World};
 use crate::bundle::{self, BundleWriter};
-use crate::config::{ClipConfig, MagvitConfig, RewardConfig, RewardLabel, ShowoConfig};
+use crate::config::{ClipConfig, MagvitConfig, PreviewConfig, RewardConfig, RewardLabel, ShowoConfig};
 use crate::model::Weights;
 use crate::model::clip::Clip;
 use crate::model::magvit::Magvit;
+use crate::model::preview::Preview;
 use crate::model::reward::Reward;
 use crate::model::showo::Showo;
 use crate::model::weights::named_parameters;
-use crate::models::{About, ClipModel, Generator, ImageTokenizer, Judge, Models, RewardModel};
+use crate::models::{About, ClipModel, Generator, ImageTokenizer, Judge, Models, PreviewModel, RewardModel};
 use crate::prompt::PromptTokenizer;
 
 /// Side of the token grid.
 pub const GRID: usize = 4;
 
+/// Words of [`models`], with a beginning and an end.
 const WORDS: u32 = 40;
 
-fn tokenizer_json() -> Vec<u8> {
+fn tokenizer_json(words: World) -> Vec<u8> {
     let vocab: serde_json::Map<String, serde_json::Value> =
-        scenes::vocabulary().into_iter().enumerate().map(|(id, word)| (word.to_owned(), id.into())).collect();
+        words.vocabulary().into_iter().enumerate().map(|(id, word)| (word.to_owned(), id.into())).collect();
     let json = json!({
         "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
         "pre_tokenizer": { "type": "WhitespaceSplit" }, "post_processor": null, "decoder": null,
@@ -34,13 +36,14 @@ fn tokenizer_json() -> Vec<u8> {
     json.to_string().into_bytes()
 }
 
-fn tokenizer() -> PromptTokenizer {
-    PromptTokenizer::from_json(&tokenizer_json()).expect("the tokenizer of the tests")
+fn tokenizer(words: World) -> PromptTokenizer {
+    PromptTokenizer::from_json(&tokenizer_json(words)).expect("the tokenizer of the tests")
 }
 
 /// Writes models as a bundle, nothing quantized.
 pub fn write_bundle(models: &Models, target: &Path) {
-    let about = bundle::About { name: "tiny".into(), licence: "MIT".into(), world: None };
+    let world = models.about.world;
+    let about = bundle::About { name: "tiny".into(), licence: "MIT".into(), attribution: Vec::new(), world };
     let mut writer = BundleWriter::create(target, about).expect("a new folder");
     let mut model = |kind: &str, config: serde_json::Value, tensors: Tensors| {
         let source = Source { checkpoint: "random".into(), sha256: "0".repeat(64) };
@@ -52,13 +55,16 @@ pub fn write_bundle(models: &Models, target: &Path) {
     let (generator, tokenizer) = (&models.generator, &models.tokenizer);
     model("showo", to(&generator.config), parameters(&generator.showo));
     model("magvit", to(&tokenizer.config), parameters(&tokenizer.magvit));
+    if let Some(preview) = &models.preview {
+        model("preview", to(&preview.config), parameters(&preview.preview));
+    }
     if let Some(clip) = &models.clip {
         model("clip", to(&clip.config), parameters(&clip.clip));
     }
     for reward in models.rewards.values() {
         model(reward.config.label.kind(), to(&reward.config), parameters(&reward.reward));
     }
-    writer.finish(&tokenizer_json()).expect("a whole bundle");
+    writer.finish(&tokenizer_json(world.unwrap_or(World::Shapes))).expect("a whole bundle");
 }
 
 type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
@@ -75,17 +81,35 @@ fn from<T: serde::de::DeserializeOwned>(json: serde_json::Value) -> T {
     serde_json::from_value(json).expect("a configuration of the tests")
 }
 
-/// Every network, `judges` by their labels, CLIP where asked for; the same weights for the same seed.
-pub fn models(seed: u64, judges: &[RewardLabel], clip: bool) -> Models {
+/// A preview decoder that fits [`models`], with pictures of half their size.
+pub fn preview(seed: u64) -> PreviewModel {
+    let device = Device::flex();
+    let config = PreviewConfig {
+        bits: 4,
+        grid: GRID,
+        width: 8,
+        num_res_blocks: 1,
+        patch: 1,
+        group_norm_groups: 4,
+        group_norm_eps: 1e-6,
+    };
+    let preview = Preview::new(&config, Weights::random(&device, seed)).expect("preview");
+    PreviewModel { preview, config, device }
+}
+
+/// What draws, with the words of a world and pictures that are smaller than its own.
+fn drawing(seed: u64, words: World, max_text_len: usize, world: Option<World>) -> Models {
     let device = Device::flex();
     let weights = || Weights::random(&device, seed);
+    // A world's words, and a beginning and an end.
+    let known = words.vocabulary().len() as u32 + 2;
     let config: ShowoConfig = from(json!({
         "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32,
         "partial_rotary_factor": 0.5, "rope_theta": 10000.0, "layer_norm_eps": 1e-5, "qk_layernorm": false,
-        "vocab_size": WORDS + 10 + 16 + 1, "llm_vocab_size": WORDS, "num_new_special_tokens": 10,
-        "codebook_size": 16, "num_vq_tokens": GRID * GRID, "max_text_len": 12,
-        "special_tokens": { "pad": WORDS, "soi": WORDS + 1, "eoi": WORDS + 2, "t2i": WORDS + 3 },
-        "bos": 38, "eos": 39, "mask_token_id": WORDS + 26,
+        "vocab_size": known + 10 + 16 + 1, "llm_vocab_size": known, "num_new_special_tokens": 10,
+        "codebook_size": 16, "num_vq_tokens": GRID * GRID, "max_text_len": max_text_len,
+        "special_tokens": { "pad": known, "soi": known + 1, "eoi": known + 2, "t2i": known + 3 },
+        "bos": known - 2, "eos": known - 1, "mask_token_id": known + 26,
     }));
     let generator = Generator { showo: Showo::new(&config, weights()).expect("showo"), config };
     let config: MagvitConfig = from(json!({
@@ -95,8 +119,20 @@ pub fn models(seed: u64, judges: &[RewardLabel], clip: bool) -> Models {
     }));
     let magvit = Magvit::new(&config, weights(), false).expect("magvit");
     let image_tokenizer = ImageTokenizer { magvit, config, device: device.clone() };
-    let about = About { bundle: "tiny".into(), device: "CPU".into(), world: None::<World> };
-    let mut models = Models::new(generator, image_tokenizer, tokenizer(), &device, about).expect("models");
+    let about = About { bundle: "tiny".into(), device: "CPU".into(), world };
+    Models::new(generator, image_tokenizer, tokenizer(words), &device, about).expect("models")
+}
+
+/// What draws in the world of things, with pictures of 8 × 8 pixels.
+pub fn icons(seed: u64) -> Models {
+    drawing(seed, World::Icons, 24, Some(World::Icons))
+}
+
+/// Every network, `judges` by their labels, CLIP where asked for; the same weights for the same seed.
+pub fn models(seed: u64, judges: &[RewardLabel], clip: bool) -> Models {
+    let device = Device::flex();
+    let weights = || Weights::random(&device, seed);
+    let mut models = drawing(seed, World::Shapes, 12, None);
     if clip {
         let tower = |rest: serde_json::Value| {
             let mut tower = json!({ "hidden_size": 8, "intermediate_size": 16, "num_hidden_layers": 1,
@@ -127,6 +163,8 @@ pub fn models(seed: u64, judges: &[RewardLabel], clip: bool) -> Models {
             layer_norm_eps: 1e-5,
             label,
             bias: true,
+            merge: 1,
+            questions: 0,
         };
         let reward = Reward::new(&config, weights()).expect("reward");
         models.add(Judge::Reward(RewardModel { reward, config, device: device.clone() })).expect("reward fits");

@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 
 use burn::tensor::Tensor;
 
-use crate::models::ImageTokenizer;
+use crate::models::{ImageTokenizer, PreviewModel};
 
 /// k candidates, as one batch. Pixels are decoded when somebody asks for them, and once.
 pub struct Look<'a> {
@@ -41,5 +41,13 @@ impl ImageTokenizer {
     #[must_use]
     pub fn decode(&self, grids: &[&[i32]]) -> Tensor<4> {
         self.magvit.decode(grids, &self.device)
+    }
+}
+
+impl PreviewModel {
+    /// Grids of N codes, negative where masked, to small pictures, `[grids, 3, side, side]`, values about −1…1.
+    #[must_use]
+    pub fn decode(&self, grids: &[&[i32]]) -> Tensor<4> {
+        self.preview.decode(grids, &self.device)
     }
 }

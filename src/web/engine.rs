@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 
 use js_sys::{Array, Float32Array, Function};
+use scenes::{Example, World};
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
@@ -15,7 +16,7 @@ use crate::bundle::{Bundle, LoadProgress};
 use crate::decode::sampling::read_floats;
 use crate::models::{JUDGES, LoadError, Models};
 use crate::probe::Probe;
-use crate::session::{CancelFlag, Drawing, Outcome, Session, SessionError};
+use crate::session::{CancelFlag, Drawing, Outcome, Session, SessionError, large};
 use crate::settings::{Settings, Tuning, VerifierMode};
 
 unsafe extern "C" {
@@ -71,9 +72,14 @@ struct Model {
     generators: Vec<Tuning>,
     verifiers: Vec<VerifierMode>,
     words: Vec<String>,
+    /// Prompts to offer, where the bundle's world has some.
+    examples: &'static [Example],
     max_text_len: usize,
     bundle: String,
     shards_bytes: u64,
+    /// The weights' licence, and who must be named.
+    licence: String,
+    attribution: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -128,6 +134,11 @@ impl Engine {
         let models = self.models.borrow();
         let device = self.device.borrow();
         let config = &models.generator.config;
+        let manifest = self.bundle.manifest();
+        let words: Vec<String> = match models.about.world {
+            Some(world) => world.words().into_iter().map(str::to_owned).collect(),
+            None => models.words.words().unwrap_or_default().to_vec(),
+        };
         to_javascript(&Ready {
             device: DeviceWords { kind: device.kind, words: device.place.words.clone() },
             model: Model {
@@ -135,10 +146,13 @@ impl Engine {
                 image_side_px: models.tokenizer.config.resolution,
                 generators: Tuning::ALL.into_iter().filter(|tuning| self.bundle.has(tuning.kind())).collect(),
                 verifiers: models.verifiers(),
-                words: models.words.words().unwrap_or_default().to_vec(),
+                words,
+                examples: models.about.world.map(World::examples).unwrap_or_default(),
                 max_text_len: config.max_text_len,
                 bundle: models.about.bundle.clone(),
-                shards_bytes: self.bundle.manifest().shards.iter().map(|shard| shard.bytes).sum(),
+                shards_bytes: manifest.shards.iter().map(|shard| shard.bytes).sum(),
+                licence: manifest.licence.clone(),
+                attribution: manifest.attribution.clone(),
             },
         })
     }
@@ -192,6 +206,17 @@ impl Engine {
         let probe = Probe::new(&models, &prompt).map_err(|error| Problem::from(SessionError::from(error)))?;
         let logits = read_floats(probe.logits()).await.map_err(|error| Problem::new("device", error))?;
         Ok(Float32Array::from(logits.as_slice()))
+    }
+
+    /// The picture of N codes as the tokenizer shows it: a candidate of which the page has a small preview. `{ width_px, height_px,
+    /// png_base64 }`, as in a trace.
+    ///
+    /// # Errors
+    /// `{ code, message }`: codes of another bundle, a device that fails.
+    pub async fn picture(&self, codes: Vec<i32>) -> Result<JsValue, JsValue> {
+        let models = self.models.borrow().clone();
+        let picture = large(&models, &codes).await.map_err(|error| Problem::new("picture", error))?;
+        Ok(to_javascript(&picture))
     }
 
     /// Bytes of the engine's own memory, which never shrinks, and of the weights on the device.
@@ -320,7 +345,7 @@ fn tell(on_progress: &Function, bundle: &Bundle<FetchReader>, progress: LoadProg
     let LoadProgress { kind, file, bytes_done, bytes_total } = progress;
     let phase = match network(kind) {
         "showo" => "generator",
-        "magvit" => "tokenizer",
+        "magvit" | "preview" => "tokenizer",
         _ => "verifier",
     };
     let source = bundle.reader().source();

@@ -1,13 +1,19 @@
 //! The worker as a session's host.
 
 use js_sys::Function;
+use scenes::World;
 use serde::Serialize;
 use serde_wasm_bindgen::Serializer;
 use wasm_bindgen::JsValue;
 
-use super::javascript::{after_waiting_events, seconds};
+use super::javascript::{after_waiting_events, fetched, message, seconds};
 use crate::session::Host;
 use crate::trace::Event;
+
+/// The drawings that the checker of things compares with, beside the worker. They are no part of this program, which a
+/// visitor waits for before anything else.
+const ATLAS_PNG: &str = "atlas/atlas.png";
+const ATLAS_JSON: &str = "atlas/atlas.json";
 
 /// Hands events to a JavaScript function.
 pub struct WorkerHost {
@@ -28,6 +34,20 @@ impl Host for WorkerHost {
 
     async fn breathe(&mut self) {
         after_waiting_events().await;
+    }
+
+    async fn prepare_checker(&self, world: World) -> Result<(), String> {
+        if world != World::Icons || scenes::has_atlas() {
+            return Ok(());
+        }
+        let failed = |why: String| {
+            format!(
+                "the checker's drawings could not be brought: {why}; serve the built page's folder “atlas” with it, and draw again"
+            )
+        };
+        let png = fetched(ATLAS_PNG).await.map_err(|error| failed(message(&error)))?;
+        let json = fetched(ATLAS_JSON).await.map_err(|error| failed(message(&error)))?;
+        scenes::give_atlas(&png, &json).map_err(|error| failed(error.to_string()))
     }
 
     fn seconds(&self) -> f64 {

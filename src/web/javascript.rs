@@ -1,8 +1,9 @@
 //! What is called in JavaScript.
 
-use js_sys::{Function, Promise};
+use js_sys::{Function, Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
+use web_sys::Response;
 
 // As it stands beside the engine's own file: one copy is served, for the worker and for this.
 #[wasm_bindgen(raw_module = "./fetch_cached.js")]
@@ -37,6 +38,19 @@ extern "C" {
 /// Seconds since the worker began.
 pub fn seconds() -> f64 {
     performance_now() / 1000.0
+}
+
+/// The bytes at an address, from the network or the browser's own cache.
+///
+/// # Errors
+/// What the network said, or the server's status.
+pub async fn fetched(url: &str) -> Result<Vec<u8>, JsValue> {
+    let response: Response = JsFuture::from(fetch(url, &object(&[]))?).await?.dyn_into()?;
+    if !response.ok() {
+        return Err(JsValue::from_str(&format!("{url}: the server answered {}", response.status())));
+    }
+    let bytes = JsFuture::from(response.array_buffer()?).await?;
+    Ok(Uint8Array::new(&bytes).to_vec())
 }
 
 /// Comes back after the events that are waiting now, messages among them.

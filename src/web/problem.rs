@@ -48,13 +48,11 @@ impl From<SessionError> for Problem {
                 PromptError::Empty => Self::prompt("empty_prompt", &error),
                 PromptError::UnknownWord { word, near } => Self::word(&error, word, near),
                 PromptError::TooLong { .. } => Self::prompt("prompt_too_long", &error),
+                PromptError::World(wrong) => match wrong.word() {
+                    Some((word, near)) => Self::word(&error, word, near),
+                    None => Self::prompt(wrong.code(), &error),
+                },
                 PromptError::Tokenizer(_) => Self::new("tokenizer", &error),
-            },
-            SessionError::Grammar(wrong) => match wrong {
-                scenes::PromptError::Empty => Self::prompt("empty_prompt", &error),
-                scenes::PromptError::UnknownWord { word, near } => Self::word(&error, word, near),
-                scenes::PromptError::NotUnderstood { .. } => Self::prompt("not_understood", &error),
-                scenes::PromptError::TooManyObjects { .. } => Self::prompt("too_many_objects", &error),
             },
             SessionError::VerifierMissing(_) => Self::new("verifier_missing", &error).with("field", "verifier"),
             SessionError::GeneratorMissing { .. } => Self::new("generator_missing", &error).with("field", "generator"),
@@ -90,6 +88,7 @@ impl From<LoadError> for Problem {
         match error {
             LoadError::Bundle(error) => error.into(),
             LoadError::Model { .. } | LoadError::Words { .. } => Self::new("bundle_content", &error),
+            LoadError::World(_) => Self::new("bundle_world", &error),
             LoadError::Mismatch(_) => Self::new("bundle_mismatch", &error),
         }
     }

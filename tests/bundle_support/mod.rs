@@ -42,7 +42,12 @@ pub fn source() -> Source {
 }
 
 pub fn about() -> About {
-    About { name: "tiny".into(), licence: "MIT OR Apache-2.0".into(), world: Some(World::Scenes) }
+    About {
+        name: "tiny".into(),
+        licence: "MIT OR Apache-2.0".into(),
+        attribution: vec!["Drawings by somebody, CC-BY-4.0".into()],
+        world: Some(World::Shapes),
+    }
 }
 
 /// What [`write`] puts into model `showo`: 70 inputs, so that the last block of a row is not full.

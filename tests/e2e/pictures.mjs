@@ -18,14 +18,15 @@ export const TOLERANCE = { mean: 2, highest: 24 };
  * Decodes tokens with the native `showo decode`.
  *
  * @param {number[]} tokens
+ * @param {string} [bundle] that drew them
  * @returns {Promise<string>} a PNG file, base64
  */
-export async function decodeNatively(tokens) {
+export async function decodeNatively(tokens, bundle = BUNDLE) {
   const folder = await mkdtemp(join(tmpdir(), "showo-e2e-"));
   try {
     const [file, picture] = [join(folder, "tokens.json"), join(folder, "picture.png")];
     await writeFile(file, JSON.stringify(tokens));
-    await promisify(execFile)(NATIVE, ["decode", "--bundle", BUNDLE, "--tokens", file, "--out", picture]);
+    await promisify(execFile)(NATIVE, ["decode", "--bundle", bundle, "--tokens", file, "--out", picture]);
     return (await readFile(picture)).toString("base64");
   } finally {
     await rm(folder, { recursive: true, force: true });

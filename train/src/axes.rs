@@ -15,12 +15,28 @@ use crate::shuffle::GRID;
 /// What [`add`] is asked for where nothing else is said.
 pub const STRENGTH: f32 = 0.3;
 
-/// Adds a direction for rows and one for columns to the embeddings of image positions, with components that have the standard
-/// deviation `strength` at the edges and are 0 in the middle; and answers that an older training did not ask for.
+/// As [`add_rows_and_columns`]; and answers that an older training did not ask for.
 ///
 /// # Errors
 /// These are not the parameters of a reward network in training.
 pub fn add(named: &mut Named, strength: f32, seed: u64) -> Result<()> {
+    add_rows_and_columns(named, strength, seed)?;
+    let d = named["base.position"].0[1];
+    let (shape, values) = named.get_mut("ground").context("the parameters lack `ground`")?;
+    let known = shape[1];
+    ensure!(known <= CLASSES, "`ground` has {known} answers, where training asks for {CLASSES}");
+    let wider = |row: &[f32]| row.iter().copied().chain(std::iter::repeat_n(0.0, CLASSES - known)).collect::<Vec<_>>();
+    *values = values.chunks_exact(known).flat_map(wider).collect();
+    *shape = vec![d, CLASSES];
+    Ok(())
+}
+
+/// Adds a direction for rows and one for columns to the embeddings of 8 × 8 image positions, with components that have the standard
+/// deviation `strength` at the edges and are 0 in the middle.
+///
+/// # Errors
+/// These are not the parameters of a reward network in training.
+pub fn add_rows_and_columns(named: &mut Named, strength: f32, seed: u64) -> Result<()> {
     let (shape, values) = named.get_mut("base.position").context("the parameters lack `base.position`")?;
     let d = shape[1];
     let text = values.len().checked_sub(GRID * GRID * d).context("`base.position` has too few rows")?;
@@ -34,12 +50,6 @@ pub fn add(named: &mut Named, strength: f32, seed: u64) -> Result<()> {
             *value += y * down + x * across;
         }
     }
-    let (shape, values) = named.get_mut("ground").context("the parameters lack `ground`")?;
-    let known = shape[1];
-    ensure!(known <= CLASSES, "`ground` has {known} answers, where training asks for {CLASSES}");
-    let wider = |row: &[f32]| row.iter().copied().chain(std::iter::repeat_n(0.0, CLASSES - known)).collect::<Vec<_>>();
-    *values = values.chunks_exact(known).flat_map(wider).collect();
-    *shape = vec![d, CLASSES];
     Ok(())
 }
 

@@ -32,8 +32,20 @@ pub struct Cli {
     /// Who computes gradients.
     #[arg(long, global = true, value_enum, default_value = "cpu")]
     pub device: DeviceName,
+    /// Which world is learnt, or measured.
+    #[arg(long, global = true, value_enum, default_value = "shapes")]
+    pub world: WorldName,
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// A world to draw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum WorldName {
+    /// Coloured shapes on sixteen places
+    Shapes,
+    /// GenEval's eighty kinds of things as a picture book
+    Icons,
 }
 
 /// What is to be done.
@@ -41,6 +53,8 @@ pub struct Cli {
 pub enum Command {
     /// The image tokenizer (MAGVIT-v2 with lookup-free quantization).
     Vq(TrainArgs),
+    /// The preview decoder, which shows candidates small; needs `train vq`.
+    Preview(TrainArgs),
     /// The generator (Show-o); needs `train vq`.
     Showo(TrainArgs),
     /// CLIP, over whole pictures and patches.
@@ -111,6 +125,9 @@ pub enum Command {
         /// Prompts, evenly over the six categories, instead of the configuration's.
         #[arg(long)]
         prompts: Option<usize>,
+        /// Pictures of each prompt, instead of the configuration's; in the world of things.
+        #[arg(long)]
+        images: Option<usize>,
         #[command(flatten)]
         decoding: DecodingArgs,
     },
@@ -151,7 +168,13 @@ pub struct RolloutsConfig {
 #[serde(deny_unknown_fields)]
 pub struct EvalConfig {
     pub prompts: usize,
+    #[serde(default = "one_picture")]
+    pub images: usize,
     pub decoding: Decoding,
+}
+
+fn one_picture() -> usize {
+    1
 }
 
 /// The configuration's file, and what a flag says instead of it.
@@ -299,6 +322,21 @@ mod tests {
             let name = path.file_stem().unwrap().to_str().unwrap();
             // What stands behind a dash is one of several runs of a command.
             match name.split('-').next().unwrap() {
+                "icons" => match name.split('-').nth(1).unwrap() {
+                    "vq" => drop(configuration::<crate::icons::vq::VqConfig>(None, name).unwrap()),
+                    "preview" => {
+                        let config: crate::icons::preview::PreviewTrainConfig = configuration(None, name).unwrap();
+                        let vq: crate::icons::vq::VqConfig = configuration(None, "icons-vq").unwrap();
+                        config.fits(&vq.model).unwrap();
+                        config.model.validate().unwrap();
+                    }
+                    "showo" => drop(configuration::<crate::icons::generator::GeneratorConfig>(None, name).unwrap()),
+                    "clip" => drop(configuration::<crate::icons::clip::ClipTrainConfig>(None, name).unwrap()),
+                    "reward" => drop(configuration::<crate::icons::reward::RewardTrainConfig>(None, name).unwrap()),
+                    "rollouts" => drop(configuration::<RolloutsConfig>(None, name).unwrap()),
+                    "eval" => drop(configuration::<EvalConfig>(None, name).unwrap()),
+                    other => panic!("no command is called {other}"),
+                },
                 "vq" => drop(configuration::<vq::VqConfig>(None, name).unwrap()),
                 "showo" => drop(configuration::<generator::GeneratorConfig>(None, name).unwrap()),
                 "clip" => drop(configuration::<clip::ClipTrainConfig>(None, name).unwrap()),

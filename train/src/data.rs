@@ -7,16 +7,23 @@ use showo::config::{ShowoConfig, SpecialTokens};
 /// To be raised whenever the same seed gives other examples: a run does not go on with data that it did not begin with.
 pub const VERSION: u32 = 4;
 
-/// The words' ids: pad-free, in the order of [`scenes::vocabulary`], then `<bos>` and `<eos>`.
+/// The words' ids: pad-free, in the order of the world's vocabulary, then `<bos>` and `<eos>`.
+#[derive(Debug, Clone)]
 pub struct Words {
     words: Vec<&'static str>,
 }
 
 impl Words {
-    /// The world's vocabulary.
+    /// The vocabulary of the world of shapes.
     #[must_use]
     pub fn new() -> Self {
         Self { words: scenes::vocabulary() }
+    }
+
+    /// The vocabulary of the world of things.
+    #[must_use]
+    pub fn icons() -> Self {
+        Self { words: scenes::icons::vocabulary() }
     }
 
     /// Words, `<bos>` and `<eos>`.
@@ -78,10 +85,9 @@ impl Words {
     }
 }
 
-/// The shape of the shipped generator.
+/// The shape of a generator that knows `words` and draws 8 × 8 tokens.
 #[must_use]
-pub fn showo_config(width: usize, layers: usize, heads: usize, mlp: usize, bits: usize) -> ShowoConfig {
-    let words = Words::new();
+pub fn showo_config(words: &Words, width: usize, layers: usize, heads: usize, mlp: usize, bits: usize) -> ShowoConfig {
     let codebook_size = 1 << bits;
     let vocab_size = words.llm_vocab_size() + 10 + codebook_size + 1;
     ShowoConfig {

@@ -13,6 +13,10 @@ pub enum DeviceName {
     Cuda,
     /// A graphics card through Vulkan (a build with `--features vulkan`)
     Vulkan,
+    /// An NVIDIA card through PyTorch's kernels (a build with `--features libtorch`; see train/README.md)
+    Libtorch,
+    /// PyTorch's kernels on the processor: for tests of what a card will do
+    LibtorchCpu,
 }
 
 impl DeviceName {
@@ -25,6 +29,8 @@ impl DeviceName {
             Self::Cpu => Ok(Device::flex()),
             Self::Cuda => cuda(),
             Self::Vulkan => vulkan(),
+            Self::Libtorch => libtorch(true),
+            Self::LibtorchCpu => libtorch(false),
         }
     }
 }
@@ -60,14 +66,45 @@ fn vulkan() -> Result<Device> {
     anyhow::bail!("this build has no Vulkan; run it as `cargo run --release -p train --features vulkan -- …`")
 }
 
-#[cfg(test)]
+#[cfg(feature = "libtorch")]
+#[allow(deprecated)] // burn's own word on its backend; nothing else of it drives a card with what this needs
+fn libtorch(card: bool) -> Result<Device> {
+    use anyhow::Context;
+    if !card {
+        return Ok(Device::libtorch());
+    }
+    torch_ops::load_cuda().context(
+        "PyTorch's CUDA libraries cannot be loaded: put torch/lib and every nvidia/*/lib beside it into LD_LIBRARY_PATH, as train/card/run.sh does",
+    )?;
+    anyhow::ensure!(
+        tch::Cuda::is_available(),
+        "PyTorch finds no NVIDIA card here; try --device libtorch-cpu, or --device cpu"
+    );
+    // Convolutions come in a few shapes over and over: the quickest kernel of each is worth finding out.
+    tch::Cuda::cudnn_set_benchmark(true);
+    Ok(Device::libtorch_cuda(0))
+}
+
+#[cfg(not(feature = "libtorch"))]
+fn libtorch(_card: bool) -> Result<Device> {
+    anyhow::bail!(
+        "this build has no PyTorch; run it as `cargo run --release -p train --features libtorch -- …` with LIBTORCH set, see train/README.md"
+    )
+}
+
+#[cfg(all(test, not(any(feature = "cuda", feature = "vulkan", feature = "libtorch"))))]
 mod tests {
     use super::*;
 
     #[test]
-    #[cfg(not(any(feature = "cuda", feature = "vulkan")))]
     fn a_device_that_is_not_built_in_names_the_build_that_has_it() {
-        for (device, feature) in [(DeviceName::Cuda, "cuda"), (DeviceName::Vulkan, "vulkan")] {
+        let others = [
+            (DeviceName::Cuda, "cuda"),
+            (DeviceName::Vulkan, "vulkan"),
+            (DeviceName::Libtorch, "libtorch"),
+            (DeviceName::LibtorchCpu, "libtorch"),
+        ];
+        for (device, feature) in others {
             let error = device.open().unwrap_err().to_string();
             assert!(error.contains(&format!("--features {feature}")), "{error}");
         }

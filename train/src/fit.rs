@@ -4,7 +4,6 @@
 //! differentiates its shard on its own copy of the parameters with a thread pool of one; gradients are summed. That
 //! keeps every core busy from the first layer to the last.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -17,7 +16,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 use showo::model::Weights;
 use showo::model::weights::named_parameters;
-use showo::ops::gradient::{bf16, in_bf16};
+use showo::ops::gradient::{in_bf16, multiplies_in_bf16};
 
 use crate::checkpoint::{self, MadeWith, Named, State};
 use crate::data;
@@ -26,10 +25,16 @@ use crate::metrics::Metrics;
 use crate::source;
 
 mod batches;
+mod mean;
 mod muon;
 mod optimizer;
+mod step;
+#[cfg(feature = "libtorch")]
+#[allow(deprecated)] // burn's own word on its backend
+mod torch;
 use batches::Batches;
 pub use optimizer::Optimizer;
+use step::Step;
 
 /// Set by Ctrl-C: the loop saves a checkpoint and ends.
 pub static STOP: AtomicBool = AtomicBool::new(false);
@@ -40,6 +45,10 @@ pub static STOP: AtomicBool = AtomicBool::new(false);
 pub struct FitConfig {
     /// Optimizer steps in all.
     pub steps: u64,
+    /// Seconds in all, if the run is to end by the clock: whichever of the two is nearer its end decides how far the
+    /// run is, and with it the rate.
+    #[serde(default)]
+    pub seconds: Option<f64>,
     /// Examples a step.
     pub batch: usize,
     /// Peak learning rate.
@@ -61,7 +70,7 @@ pub struct FitConfig {
     pub seed: u64,
     /// Seconds between checkpoints.
     pub checkpoint_seconds: u64,
-    /// Steps between sample sheets.
+    /// Steps between sample sheets; with 0 there are none.
     pub sample_steps: u64,
 }
 
@@ -151,14 +160,32 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, |count| count.get().min(8))
 }
 
+/// The time of a run.
+struct Clock {
+    /// Seconds that it took before it was resumed.
+    before: f64,
+    began: Instant,
+}
+
+impl Clock {
+    /// Seconds of the whole run.
+    fn seconds(&self) -> f64 {
+        self.before + self.began.elapsed().as_secs_f64()
+    }
+}
+
 /// Trains on `device` to the end (or to Ctrl-C) and returns the exported parameters by name.
 ///
 /// # Errors
 /// Unreadable or foreign checkpoints, a full disk, NaN loss (the last good checkpoint stays).
 pub fn fit<T: Task>(task: &T, config: &FitConfig, folder: &Path, start: &Start, device: Device) -> Result<Named> {
+    let began = Instant::now();
     let on_card = on_card(&device);
     // A graphics card is never busy with half a batch.
     let workers = if on_card { 1 } else { cores() };
+    let in_bf16 = config.bf16 && multiplies_in_bf16(&device);
+    let mut optimizer = Optimizer::new(config, in_bf16, &device);
+    let plain = device.clone();
     let device = device.autodiff();
     let made_with = MadeWith { config: task.config()?, data_version: data::VERSION };
     let last = checkpoint::read(folder)?;
@@ -167,10 +194,9 @@ pub fn fit<T: Task>(task: &T, config: &FitConfig, folder: &Path, start: &Start, 
         return checkpoint::named_from_bytes(&last.mean);
     }
     let mut state = State { step: 0, examples: 0, seconds: 0.0, made_with: made_with.clone() };
-    let multiplies_in_bf16 = config.bf16 && !on_card && bf16::available();
-    let mut optimizer = Optimizer::new(config, multiplies_in_bf16);
     let model;
-    let mut mean: Option<Named> = None;
+    // The running mean's parameters lie beside the model's, on the same device.
+    let mut mean: Option<T::Model> = None;
     match last {
         Some(last) if start.resume => {
             if let Some(difference) = last.state.made_with.difference(&made_with) {
@@ -181,7 +207,9 @@ pub fn fit<T: Task>(task: &T, config: &FitConfig, folder: &Path, start: &Start, 
             }
             model = task.build(Weights::from_safetensors(&last.model, &device)?)?;
             optimizer = optimizer.load(&last.folder)?;
-            mean = (config.ema_decay > 0.0).then(|| checkpoint::named_from_bytes(&last.mean)).transpose()?;
+            if config.ema_decay > 0.0 {
+                mean = Some(task.build(Weights::from_safetensors(&last.mean, &plain)?)?);
+            }
             state = last.state;
             eprintln!("resumed at step {} after {:.0} s of training", state.step, state.seconds);
         }
@@ -207,12 +235,13 @@ pub fn fit<T: Task>(task: &T, config: &FitConfig, folder: &Path, start: &Start, 
         }
     }
     if mean.is_none() && config.ema_decay > 0.0 {
-        mean = Some(named_parameters(&model)?);
+        mean = Some(task.build(checkpoint::weights_of(&named_parameters(&model)?, &plain)?)?);
     }
+    let clock = Clock { before: state.seconds, began };
     std::fs::create_dir_all(folder)?;
     let mut metrics = Metrics::open(folder, state.step)?;
     let parameters = model.num_params();
-    let products = if multiplies_in_bf16 { "bfloat16" } else { "f32" };
+    let products = if in_bf16 { "bfloat16" } else { "f32" };
     eprintln!(
         "{parameters} parameters, {} steps of {} examples, {workers} workers, products in {products}",
         config.steps, config.batch
@@ -233,53 +262,51 @@ pub fn fit<T: Task>(task: &T, config: &FitConfig, folder: &Path, start: &Start, 
         } else {
             Batches::Workers
         };
-        while state.step < config.steps && !STOP.load(Ordering::Relaxed) {
+        // A card is never waited for but for the step before the last that it was given.
+        let mut pending: Option<Step> = None;
+        let mut done = progress(config, state.step, clock.seconds());
+        let mut last = done >= 1.0;
+        while !last {
             let started = Instant::now();
             let shards = batches.next(task, state.examples, config.batch, &pools);
             let made = started.elapsed();
-            let (loss, mut logged, gradients) = gradients(task, &model, &pools, shards, config, &device);
-            if !loss.is_finite() {
-                bail!(
-                    "the loss is {loss} at step {}; the last good checkpoint (in {}) is kept: lower the learning rate and --resume",
-                    state.step,
-                    folder.display()
-                );
+            let (mut step, gradients) = gradients(task, &model, &pools, shards, config, &device);
+            step.number = state.step;
+            if !on_card {
+                step.loss(folder)?;
             }
             let differentiated = started.elapsed();
-            model = optimizer.step(rate(config, state.step), model, gradients, &pools);
-            logged.insert("optimizer_seconds", (started.elapsed() - differentiated).as_secs_f32());
-            logged.insert("data_seconds", made.as_secs_f32());
+            step.rate = rate(config, state.step, done);
+            model = optimizer.step(step.rate, model, gradients, &pools);
+            step.log("optimizer_seconds", (started.elapsed() - differentiated).as_secs_f32());
+            step.log("data_seconds", made.as_secs_f32());
             state.step += 1;
             state.examples += config.batch as u64;
-            if let Some(mean) = &mut mean
-                && (state.step.is_multiple_of(EMA_EVERY) || state.step == config.steps)
-            {
-                average(mean, named_parameters(&model)?, config.ema_decay, state.step);
+            done = progress(config, state.step, clock.seconds());
+            last = done >= 1.0 || STOP.load(Ordering::Relaxed);
+            if last || state.step.is_multiple_of(EMA_EVERY) {
+                mean = mean.take().map(|mean| mean::moved(mean, &model, config.ema_decay, state.step));
             }
-            state.seconds += started.elapsed().as_secs_f64();
-            metrics.write(&state, loss, &logged, rate(config, state.step), started.elapsed())?;
-            window.push(loss);
-            let recent = &window[window.len().saturating_sub(50)..];
-            bar.set_message(format!(
-                "loss {:.4} {:.2} s/step",
-                recent.iter().sum::<f32>() / recent.len() as f32,
-                started.elapsed().as_secs_f64()
-            ));
-            bar.set_position(state.step);
-            if !bar.is_hidden() || state.step.is_multiple_of(50) {
-                bar.tick();
+            let due = last || last_save.elapsed() > Duration::from_secs(config.checkpoint_seconds);
+            if let Some(before) = pending.take() {
+                settle(before, &mut metrics, folder, &mut window, &bar)?;
             }
-            if bar.is_hidden() && state.step.is_multiple_of(20) {
-                eprintln!("step {} {} {logged:?}", state.step, bar.message());
+            state.seconds = clock.seconds();
+            step.state = Some(state.clone());
+            step.took = started.elapsed();
+            if on_card && !due {
+                pending = Some(step);
+            } else {
+                settle(step, &mut metrics, folder, &mut window, &bar)?;
             }
-            let due = last_save.elapsed() > Duration::from_secs(config.checkpoint_seconds);
-            if due || state.step == config.steps || STOP.load(Ordering::Relaxed) {
+            if due {
                 let parameters = named_parameters(&model)?;
-                checkpoint::write(folder, &state, &parameters, mean.as_ref().unwrap_or(&parameters), &optimizer)?;
+                let averaged = mean.as_ref().map(named_parameters).transpose()?;
+                checkpoint::write(folder, &state, &parameters, averaged.as_ref().unwrap_or(&parameters), &optimizer)?;
                 metrics.plot(folder)?;
                 last_save = Instant::now();
             }
-            if state.step.is_multiple_of(config.sample_steps) || state.step == config.steps {
+            if config.sample_steps > 0 && (last || state.step.is_multiple_of(config.sample_steps)) {
                 let shown = model.valid().to_device(&Device::flex());
                 task.sample(&shown, &folder.join(format!("samples-{:06}.png", state.step)))?;
             }
@@ -287,39 +314,49 @@ pub fn fit<T: Task>(task: &T, config: &FitConfig, folder: &Path, start: &Start, 
         Ok(model)
     })?;
     bar.finish();
-    match mean {
-        Some(mean) => Ok(mean),
-        None => Ok(named_parameters(&model)?),
-    }
+    Ok(match mean {
+        Some(mean) => named_parameters(&mean)?,
+        None => named_parameters(&model)?,
+    })
 }
 
-/// Steps between updates of the running mean: copying every parameter at every step would cost more than it gives.
+/// Reads what a step measured and writes it down.
+fn settle(step: Step, metrics: &mut Metrics, folder: &Path, window: &mut Vec<f32>, bar: &ProgressBar) -> Result<()> {
+    let loss = step.loss(folder)?;
+    let Step { state: Some(state), logged, rate, took, .. } = step else { return Ok(()) };
+    metrics.write(&state, loss, &logged, rate, took)?;
+    window.push(loss);
+    let recent = &window[window.len().saturating_sub(50)..];
+    let mean = recent.iter().sum::<f32>() / recent.len() as f32;
+    bar.set_message(format!("loss {mean:.4} {:.3} s/step", took.as_secs_f64()));
+    bar.set_position(state.step);
+    if !bar.is_hidden() || state.step.is_multiple_of(50) {
+        bar.tick();
+    }
+    if bar.is_hidden() && state.step.is_multiple_of(20) {
+        eprintln!("step {} {} {logged:?}", state.step, bar.message());
+    }
+    Ok(())
+}
+
+/// Steps between updates of the running mean: it need not see every one.
 const EMA_EVERY: u64 = 8;
 
-fn average(mean: &mut Named, now: Named, decay: f64, step: u64) {
-    // While there are few steps, a shorter memory: the first weights are noise.
-    let decay = decay.min((1.0 + step as f64) / (10.0 + step as f64)).powi(EMA_EVERY as i32) as f32;
-    for (name, (_, values)) in now {
-        if let Some((_, running)) = mean.get_mut(&name) {
-            for (running, value) in running.iter_mut().zip(values) {
-                *running += (1.0 - decay) * (value - *running);
-            }
-        }
-    }
+/// How much of a run is over, from 0 to 1, after `step` steps and `seconds`.
+fn progress(config: &FitConfig, step: u64, seconds: f64) -> f64 {
+    let by_clock = config.seconds.map_or(0.0, |all| seconds / all.max(1e-9));
+    (step as f64 / config.steps.max(1) as f64).max(by_clock).min(1.0)
 }
 
 /// Linear warm-up, then cosine decay to `final_rate` of the peak.
-fn rate(config: &FitConfig, step: u64) -> f64 {
+fn rate(config: &FitConfig, step: u64, done: f64) -> f64 {
     let warm = ((step + 1) as f64 / config.warmup_steps.max(1) as f64).min(1.0);
-    let done = (step as f64 / config.steps.max(1) as f64).min(1.0);
     let cosine = 0.5 * (1.0 + (std::f64::consts::PI * done).cos());
     config.learning_rate * warm * (config.final_rate + (1.0 - config.final_rate) * cosine)
 }
 
-/// One worker's share: loss, logged numbers, gradients.
-type Part = (f32, Vec<(&'static str, f32)>, GradientsParams);
-
-type Logged = BTreeMap<&'static str, f32>;
+/// One worker's share: its part of the batch, loss, logged numbers, gradients.
+type Part = (f64, Tensor<1>, Vec<(&'static str, f32)>, GradientsParams);
 
 /// Loss and summed gradients of one batch, each worker on its own shard.
 fn gradients<T: Task>(
@@ -329,28 +366,26 @@ fn gradients<T: Task>(
     shards: Vec<(f64, T::Batch<'_>)>,
     config: &FitConfig,
     device: &Device,
-) -> (f32, Logged, GradientsParams) {
+) -> (Step, GradientsParams) {
     let mut accumulator = GradientsAccumulator::<T::Model>::new();
-    let mut total = 0.0;
-    let mut logged = Logged::new();
     let results: Vec<Part> = on_pools(pools, shards, |(share, batch)| {
         // Its own leaves, so that the workers' graphs never meet.
         let copy = model.clone().fork(device);
         let loss = in_bf16(config.bf16, || task.loss(&copy, batch, device));
-        let scaled = loss.total.clone() * share;
-        let value = loss.total.into_scalar::<f32>() * share as f32;
+        let value = loss.total.clone().inner();
+        let scaled = if share == 1.0 { loss.total } else { loss.total * share };
         let gradients = GradientsParams::from_grads(scaled.backward(), &copy);
-        let logged = loss.logged.iter().map(|(name, x)| (*name, x * share as f32)).collect();
-        (value, logged, gradients)
+        (share, value, loss.logged, gradients)
     });
-    for (loss, shard, gradients) in results {
-        total += loss;
-        for (name, value) in shard {
-            *logged.entry(name).or_default() += value;
+    let mut step = Step::default();
+    for (share, loss, logged, gradients) in results {
+        step.losses.push((share, loss));
+        for (name, value) in logged {
+            step.log(name, value * share as f32);
         }
         accumulator.accumulate(model, gradients);
     }
-    (total, logged, accumulator.grads())
+    (step, accumulator.grads())
 }
 
 /// `work` of every item at once, each on its pool.
@@ -375,3 +410,6 @@ fn on_pools<I: Send, R: Send>(
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(all(test, feature = "libtorch"))]
+mod on_torch;

@@ -17,7 +17,7 @@ use showo::config::ShowoConfig;
 use showo::decode::generator::{attention_bias, ids_tensor};
 use showo::model::Weights;
 use showo::model::magvit::Magvit;
-use showo::model::showo::{Prefix, Showo};
+use showo::model::showo::{FORBIDDEN, Prefix, Showo};
 use showo::model::weights::Init;
 use showo::ops::gradient::cross_entropy;
 use showo::prompt::{image_segment, text_segment};
@@ -62,6 +62,7 @@ impl GeneratorConfig {
     #[must_use]
     pub fn network(&self, bits: usize) -> ShowoConfig {
         data::showo_config(
+            &data::Words::new(),
             self.hidden_size,
             self.num_hidden_layers,
             self.num_attention_heads,
@@ -128,7 +129,7 @@ pub struct Masked<'a> {
     /// The masked positions as rows of `[sequences · N]`.
     places: Vec<i32>,
     /// The codes there.
-    labels: Vec<i32>,
+    pub labels: Vec<i32>,
 }
 
 impl<'a> Masked<'a> {
@@ -180,15 +181,25 @@ impl<'a> Masked<'a> {
         model.base.forward_image_rows(&prefix, image, bias, &rows)
     }
 
+    /// What image tokens may attend to, `[sequences, 1, 1, text + N + 2]`: everything but padding.
+    fn padding(&self, device: &Device) -> Tensor<4> {
+        let (count, text) = (self.images.len(), self.network.prefix_len());
+        let length = text + self.network.num_vq_tokens + 2;
+        let mut values = vec![0.0_f32; count * length];
+        for (row, &of) in values.chunks_exact_mut(length).zip(&self.text_of) {
+            for (value, &id) in row.iter_mut().zip(&self.texts[of]) {
+                *value = if id == self.network.special_tokens.pad { FORBIDDEN } else { 0.0 };
+            }
+        }
+        Tensor::from_data(TensorData::new(values, [count, 1, 1, length]), device)
+    }
+
     fn inputs(&self, model: &Tied, device: &Device) -> Inputs {
         let config = self.network;
         let (count, n, d) = (self.images.len(), config.num_vq_tokens, config.hidden_size);
-        let with_text = |(&text, image): (&usize, &Vec<u32>)| self.texts[text].iter().chain(image).copied().collect();
-        let sequences: Vec<Vec<u32>> = self.text_of.iter().zip(&self.images).map(with_text).collect();
         let text = config.prefix_len();
-        let length = text + n + 2;
         let text_bias = attention_bias(config, &self.texts, 0..text, 0..text, device);
-        let bias = attention_bias(config, &sequences, text..length, 0..length, device);
+        let bias = self.padding(device);
         let mut prefix = model.base.prefix(ids_tensor(&self.texts, device), text_bias);
         if self.texts.len() < count {
             let text_of = self.text_of.iter().map(|&text| text as i32).collect();

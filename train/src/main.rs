@@ -13,6 +13,7 @@ mod fit;
 mod generator;
 mod grounding;
 mod grow;
+mod icons;
 mod metrics;
 mod preference;
 mod reprompt;
@@ -30,17 +31,23 @@ use std::sync::atomic::Ordering;
 use anyhow::Result;
 use clap::Parser;
 
-use cli::{Cli, Command, EvalConfig, RolloutsConfig, configuration};
+use cli::{Cli, Command, EvalConfig, RolloutsConfig, WorldName, configuration};
 use commands::Context;
 use source::Source;
 
 fn main() -> Result<()> {
     ctrlc::set_handler(|| fit::STOP.store(true, Ordering::Relaxed))?;
-    let Cli { runs, bundle, generator, device, command } = Cli::parse();
+    let Cli { runs, bundle, generator, device, world, command } = Cli::parse();
     let source = bundle.map_or_else(|| Source::Runs(runs.clone()), Source::Bundle);
     let context = Context { runs, source, tuning: generator, device: device.open()? };
+    if world == WorldName::Icons {
+        return icons::commands::run(command, &context);
+    }
     match command {
         Command::Vq(args) => commands::train_vq(&args, &context),
+        Command::Preview(_) => {
+            anyhow::bail!("shapes are shown by their tokenizer, whose pictures are small already; say --world icons")
+        }
         Command::Showo(args) => commands::train_showo(&args, &context),
         Command::Clip(args) => commands::train_clip(&args, &context),
         Command::Rollouts { count, group, previews, candidates, branch, decoding } => {
@@ -66,7 +73,7 @@ fn main() -> Result<()> {
             checkpoint::write_named(&to, &named)
         }
         Command::Dpo { learnt_from, args } => commands::train_dpo(&args, &learnt_from, &context),
-        Command::Eval { prompts, decoding } => {
+        Command::Eval { prompts, images: _, decoding } => {
             let config: EvalConfig = configuration(decoding.config.as_deref(), "eval")?;
             let prompts = prompts.unwrap_or(config.prompts);
             eval::run(&context.source, context.tuning, &context.runs, prompts, decoding.over(config.decoding))

@@ -117,6 +117,8 @@ impl RewardTrainConfig {
             layer_norm_eps: 1e-5,
             label,
             bias: true,
+            merge: 1,
+            questions: 0,
         }
     }
 }

@@ -34,7 +34,15 @@ impl Source {
     /// # Errors
     /// It is not there or cannot be read.
     pub fn tokenizer(&self, device: &Device) -> Result<(MagvitConfig, Magvit)> {
-        let (config, weights) = self.read("magvit", "vq", "magvit", device)?;
+        self.tokenizer_of("vq", device)
+    }
+
+    /// As [`Source::tokenizer`], where it comes from the runs from `run`.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn tokenizer_of(&self, run: &str, device: &Device) -> Result<(MagvitConfig, Magvit)> {
+        let (config, weights) = self.read("magvit", run, "magvit", device)?;
         let network = Magvit::new(&config, weights, true)?;
         Ok((config, network))
     }
@@ -44,7 +52,15 @@ impl Source {
     /// # Errors
     /// As [`Source::tokenizer`].
     pub fn generator(&self, tuning: Tuning, device: &Device) -> Result<(ShowoConfig, Showo)> {
-        let (config, weights) = self.read(tuning.kind(), run_of(tuning), "showo", device)?;
+        self.generator_of(tuning, run_of(tuning), device)
+    }
+
+    /// As [`Source::generator`], where it comes from the runs from `run`.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn generator_of(&self, tuning: Tuning, run: &str, device: &Device) -> Result<(ShowoConfig, Showo)> {
+        let (config, weights) = self.read(tuning.kind(), run, "showo", device)?;
         let network = Showo::new(&config, weights)?;
         Ok((config, network))
     }

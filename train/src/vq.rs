@@ -108,9 +108,7 @@ impl Task for VqTask {
         let (pixel_weights, token_weights) = weights(&pictures, self.config.object_weight, grid);
         let pixels = data::pixels(&pictures, device);
         let z = model.latent(pixels.clone()).unwrap_or_else(|| pixels.clone());
-        let sign = z.clone().detach().greater_scalar(0.0).float() * 2.0 - 1.0;
-        let sign = sign.detach();
-        let quantized = z.clone() + (sign.clone() - z.clone()).detach();
+        let (quantized, sign) = straight_through(&z);
         let decoded = model.decode_latent(quantized);
 
         let weight = Tensor::<4>::from_data(TensorData::new(pixel_weights, [examples, 1, SIDE, SIDE]), device);
@@ -156,6 +154,15 @@ impl Task for VqTask {
     }
 }
 
+/// `z` with its signs in place of its values and its gradient passed straight through; and the signs, without a gradient.
+pub fn straight_through(z: &Tensor<4>) -> (Tensor<4>, Tensor<4>) {
+    // Taken out of the graph, not detached within it: what no gradient passes through is never cleared from there, and every step
+    // took longer than the one before.
+    let plain = z.clone().inner();
+    let sign = plain.clone().greater_scalar(0.0).float() * 2.0 - 1.0;
+    (z.clone() + Tensor::from_inner(sign.clone() - plain), Tensor::from_inner(sign))
+}
+
 fn shown_verdicts(first: u64, seed: u64, decoded: &[Picture]) -> usize {
     decoded
         .iter()
@@ -168,7 +175,7 @@ fn shown_verdicts(first: u64, seed: u64, decoded: &[Picture]) -> usize {
 }
 
 /// `−p ln p − (1−p) ln(1−p)`.
-fn entropy(p: Tensor<4>) -> Tensor<4> {
+pub fn entropy(p: Tensor<4>) -> Tensor<4> {
     let p = p * 0.999_998 + 1e-6;
     let q = p.clone().neg() + 1.0;
     (p.clone() * p.log() + q.clone() * q.log()).neg()

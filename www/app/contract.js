@@ -2,8 +2,23 @@
 //
 // `Settings` and `Event` mirror src/settings.rs and src/trace.rs; those files decide.
 
-/** The bundle this page draws with, relative to the page. */
-export const BUNDLE = "models/scenes/";
+/** The bundle that this page draws with unless its address says otherwise: a folder under models/. */
+export const DEFAULT_MODEL = "scenes";
+
+/**
+ * The model that a page's address asks for (`?model=icons`). What is no folder's plain name is no model.
+ *
+ * @param {URLSearchParams} query
+ */
+export function modelOf(query) {
+  const asked = query.get("model") ?? "";
+  return /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(asked) ? asked : DEFAULT_MODEL;
+}
+
+/** Where a model's bundle lies, relative to the page. @param {string} model */
+export function bundleOf(model) {
+  return `models/${model}/`;
+}
 
 /** The token written for a position that is still masked. */
 export const MASK = -1;
@@ -36,17 +51,17 @@ export const TRACE_VERSION = 1;
  *
  * @typedef {{ width_px: number, height_px: number, png_base64: string }} Picture
  * @typedef {{ tokens: number[], sampled: number[], score: number | null, preview: Picture | null }} Candidate
- * @typedef {{ accepted: boolean, sentence: string }} CheckerVerdict
+ * @typedef {{ accepted: boolean, exact?: boolean | null, sentence: string }} CheckerVerdict `exact` in worlds that have both verdicts
  * @typedef {"nothing_weak" | "satisfied" | "converged" | "rounds_spent"} ReflectionStop
  * @typedef {{ generator_forwards: number, reward_forwards: number, decoded_pictures: number, seconds: number }} Totals
  *
- * @typedef {{ type: "started", version: number, settings: Settings, prompt_ids: number[], grid: number, image_side_px: number, device: string, bundle: string }} StartedEvent
+ * @typedef {{ type: "started", version: number, settings: Settings, notes?: string[], prompt_ids: number[], grid: number, image_side_px: number, device: string, bundle: string }} StartedEvent
  * @typedef {{ type: "step", path: number, step: number, steps: number, known_before: boolean[], candidates: Candidate[], chosen: number, masked_after: number, milliseconds: number }} StepEvent
  * @typedef {{ type: "image", path: number, tokens: number[], picture: Picture, score: number | null }} ImageEvent
  * @typedef {{ type: "path_chosen", path: number }} PathChosenEvent
  * @typedef {{ type: "reflection", round: number, patch_grid: number, patch_scores: number[], weak: boolean[], before: Picture, after: Picture, tokens_after: number[], score_before: number | null, score_after: number | null, kept: boolean, distance: number }} ReflectionEvent
  * @typedef {{ type: "reflection_ended", reason: ReflectionStop, patch_scores: number[], rounds: number }} ReflectionEndedEvent
- * @typedef {{ type: "finished", tokens: number[], picture: Picture, verdict: CheckerVerdict | null, totals: Totals }} FinishedEvent
+ * @typedef {{ type: "finished", tokens: number[], picture: Picture, verdict: CheckerVerdict | null, unchecked?: string | null, totals: Totals }} FinishedEvent
  * @typedef {{ type: "cancelled", next_step: number }} CancelledEvent
  * @typedef {StartedEvent | StepEvent | ImageEvent | PathChosenEvent | ReflectionEvent | ReflectionEndedEvent | FinishedEvent | CancelledEvent} Event
  */
@@ -66,18 +81,20 @@ export const TRACE_VERSION = 1;
  *   | { type: "stop" }
  *   | { type: "resume" }
  *   | { type: "self_test" }
+ *   | { type: "picture", id: number, codes: number[] }
  *   | { type: "probe", prompt: string }} Request
  */
 
 /**
  * From the worker to the page. After a `fault` the worker is good for nothing any more. `probe` is for measurements: the
  * logits of one forward, and what the engine then holds. `verifiers` are the modes that can be used now: `ready` may list only `none`, and
- * `verifier_ready` is the last word. `done` follows every draw and resume, after an error or a lost device too.
+ * `verifier_ready` is the last word. `done` follows every draw and resume, after an error or a lost device too. `picture` is a draw as
+ * the tokenizer shows it, of which the trace has a small preview; its `id` is the request's.
  *
  * @typedef {"engine" | "manifest" | "generator" | "tokenizer" | "verifier" | "compile" | "ready"} Phase
  * @typedef {{ type: "progress", phase: Phase, kind?: string, file?: string, bytes_done: number, bytes_total: number, source: "network" | "cache" }} Progress
  * @typedef {{ kind: "webgpu" | "cpu", words: string }} Device
- * @typedef {{ grid: number, image_side_px: number, verifiers: VerifierMode[], generators: Tuning[], words: string[], max_text_len: number, bundle: string, shards_bytes: number }} Model
+ * @typedef {{ grid: number, image_side_px: number, verifiers: VerifierMode[], generators: Tuning[], words: string[], examples: { kind: string, prompt: string }[], max_text_len: number, bundle: string, shards_bytes: number, licence: string, attribution: string[] }} Model
  *
  * @typedef {Progress
  *   | { type: "ready", device: Device, model: Model }
@@ -86,6 +103,7 @@ export const TRACE_VERSION = 1;
  *   | { type: "done" }
  *   | { type: "error", error: Problem }
  *   | { type: "fault", message: string }
+ *   | { type: "picture", id: number, picture: Picture }
  *   | { type: "probe", logits: Float32Array, memory: { heap_bytes: number, device_bytes: number } }
  *   | { type: "device_lost", next_step: number }
  *   | { type: "self_test", rows: Record<string, unknown>[] }} Reply

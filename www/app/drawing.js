@@ -16,6 +16,7 @@ import { MASK } from "./contract.js";
  * @property {boolean} chosen
  * @property {TokenState[]} states what happened at each position
  * @property {number[]} tokens
+ * @property {number[]} sampled the whole draw, which the picture shows
  *
  * @typedef {"fixed" | "new" | "masked"} TokenState
  *
@@ -62,6 +63,7 @@ export function withEvent(drawing, event) {
         chosen: !drawsPaths(drawing) && index === event.chosen,
         states: statesOf(event.known_before, candidate.tokens),
         tokens: candidate.tokens,
+        sampled: candidate.sampled,
       }));
       return placed(next, {
         kind: "step", step: event.step, steps: event.steps, tries: [...earlier, ...tries], milliseconds: event.milliseconds,
@@ -76,6 +78,7 @@ export function withEvent(drawing, event) {
         chosen: !drawsPaths(drawing),
         states: event.tokens.map(() => /** @type {TokenState} */ ("fixed")),
         tokens: event.tokens,
+        sampled: event.tokens,
       };
       return placed(next, { kind: "image", tries: before?.kind === "image" ? [...before.tries, attempt] : [attempt] });
     }

@@ -1,28 +1,34 @@
 // Where it all meets: the form asks, the worker answers, the state changes, the views follow. In that direction only.
 
-import { BUNDLE } from "./contract.js";
+import { bundleOf, modelOf } from "./contract.js";
 import { byId, setText } from "./dom.js";
 import { EMPTY_DRAWING, withEvent } from "./drawing.js";
 import { fileOf } from "./picture.js";
 import { checked, fromHash, inTheWayOf, toHash, typedFrom } from "./settings.js";
-import { drawingBegun, drawingResumed, INITIAL_STATE, readiness, received, stopped } from "./state.js";
+import { drawingBegun, drawingResumed, INITIAL_STATE, readiness, received, stopped, toEnlarge } from "./state.js";
 import { fromFile, toFile } from "./trace_file.js";
 import { announcementsView } from "./views/announcements.js";
 import { choiceView } from "./views/choice.js";
 import { formView, mountForm, readForm, setPrompt, writeForm } from "./views/form.js";
+import { footView } from "./views/foot.js";
 import { copyText, download, fileName, outcomeView } from "./views/outcome.js";
 import { reflectionView } from "./views/reflection.js";
 import { sheetView } from "./views/sheet.js";
 import { stageView } from "./views/stage.js";
 import { selfTestView, showResults } from "./views/tables.js";
+import { worldOf } from "./worlds.js";
 
-/** @import { Problem, Request, Settings } from "./contract.js" */
+/** @import { Picture, Problem, Request, Settings } from "./contract.js" */
 /** @import { State } from "./state.js" */
 
 const query = new URLSearchParams(location.search);
 const embedded = query.has("embed");
 /** `?device=cpu` leaves the graphics device alone. */
 const device = query.get("device") === "cpu" ? "cpu" : "auto";
+/** `?model=icons` draws with another bundle. */
+const model = modelOf(query);
+const bundle = bundleOf(model);
+const world = worldOf(model);
 
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -45,6 +51,18 @@ function change(next) {
 function showState() {
   paintAsked = false;
   for (const view of views) view(state);
+  askForLarge();
+}
+
+/** @type {{ id: number, of: Picture | null }} the preview of which the large picture was asked for last */
+let asked = { id: 0, of: null };
+
+/** What is looked at is shown as the tokenizer shows it, once that is here. */
+function askForLarge() {
+  const wanted = toEnlarge(state);
+  if (!wanted || wanted.of === asked.of) return;
+  asked = { id: asked.id + 1, of: wanted.of };
+  send({ type: "picture", id: asked.id, codes: wanted.codes });
 }
 
 // --- the worker -----------------------------------------------------------------------------------------------------
@@ -61,6 +79,10 @@ function startWorker() {
     // What a worker that was given up still had to say is about an engine that is gone.
     if (started !== worker) return;
     if (data.type === "fault") return restart(data.message);
+    if (data.type === "picture") {
+      if (data.id === asked.id && asked.of) change({ ...state, large: { of: asked.of, picture: data.picture } });
+      return;
+    }
     change(received(state, data));
     drawIfReady();
     if (data.type === "verifier_ready") keepForOffline();
@@ -83,13 +105,14 @@ function keepForOffline() {
 function restart(why) {
   worker?.terminate();
   worker = null;
+  asked = { ...asked, of: null };
   change(stopped(state, why));
-  if (state.engine === "loading") send({ type: "load", bundle: BUNDLE, device });
+  if (state.engine === "loading") send({ type: "load", bundle, device });
 }
 
 function load() {
   change({ ...state, engine: "loading", problem: null });
-  send({ type: "load", bundle: BUNDLE, device });
+  send({ type: "load", bundle, device });
 }
 
 /** A drawing that was asked for too early begins when everything it needs is here. */
@@ -219,17 +242,19 @@ function showAddresses() {
 // --- start ------------------------------------------------------------------------------------------------------------
 
 mountForm(edited);
-writeForm(fromHash(location.hash));
+setText(byId("trained-on"), world.trained_on);
+writeForm(fromHash(location.hash, world.typed));
 edited();
 
 const views = [
-  formView(edited),
+  formView(edited, world.examples),
   announcementsView({ onNear: takeNear, onRetry: load }),
   stageView(),
   choiceView((focused) => change({ ...state, focused })),
   sheetView((selected) => change({ ...state, selected, focused: null })),
   reflectionView(),
   outcomeView(),
+  footView(),
   selfTestView(),
 ];
 showState();
@@ -256,14 +281,14 @@ window.addEventListener("drop", (event) => {
   if (file) void openTrace(file);
 });
 window.addEventListener("hashchange", () => {
-  writeForm(fromHash(location.hash));
+  writeForm(fromHash(location.hash, world.typed));
   edited();
 });
 
 // A blog's readers who only scroll past, and those who save data, download nothing until they ask to draw.
 const saveData = /** @type {{ connection?: { saveData?: boolean } }} */ (navigator).connection?.saveData;
 if (!embedded && !saveData) load();
-if (!embedded) void showResults(takeWay);
+if (!embedded) void showResults(bundle, takeWay);
 
 /** For tests and the curious: what is on the page, never a way to change it. */
 Object.defineProperty(window, "showo", {

@@ -25,7 +25,7 @@ export const NUMBER_FIELDS = [
 
 /** The form's text, by id; check boxes are "1" or "". @typedef {Record<string, string>} Typed */
 
-/** @type {Typed} */
+/** What the form says where neither link nor model says otherwise. @type {Typed} */
 export const DEFAULTS = Object.freeze({
   prompt: "a star and a moon",
   generator: "base",
@@ -43,16 +43,6 @@ export const DEFAULTS = Object.freeze({
   accept: "if-not-worse",
   previews: "1",
 });
-
-/** One of each of GenEval's kinds. */
-export const EXAMPLES = [
-  { kind: "Single object", prompt: "a circle" },
-  { kind: "Two objects", prompt: "a star and a moon" },
-  { kind: "Counting", prompt: "three hearts" },
-  { kind: "Colours", prompt: "a red ring" },
-  { kind: "Position", prompt: "a circle left of a square" },
-  { kind: "Attributes", prompt: "a red circle and a blue square" },
-];
 
 /**
  * What the form says, as the engine takes it, or the first thing that is wrong with it.
@@ -149,9 +139,15 @@ export function toHash(typed) {
   return `#${parameters}`;
 }
 
-/** What a link says over the defaults; unknown names are ignored. @param {string} hash @returns {Typed} */
-export function fromHash(hash) {
-  const typed = { ...DEFAULTS };
+/**
+ * What a link says over the defaults, those of a model first; unknown names are ignored.
+ *
+ * @param {string} hash
+ * @param {Partial<Typed>} [ofModel]
+ * @returns {Typed}
+ */
+export function fromHash(hash, ofModel = {}) {
+  const typed = /** @type {Typed} */ ({ ...DEFAULTS, ...ofModel });
   for (const [id, value] of new URLSearchParams(hash.replace(/^#/, ""))) {
     if (id in DEFAULTS) typed[id] = id in SWITCHES && value !== "1" ? "" : value;
   }

@@ -1,8 +1,8 @@
 // Everything the page knows, and how a message from the worker changes it. Pure: main.js acts on the result.
 
-import { EMPTY_DRAWING, withEvent, withoutCancellation } from "./drawing.js";
+import { EMPTY_DRAWING, focusOf, withEvent, withoutCancellation } from "./drawing.js";
 
-/** @import { Device, Model, Problem, Progress, Reply, Settings, VerifierMode } from "./contract.js" */
+/** @import { Device, Model, Picture, Problem, Progress, Reply, Settings, VerifierMode } from "./contract.js" */
 /** @import { Drawing } from "./drawing.js" */
 
 /**
@@ -21,6 +21,7 @@ import { EMPTY_DRAWING, withEvent, withoutCancellation } from "./drawing.js";
  * @property {Drawing} drawing
  * @property {number | null} selected a moment on the time axis; null follows the newest
  * @property {number | null} focused a candidate to look at; null takes the chosen one
+ * @property {{ of: Picture, picture: Picture } | null} large a preview that is looked at, as the tokenizer shows it
  * @property {Problem | null} problem
  * @property {Record<string, unknown>[] | null} selfTest
  */
@@ -29,7 +30,7 @@ import { EMPTY_DRAWING, withEvent, withoutCancellation } from "./drawing.js";
 export const INITIAL_STATE = Object.freeze({
   engine: "idle", progress: null, device: null, model: null, verifiers: [], verifiersSettled: false, waiting: null,
   run: "idle", resumable: null, resumed: false, opened: false, drawing: EMPTY_DRAWING, selected: null, focused: null,
-  problem: null, selfTest: null,
+  large: null, problem: null, selfTest: null,
 });
 
 /**
@@ -128,6 +129,24 @@ export function readiness(state, settings) {
   if (settings.generator && !state.model?.generators.includes(settings.generator)) return "never";
   if (state.verifiers.includes(settings.verifier)) return "now";
   return state.verifiersSettled ? "never" : "later";
+}
+
+/**
+ * The draw that somebody looks at, where the page has only a small preview of it.
+ *
+ * @param {State} state
+ * @returns {{ of: Picture, codes: number[] } | null}
+ */
+export function toEnlarge(state) {
+  const { engine, model, drawing, selected, focused } = state;
+  if (engine !== "ready" || !model || drawing.started?.bundle !== model.bundle) return null;
+  // While a drawing is followed, its previews pass too quickly for more.
+  if (selected === null && focused === null) return null;
+  const moment = drawing.moments[momentIndex(state)];
+  if (!moment || moment.kind === "round") return null;
+  const attempt = moment.tries[focusOf(moment, focused)];
+  if (!attempt?.picture || attempt.picture.width_px >= model.image_side_px) return null;
+  return { of: attempt.picture, codes: attempt.sampled };
 }
 
 /** The index of the moment on show, −1 before the first. @param {State} state */

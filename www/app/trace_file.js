@@ -48,6 +48,7 @@ function faultOf(event, positions) {
       if (!positions) return "grid";
       if (typeof event.settings?.prompt !== "string" || typeof event.settings.verifier !== "string") return "settings";
       if (!["seed", "steps", "guidance_scale", "temperature", "candidates"].every((name) => finite(event.settings[name]))) return "settings";
+      if (!optional(event.notes, notes)) return "notes";
       if (event.settings.reflection && !["threshold", "epsilon", "rounds", "patch_grid"].every((name) => finite(event.settings.reflection[name]))) return "settings.reflection";
       return null;
     case "step":
@@ -56,7 +57,7 @@ function faultOf(event, positions) {
       if (!Array.isArray(event.candidates) || event.candidates.length === 0 || event.candidates.length > 16) return "candidates";
       if (!integer(event.chosen, 0, event.candidates.length - 1)) return "chosen";
       return event.candidates.every((/** @type {any} */ candidate) => listOf(candidate?.tokens, positions, finite)
-        && optional(candidate.score, finite) && optional(candidate.preview, picture)) ? null : "candidates";
+        && listOf(candidate.sampled, positions, finite) && optional(candidate.score, finite) && optional(candidate.preview, picture)) ? null : "candidates";
     case "image":
       return listOf(event.tokens, positions, finite) && picture(event.picture) && optional(event.score, finite) ? null : "picture";
     case "path_chosen":
@@ -72,6 +73,7 @@ function faultOf(event, positions) {
       return Array.isArray(event.patch_scores) && event.patch_scores.every(finite) && typeof event.reason === "string" ? null : "patch_scores";
     case "finished":
       if (!picture(event.picture)) return "picture";
+      if (!optional(event.verdict, verdict) || !optional(event.unchecked, text)) return "verdict";
       return ["generator_forwards", "reward_forwards", "decoded_pictures", "seconds"].every((name) => finite(event.totals?.[name])) ? null : "totals";
     case "cancelled":
       return integer(event.next_step, 0, 64) ? null : "next_step";
@@ -84,6 +86,21 @@ function faultOf(event, positions) {
 function picture(value) {
   return integer(value?.width_px, 1, 2048) && integer(value?.height_px, 1, 2048)
     && typeof value.png_base64 === "string" && /^[A-Za-z0-9+/]+=*$/.test(value.png_base64);
+}
+
+/** @param {any} value */
+function verdict(value) {
+  return boolean(value.accepted) && optional(value.exact, boolean) && text(value.sentence);
+}
+
+/** @param {any} value */
+function notes(value) {
+  return Array.isArray(value) && value.length <= 64 && value.every(text);
+}
+
+/** @param {any} value */
+function text(value) {
+  return typeof value === "string" && value.length <= 4000;
 }
 
 /** @param {any} value @param {number} lowest @param {number} highest */

@@ -1,6 +1,6 @@
 // Numbers and states as words. Pure.
 
-/** @import { Phase, Progress, ReflectionStop, Totals, Tuning, VerifierMode } from "./contract.js" */
+/** @import { CheckerVerdict, Phase, Progress, ReflectionStop, Totals, Tuning, VerifierMode } from "./contract.js" */
 /** @import { Moment } from "./drawing.js" */
 
 /** @type {Record<VerifierMode, { name: string, option: string }>} */
@@ -97,6 +97,14 @@ export function totalsWords(totals) {
     `${count(totals.decoded_pictures, "picture")} decoded`,
     `${totals.seconds.toFixed(1)} s`,
   ];
+}
+
+/** The checker's word in short; worlds that GenEval's rules hold in have two. @param {CheckerVerdict} verdict */
+export function verdictWords({ accepted, exact }) {
+  const asked = accepted ? "as asked" : "not as asked";
+  if (typeof exact !== "boolean") return `${asked}.`;
+  // What is exact is accepted; the other way round there are things beside it.
+  return `${asked} by GenEval’s rules${accepted ? `, ${exact ? "and exactly so" : "not exactly so"}` : ""}.`;
 }
 
 /** @param {number} number @param {string} noun */

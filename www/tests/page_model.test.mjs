@@ -2,11 +2,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { bundleOf, DEFAULT_MODEL, modelOf } from "../app/contract.js";
 import { EMPTY_DRAWING, focusOf, statesAt, withEvent } from "../app/drawing.js";
 import { checked, DEFAULTS, fromHash, inTheWayOf, toHash, typedFrom } from "../app/settings.js";
-import { drawingResumed, INITIAL_STATE, momentIndex, readiness, received, stopped } from "../app/state.js";
+import { drawingResumed, INITIAL_STATE, momentIndex, readiness, received, stopped, toEnlarge } from "../app/state.js";
 import { fromFile } from "../app/trace_file.js";
-import { reflectionEndWords, sentence } from "../app/words.js";
+import { reflectionEndWords, sentence, verdictWords } from "../app/words.js";
+import { worldOf } from "../app/worlds.js";
 
 const PICTURE = { width_px: 4, height_px: 4, png_base64: "iVBORw0KGgo=" };
 const SETTINGS = checked(DEFAULTS, 8).settings;
@@ -58,6 +60,19 @@ test("a step's tokens are fixed, new or masked again", () => {
   assert.deepEqual(statesAt(drawing.moments[0], null, 2), ["fixed", "masked", "new", "masked"]);
   assert.deepEqual(statesAt(drawing.moments[0], 0, 2), ["fixed", "new", "masked", "masked"]);
   assert.equal(focusOf(drawing.moments[0], null), 1);
+});
+
+test("a small preview that is looked at is asked for large, and nothing else is", () => {
+  const drawing = fold(started(), step(0), { type: "image", path: 0, tokens: [1, 2, 3, 4], picture: { ...PICTURE, width_px: 8 }, score: null });
+  const state = { ...INITIAL_STATE, engine: "ready", model: { image_side_px: 8, bundle: "b" }, drawing, selected: 0 };
+  const { tries } = drawing.moments[0];
+  assert.deepEqual(toEnlarge(state), { of: tries[1].picture, codes: [1, 2, 3, 4] });
+  assert.equal(toEnlarge({ ...state, focused: 0 }).of, tries[0].picture);
+  assert.equal(toEnlarge({ ...state, selected: null }), null, "a drawing that is followed");
+  assert.equal(toEnlarge({ ...state, selected: 1 }), null, "a picture of full size");
+  assert.equal(toEnlarge({ ...state, model: { image_side_px: 4, bundle: "b" } }), null, "a bundle whose previews are of full size");
+  assert.equal(toEnlarge({ ...state, model: { image_side_px: 8, bundle: "other" } }), null, "a trace of another bundle");
+  assert.equal(toEnlarge({ ...state, engine: "loading" }), null);
 });
 
 test("whole-picture modes stand side by side, and the path is marked when it is chosen", () => {
@@ -146,9 +161,35 @@ test("a trace file is read back, and a damaged one is refused with the place", (
   refused((copy) => (copy[1].chosen = 2), /chosen/);
   refused((copy) => (copy[0].settings.steps = null), /settings/);
   refused((copy) => (copy[1].type = "surprise"), /surprise/);
+  refused((copy) => (copy[0].notes = [7]), /Event 1.*notes/);
+  const finished = { type: "finished", tokens: [1, 2, 3, 4], picture: PICTURE, verdict: { accepted: true, exact: false, sentence: "a dog" },
+    totals: { generator_forwards: 1, reward_forwards: 0, decoded_pictures: 1, seconds: 1 } };
+  assert.equal(fromFile(JSON.stringify([...events, finished])).length, 3);
+  refused((copy) => copy.push({ ...finished, verdict: { accepted: "yes", sentence: "a dog" } }), /Event 3.*verdict/);
+  refused((copy) => copy.push({ ...finished, verdict: null, unchecked: { toString: 1 } }), /Event 3.*verdict/);
+});
+
+test("an address names a model's folder, and nothing that is none", () => {
+  const asked = (query) => bundleOf(modelOf(new URLSearchParams(query)));
+  assert.equal(asked("model=icons&embed"), "models/icons/");
+  for (const query of ["", "embed", "model=", "model=../secret", "model=a/b", "model=.hidden", "model=http://elsewhere"]) {
+    assert.equal(asked(query), `models/${DEFAULT_MODEL}/`, query);
+  }
+});
+
+test("a model has words of its own on the page before it has arrived, and a stranger's has none", () => {
+  assert.equal(fromHash("", worldOf("icons").typed).prompt, "a purple dog and a black dining table");
+  assert.equal(fromHash("#prompt=a+dog", worldOf("icons").typed).prompt, "a dog");
+  assert.deepEqual(fromHash("", worldOf("scenes").typed), DEFAULTS);
+  assert.deepEqual(worldOf("constructor").examples, []);
 });
 
 test("sentences", () => {
+  assert.equal(sentence("“sofa” is read as “couch”"), "“sofa” is read as “couch”.");
+  assert.equal(verdictWords({ accepted: true, sentence: "" }), "as asked.");
+  assert.equal(verdictWords({ accepted: true, exact: false, sentence: "" }), "as asked by GenEval’s rules, not exactly so.");
+  assert.equal(verdictWords({ accepted: true, exact: true, sentence: "" }), "as asked by GenEval’s rules, and exactly so.");
+  assert.equal(verdictWords({ accepted: false, exact: false, sentence: "" }), "not as asked by GenEval’s rules.");
   assert.equal(sentence("steps is 99"), "Steps is 99.");
   assert.equal(sentence("parm-1.safetensors is damaged."), "parm-1.safetensors is damaged.");
   assert.match(reflectionEndWords("nothing_weak", 0, { threshold: Math.fround(0.2), epsilon: 0.01 }), /no patch scores below τ = 0.2\.$/);

@@ -13,9 +13,12 @@ use clap::Args;
 
 use crate::places::Places;
 use crate::setup::{self, Scope};
+use folder::Source;
 
 /// What lies in www/ for its developers, not for its visitors.
 const NOT_SERVED: [&str; 3] = ["tests", "jsconfig.json", "README.md"];
+/// And what lies beside the atlas: what it is made of.
+const NOT_THE_ATLAS: [&str; 3] = ["glyphs.json", "npm", "own"];
 
 /// Build the page into dist/ and print the sizes of everything in it.
 ///
@@ -46,18 +49,26 @@ pub fn build(places: &Places, options: &Options) -> Result<()> {
     folder::require_page(&page)?;
     let engine = wasm::engine(places, options.dev)?;
     let trunk = env::var_os("TRUNK_STAGING_DIR").map(PathBuf::from);
+    let atlas = places.atlas();
+    let sources = [
+        Source { folder: &page, under: "", without: &NOT_SERVED },
+        Source { folder: &engine, under: "", without: &[] },
+        // The checker's drawings, which the engine fetches once it judges.
+        Source { folder: &atlas, under: "atlas", without: &NOT_THE_ATLAS },
+    ];
     let out = match (&options.out, trunk) {
         (Some(out), _) => out.clone(),
         // Trunk made this folder and moves it to dist/ itself.
         (None, Some(staging)) => {
-            folder::copy_into(&page, &staging, &NOT_SERVED)?;
-            folder::copy_into(&engine, &staging, &[])?;
+            for source in &sources {
+                source.copy_into(&staging)?;
+            }
             offline::write_list(&staging)?;
             return report(places, &staging, options.dev);
         }
         (None, None) => places.dist(),
     };
-    folder::replace(&out, &[&page, &engine], &NOT_SERVED)?;
+    folder::replace(&out, &sources)?;
     offline::write_list(&out)?;
     report(places, &out, options.dev)
 }

@@ -2,9 +2,11 @@
 //!
 //! Every subcommand is one module. Nothing here depends on burn, so that the first thing a newcomer compiles is small.
 
+mod atlas;
 mod bench;
 mod browser;
 mod build;
+mod card;
 mod checks;
 mod command;
 mod demo;
@@ -33,7 +35,9 @@ enum Task {
     Build(build::Options),
     Test(checks::Options),
     Bench(bench::Options),
+    Card(card::Options),
     Setup(setup::Options),
+    Atlas(atlas::Options),
     #[command(hide = true)]
     Serve(serve::Options),
 }
@@ -46,7 +50,9 @@ fn main() -> ExitCode {
         Task::Build(options) => build::run(&places, &options).map(success),
         Task::Test(options) => checks::run(&places, &options),
         Task::Bench(options) => bench::run(&places, &options).map(success),
+        Task::Card(options) => card::run(&places, &options).map(success),
         Task::Setup(options) => setup::run(&places, &options).map(success),
+        Task::Atlas(options) => atlas::run(&places, &options).map(success),
         Task::Serve(options) => serve::run(&places, &options).map(success),
     });
     match outcome {

@@ -49,6 +49,11 @@ impl Places {
         self.root.join("dist")
     }
 
+    /// The drawings of the world of things, and what they are made of.
+    pub fn atlas(&self) -> PathBuf {
+        self.root.join("scenes/atlas")
+    }
+
     /// The page's sources.
     pub fn www(&self) -> PathBuf {
         self.root.join("www")

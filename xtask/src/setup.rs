@@ -54,6 +54,14 @@ pub fn run(places: &Places, options: &Options) -> Result<()> {
     provide(places, &needs, !options.check, true)
 }
 
+/// Makes sure of what the atlas is drawn from, silently where it is there already.
+///
+/// # Errors
+/// Names what is missing and could not be installed.
+pub fn ensure_icon_sets(places: &Places) -> Result<()> {
+    provide(places, &[npm::node(), npm::icon_sets()], true, false)
+}
+
 /// Makes sure of everything that `scope` needs, silently where it is there already.
 ///
 /// # Errors

@@ -3,7 +3,8 @@
 use clap::ValueEnum;
 use serde_json::{Value, json};
 use showo::config::{
-    ClipConfig, ClipTowerConfig, MagvitConfig, RewardConfig, RewardLabel, ShowoConfig, clip_mean, clip_std,
+    ClipConfig, ClipTowerConfig, MagvitConfig, PreviewConfig, RewardConfig, RewardLabel, ShowoConfig, clip_mean,
+    clip_std,
 };
 
 use crate::{layout::ModelConfig, public};
@@ -24,6 +25,8 @@ pub enum Preset {
 /// Models beside the generator and its image tokenizer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Judge {
+    /// The preview decoder: four pixels along a token's side, 64 channels
+    Preview,
     /// CLIP; with the sizes of openai/clip-vit-base-patch32
     Clip,
     /// PARM: 6 layers, d 512, 8 heads
@@ -48,6 +51,10 @@ impl Preset {
             Model { folder: "showo", json: self.showo_json(&showo), config: ModelConfig::Showo(showo.clone()) },
             self.magvit(),
         ];
+        if judges.contains(&Judge::Preview) {
+            let config = self.preview(&showo);
+            models.push(Model { folder: "preview", json: json!(config), config: ModelConfig::Preview(config) });
+        }
         if judges.contains(&Judge::Clip) {
             let config = self.clip();
             models.push(Model { folder: "clip", json: clip_json(&config), config: ModelConfig::Clip(config) });
@@ -122,6 +129,18 @@ impl Preset {
         Model { folder: "magvit", config: ModelConfig::Magvit(config), json }
     }
 
+    fn preview(self, showo: &ShowoConfig) -> PreviewConfig {
+        PreviewConfig {
+            bits: showo.codebook_size.ilog2() as usize,
+            grid: showo.grid(),
+            width: 64,
+            num_res_blocks: 2,
+            patch: 4,
+            group_norm_groups: 16,
+            group_norm_eps: 1e-6,
+        }
+    }
+
     fn clip(self) -> ClipConfig {
         let tower = |hidden_size: usize, layers: usize, heads: usize| ClipTowerConfig {
             hidden_size,
@@ -174,6 +193,8 @@ impl Preset {
             layer_norm_eps: 1e-5,
             label: RewardLabel::Potential,
             bias: true,
+            merge: 1,
+            questions: 0,
         }
     }
 }

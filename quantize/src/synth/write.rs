@@ -100,6 +100,7 @@ impl Plan {
             config.tensors().into_iter().map(|tensor| Item { tensor, content: Content::Random(dtype) }).collect();
         let layers = match config {
             ModelConfig::Showo(config) => config.num_hidden_layers,
+            ModelConfig::Preview(config) => config.num_res_blocks,
             ModelConfig::Clip(config) => config.vision_config.num_hidden_layers,
             ModelConfig::Reward(config) => config.num_hidden_layers,
             ModelConfig::Magvit(config) => {

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 /// Tensors by name: dtype, shape, bytes.
 pub type Tensors = BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>;
 
-/// A folder in which the command is run: `showo/`, `magvit/`, `clip/`, `parm/` and `tokenizer.json` of
+/// A folder in which the command is run: `showo/`, `magvit/`, `preview/`, `clip/`, `parm/` and `tokenizer.json` of
 /// `synth --config tiny`.
 pub struct Room {
     pub folder: TempDir,
@@ -24,7 +24,8 @@ pub struct Room {
 impl Room {
     pub fn new() -> Self {
         let room = Self { folder: tempfile::tempdir().unwrap() };
-        room.ok(&["synth", "--config", "tiny", "--with", "clip", "--with", "parm", "--seed", "5", "--out", "synth"]);
+        let judges = ["--with", "preview", "--with", "clip", "--with", "parm"];
+        room.ok(&[&["synth", "--config", "tiny", "--seed", "5", "--out", "synth"][..], &judges].concat());
         for entry in fs::read_dir(room.path("synth")).unwrap() {
             let entry = entry.unwrap();
             fs::rename(entry.path(), room.folder.path().join(entry.file_name())).unwrap();

@@ -7,7 +7,7 @@ use clap::Args;
 use showo::bundle::block_on;
 use showo::session::{NativeHost, Session};
 use showo::settings::Settings;
-use showo::trace::Event;
+use showo::trace::{CheckerVerdict, Event};
 
 use crate::drawing::DrawingOptions;
 use crate::failure::Failure;
@@ -66,11 +66,17 @@ pub fn run(options: &Options) -> Result<(), Failure> {
         write(path, &json)?;
     }
     drawn?;
-    if let Some(Event::Finished { picture, verdict, totals, .. }) = events.last() {
-        write(&options.out, &picture.png().map_err(|error| Failure::file(&options.out, error))?)?;
-        if let Some(verdict) = verdict {
-            println!("{}", verdict.sentence);
+    if let Some(Event::Started { notes, settings, .. }) = events.first() {
+        for note in notes {
+            println!("{note}");
         }
+        if settings.prompt != options.prompt {
+            println!("drawn: {}", settings.prompt);
+        }
+    }
+    if let Some(Event::Finished { picture, verdict, unchecked, totals, .. }) = events.last() {
+        write(&options.out, &picture.png().map_err(|error| Failure::file(&options.out, error))?)?;
+        print_verdict(verdict.as_ref(), unchecked.as_deref());
         println!(
             "{}: {:.1} s, {} generator forwards, {} scored, {} decoded",
             options.out.display(),
@@ -89,6 +95,24 @@ pub fn run(options: &Options) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Says what the checker saw and what it thinks of that, or why it did not.
+pub fn print_verdict(verdict: Option<&CheckerVerdict>, unchecked: Option<&str>) {
+    if let Some(verdict) = verdict {
+        println!("{}", verdict.sentence);
+        if let Some(exact) = verdict.exact {
+            println!("as GenEval judges: {}; exactly: {}", yes_or_no(verdict.accepted), yes_or_no(exact));
+        }
+    }
+    if let Some(why) = unchecked {
+        println!("not checked: {why}");
+    }
+}
+
+/// A verdict in a word.
+pub fn yes_or_no(holds: bool) -> &'static str {
+    if holds { "yes" } else { "no" }
 }
 
 /// Writes a file, making the folders above it.

@@ -6,7 +6,7 @@ use clap::Args;
 use showo::trace::{Event, Picture, TRACE_VERSION};
 
 use crate::failure::Failure;
-use crate::generate::write;
+use crate::generate::{print_verdict, write};
 
 /// What `replay` asks for.
 #[derive(Args)]
@@ -38,6 +38,9 @@ pub fn run(options: &Options) -> Result<(), Failure> {
         written += 1;
     }
     println!("{written} pictures in {}", options.out.display());
+    if let Some(Event::Finished { verdict, unchecked, .. }) = events.last() {
+        print_verdict(verdict.as_ref(), unchecked.as_deref());
+    }
     Ok(())
 }
 

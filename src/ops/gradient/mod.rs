@@ -11,6 +11,11 @@ mod flex;
 mod own;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "libtorch")]
+#[allow(deprecated)] // burn's own word on its backend; nothing else of it drives a card with what this needs
+pub(crate) mod torch;
+#[cfg(feature = "libtorch")]
+pub use torch::is_torch;
 
 use std::cell::Cell;
 
@@ -110,12 +115,28 @@ thread_local! {
 }
 
 /// `of()`, whose [`project`]s and [`attend`]s on the processor, and their gradients, multiply in bfloat16 and add in f32 if `wanted` and if
-/// the processor can ([`bf16::available`]). Weights, their gradients and all else stay f32.
+/// the processor can ([`bf16::available`]). Weights, their gradients and all else stay f32. On a LibTorch device every layer
+/// computes in bfloat16, and what layers hand each other is in it, too.
 pub fn in_bf16<R>(wanted: bool, of: impl FnOnce() -> R) -> R {
-    let before = IN_BF16.replace(wanted && bf16::available());
+    let before = IN_BF16.replace(wanted);
     let result = of();
     IN_BF16.set(before);
     result
+}
+
+/// Whether products on a device are of bfloat16 numbers within [`in_bf16`].
+#[must_use]
+pub fn multiplies_in_bf16(device: &Device) -> bool {
+    #[cfg(feature = "libtorch")]
+    if torch::is_torch(device) {
+        return true;
+    }
+    device.clone().inner() == Device::flex() && bf16::available()
+}
+
+/// Whether the processor multiplies in bfloat16 here.
+fn on_processor_in_bf16() -> bool {
+    IN_BF16.get() && bf16::available()
 }
 
 /// Whether a tensor is on the processor.
@@ -123,9 +144,19 @@ fn on_processor<const D: usize>(x: &Tensor<D>) -> bool {
     x.device().inner() == Device::flex()
 }
 
+/// Whether PyTorch computes with a tensor.
+#[cfg(feature = "libtorch")]
+pub(crate) fn on_torch<const D: usize>(x: &Tensor<D>) -> bool {
+    torch::is_torch(&x.device())
+}
+
 /// The activation of every value.
 #[must_use]
 pub fn activate<const D: usize>(x: Tensor<D>, activation: Activation) -> Tensor<D> {
+    #[cfg(feature = "libtorch")]
+    if on_torch(&x) && activation != Activation::None {
+        return torch::activate(x, activation);
+    }
     match activation {
         Activation::None => x,
         _ if on_processor(&x) => own::activate(x, activation),
@@ -136,6 +167,10 @@ pub fn activate<const D: usize>(x: Tensor<D>, activation: Activation) -> Tensor<
 /// Layer normalization over the last dimension, which `weight` and `bias` have.
 #[must_use]
 pub fn normalize<const D: usize>(x: Tensor<D>, weight: Tensor<1>, bias: Tensor<1>, epsilon: f64) -> Tensor<D> {
+    #[cfg(feature = "libtorch")]
+    if on_torch(&x) {
+        return torch::normalize(x, weight, bias, epsilon);
+    }
     let of = if on_processor(&x) { own::normalize } else { composed::normalize };
     of(x, weight, bias, epsilon)
 }
@@ -146,6 +181,10 @@ pub fn normalize<const D: usize>(x: Tensor<D>, weight: Tensor<1>, bias: Tensor<1
 /// As there.
 #[must_use]
 pub fn attend(qkv: Qkv) -> Tensor<3> {
+    #[cfg(feature = "libtorch")]
+    if on_torch(&qkv.q) {
+        return torch::attend(qkv);
+    }
     let of = if on_processor(&qkv.q) { own::attend } else { composed::attend };
     of(qkv)
 }
@@ -153,7 +192,11 @@ pub fn attend(qkv: Qkv) -> Tensor<3> {
 /// `x · weightᵀ + bias`: `x` `[rows, inputs]`, `weight` `[out, inputs]`; in bfloat16 within [`in_bf16`].
 #[must_use]
 pub fn project(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
-    match (on_processor(&x), IN_BF16.get()) {
+    #[cfg(feature = "libtorch")]
+    if on_torch(&x) {
+        return torch::project(x, weight, bias);
+    }
+    match (on_processor(&x), on_processor_in_bf16()) {
         (true, true) => own::project(x, weight, bias),
         (true, false) => module::linear(x, weight.transpose(), bias),
         (false, _) => composed::project(x, weight, bias),
@@ -163,6 +206,10 @@ pub fn project(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tens
 /// Rotary embedding of `x` `[batch, tokens, heads·head]` by a `table` `[tokens, rotary]` of cosines, then sines.
 #[must_use]
 pub fn turn(x: Tensor<3>, table: Tensor<2>, heads: usize) -> Tensor<3> {
+    #[cfg(feature = "libtorch")]
+    if on_torch(&x) {
+        return torch::turn(x, table, heads);
+    }
     let of = if on_processor(&x) { own::turn } else { composed::turn };
     of(x, table, heads)
 }
@@ -173,6 +220,10 @@ pub fn turn(x: Tensor<3>, table: Tensor<2>, heads: usize) -> Tensor<3> {
 /// A label that is no code.
 #[must_use]
 pub fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+    #[cfg(feature = "libtorch")]
+    if on_torch(&logits) {
+        return torch::cross_entropy(logits, labels);
+    }
     let of = if on_processor(&logits) { own::cross_entropy } else { composed::cross_entropy };
     of(logits, labels)
 }

@@ -4,7 +4,7 @@ use burn::backend::Dispatch;
 use burn::tensor::{Int, Tensor};
 
 use super::super::{Activation, Attention, Qkv, or_else};
-use super::{Differentiable, IN_BF16};
+use super::{Differentiable, on_processor_in_bf16};
 
 pub fn activate<const D: usize>(x: Tensor<D>, activation: Activation) -> Tensor<D> {
     Tensor::from_dispatch(<Dispatch as Differentiable>::activate_op(x.into_dispatch(), activation))
@@ -17,7 +17,7 @@ pub fn normalize<const D: usize>(x: Tensor<D>, weight: Tensor<1>, bias: Tensor<1
 
 pub fn attend(qkv: Qkv) -> Tensor<3> {
     let ([q, past_k, past_v, k, v], bias, spec) = qkv.operands();
-    let spec = Attention { bf16: IN_BF16.get(), ..spec };
+    let spec = Attention { bf16: on_processor_in_bf16(), ..spec };
     Tensor::from_dispatch(<Dispatch as Differentiable>::attend_op(q, past_k, past_v, k, v, bias, spec))
 }
 

@@ -4,10 +4,15 @@ use std::ops::Range;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::Scope;
 
-use super::{Task, cores, on_pools};
+use super::{Task, on_pools};
 
 /// Batches that wait at most for each thread that makes them.
 const WAITING: usize = 2;
+
+/// Threads that make batches for a card: all cores but two, which feed it.
+pub fn makers() -> usize {
+    std::thread::available_parallelism().map_or(1, |count| count.get().saturating_sub(2).clamp(1, 14))
+}
 
 /// Where the shards of steps come from.
 pub enum Batches<'a, T: Task + 'a> {
@@ -31,7 +36,7 @@ impl<'a, T: Task> Batches<'a, T> {
         examples: usize,
         steps: u64,
     ) -> Self {
-        let threads = cores();
+        let threads = makers();
         let maker = |thread: usize| {
             let (send, receive) = sync_channel(WAITING);
             scope.spawn(move || {

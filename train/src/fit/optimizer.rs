@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use burn::grad_clipping::GradientClippingConfig;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamGroup, ParamId};
 use burn::optim::{AdamWConfig, AdjustLrFn, GradientsParams, ModuleOptimizer, MuonConfig};
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 
 use super::muon::Muon;
 use super::{FitConfig, on_pools};
@@ -17,15 +17,34 @@ use super::{FitConfig, on_pools};
 const SHARES: usize = 4;
 
 /// Optimizes every parameter that has a gradient.
-pub struct Optimizer {
-    shares: Vec<ModuleOptimizer>,
+pub enum Optimizer {
+    /// burn's steps.
+    Shares(Vec<ModuleOptimizer>),
+    /// PyTorch's, of all parameters at once.
+    #[cfg(feature = "libtorch")]
+    Torch(Box<super::torch::Torch>),
 }
 
+/// The part of every decay that AdamW keeps of its means: of gradients and of their squares.
+pub const BETAS: [f32; 2] = [0.9, 0.98];
+/// What AdamW adds to a denominator.
+pub const EPSILON: f32 = 1e-8;
+/// The most that an AdamW gradient's norm may be, each parameter's by itself.
+pub const MOST: f32 = 1.0;
+/// What the paths of the matrices inside blocks hold: Muon's, if it is wanted. Tables, heads, norms and biases stay with AdamW.
+pub const MATRICES: [&str; 2] = ["layers.", "weight.Float"];
+
 impl Optimizer {
-    /// With nothing remembered yet; `in_bf16` says whether Muon multiplies in bfloat16, which takes a processor that can.
+    /// With nothing remembered yet, for parameters on `device`; `in_bf16` says whether Muon multiplies in bfloat16, which
+    /// takes a processor that can.
     #[must_use]
-    pub fn new(config: &FitConfig, in_bf16: bool) -> Self {
-        Self { shares: (0..SHARES).map(|_| share(config, in_bf16)).collect() }
+    pub fn new(config: &FitConfig, in_bf16: bool, device: &Device) -> Self {
+        #[cfg(feature = "libtorch")]
+        if showo::ops::gradient::is_torch(device) {
+            return Self::Torch(Box::new(super::torch::Torch::new(config, in_bf16)));
+        }
+        let _ = device;
+        Self::Shares((0..SHARES).map(|_| share(config, in_bf16)).collect())
     }
 
     /// Goes on from what [`Optimizer::save`] wrote.
@@ -33,11 +52,16 @@ impl Optimizer {
     /// # Errors
     /// A file is absent or damaged.
     pub fn load(self, folder: &Path) -> Result<Self> {
+        let shares = match self {
+            Self::Shares(shares) => shares,
+            #[cfg(feature = "libtorch")]
+            Self::Torch(torch) => return Ok(Self::Torch(Box::new(torch.load(folder)?))),
+        };
         let load = |(index, share): (usize, ModuleOptimizer)| {
             let path = file(folder, index);
             share.load(&path).with_context(|| format!("cannot read the optimizer's state in {}", path.display()))
         };
-        Ok(Self { shares: self.shares.into_iter().enumerate().map(load).collect::<Result<_>>()? })
+        Ok(Self::Shares(shares.into_iter().enumerate().map(load).collect::<Result<_>>()?))
     }
 
     /// Writes what it remembers.
@@ -45,7 +69,12 @@ impl Optimizer {
     /// # Errors
     /// The files cannot be written.
     pub fn save(&self, folder: &Path) -> Result<()> {
-        for (index, share) in self.shares.iter().enumerate() {
+        let shares = match self {
+            Self::Shares(shares) => shares,
+            #[cfg(feature = "libtorch")]
+            Self::Torch(torch) => return torch.save(folder),
+        };
+        for (index, share) in shares.iter().enumerate() {
             share.save(file(folder, index)).context("cannot save the optimizer's state")?;
         }
         Ok(())
@@ -60,10 +89,17 @@ impl Optimizer {
         gradients: GradientsParams,
         pools: &[rayon::ThreadPool],
     ) -> M {
+        let shares = match self {
+            Self::Shares(shares) => shares,
+            #[cfg(feature = "libtorch")]
+            Self::Torch(torch) => {
+                return torch.step(rate, model, gradients);
+            }
+        };
         let mut split = Split::new(gradients);
         model.visit(&mut split);
         let (owners, gradients) = (split.owners, split.shares);
-        let shares = self.shares.iter_mut().zip(gradients);
+        let shares = shares.iter_mut().zip(gradients);
         let stepped = on_pools(pools, shares, |(share, gradients): (&mut ModuleOptimizer, _)| {
             share.step(rate, model.clone(), gradients)
         });
@@ -81,14 +117,15 @@ fn file(folder: &Path, share: usize) -> PathBuf {
 }
 
 fn share(config: &FitConfig, in_bf16: bool) -> ModuleOptimizer {
-    let clip = GradientClippingConfig::Norm(1.0);
-    let adam = AdamWConfig::new().with_beta_2(0.98).with_epsilon(1e-8).with_weight_decay(config.weight_decay).init();
+    let clip = GradientClippingConfig::Norm(MOST);
+    let [beta_1, beta_2] = BETAS;
+    let adam = AdamWConfig::new().with_beta_1(beta_1).with_beta_2(beta_2).with_epsilon(EPSILON);
+    let adam = adam.with_weight_decay(config.weight_decay).init();
     let optimizer = adam.with_grad_clipping(clip.init());
     if !config.muon {
         return optimizer;
     }
-    // Muon is for the matrices inside blocks; tables, heads, norms and biases stay with AdamW.
-    let matrices = ParamGroup::from_predicates(vec!["layers.", "weight.Float"]);
+    let matrices = ParamGroup::from_predicates(MATRICES.to_vec());
     if in_bf16 {
         return optimizer.with_group(matrices, Muon::new(), None);
     }

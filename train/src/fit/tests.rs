@@ -7,6 +7,7 @@ use super::*;
 fn fit_config() -> FitConfig {
     FitConfig {
         steps: 6,
+        seconds: None,
         batch: 4,
         learning_rate: 0.1,
         warmup_steps: 1,
@@ -90,7 +91,7 @@ fn nan_stops_the_run_and_what_goes_on_after_it_ends_where_the_whole_run_ends() {
 fn batches_made_ahead_are_those_that_workers_make() {
     let task = Constant { config: fit_config(), broken_from: u64::MAX };
     let pools = [rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap()];
-    let steps = 2 * cores() as u64 + 3;
+    let steps = 2 * batches::makers() as u64 + 3;
     std::thread::scope(|scope| {
         let (mut ahead, mut workers) = (Batches::ahead(scope, &task, 5, 3, steps), Batches::Workers);
         for step in 0..steps {
@@ -154,7 +155,27 @@ fn a_checkpoint_that_cannot_be_written_leaves_the_one_before() {
 #[test]
 fn the_rate_warms_up_and_decays() {
     let config = FitConfig { steps: 100, learning_rate: 1.0, warmup_steps: 10, ..fit_config() };
-    assert!((rate(&config, 0) - 0.1).abs() < 0.01);
-    assert!(rate(&config, 10) > 0.95);
-    assert!((rate(&config, 100) - 0.1).abs() < 1e-9);
+    let rate = |step| rate(&config, step, progress(&config, step, 0.0));
+    assert!((rate(0) - 0.1).abs() < 0.01);
+    assert!(rate(10) > 0.95);
+    assert!((rate(100) - 0.1).abs() < 1e-9);
+}
+
+#[test]
+fn a_run_ends_by_its_clock_or_its_steps_whichever_is_first() {
+    let config = FitConfig { steps: 100, seconds: Some(8.0), ..fit_config() };
+    let near = |found: f64, wanted: f64| assert!((found - wanted).abs() < 1e-12, "{found}, not {wanted}");
+    near(progress(&config, 0, 2.0), 0.25);
+    near(progress(&config, 50, 2.0), 0.5);
+    near(progress(&config, 50, 9.0), 1.0);
+    near(progress(&FitConfig { seconds: None, ..config.clone() }, 50, 9.0), 0.5);
+
+    let folder = tempfile::tempdir().unwrap();
+    let fit = FitConfig { steps: u64::MAX, seconds: Some(0.2), checkpoint_seconds: 100, ..fit_config() };
+    let task = Constant { config: fit, broken_from: u64::MAX };
+    let began = Instant::now();
+    train(&task, folder.path(), false).unwrap();
+    assert!(began.elapsed().as_secs_f64() >= 0.2);
+    let step = checkpoint::read(folder.path()).unwrap().unwrap().state.step;
+    assert!(step > 1, "{step}");
 }

@@ -13,14 +13,14 @@ import { count, momentWords, scoreWords, VERIFIERS } from "../words.js";
 
 /** @param {(focused: number) => void} onFocus */
 export function choiceView(onFocus) {
-  const show = whenChanged((/** @type {Drawing} */ drawing, /** @type {number} */ index, /** @type {number | null} */ focused) => {
+  const show = whenChanged((/** @type {Drawing} */ drawing, /** @type {number} */ index, /** @type {number | null} */ focused, /** @type {number} */ grid) => {
     const moment = drawing.moments[index];
     setText(byId("choice-title"), moment ? momentWords(moment) : "The choice at each step");
     setText(byId("choice-words"), moment ? choiceWords(drawing, moment) : "Its draws appear here, with what the verifier thinks of each.");
     showDraws(moment, focused, onFocus);
-    showTokens(drawing, moment, focused);
+    showTokens(drawing, moment, focused, grid);
   });
-  return (/** @type {State} */ state) => show(state.drawing, momentIndex(state), state.focused);
+  return (/** @type {State} */ state) => show(state.drawing, momentIndex(state), state.focused, state.model?.grid ?? 8);
 }
 
 /**
@@ -101,9 +101,10 @@ function choiceWords(drawing, moment) {
  * @param {Drawing} drawing
  * @param {Moment | undefined} moment
  * @param {number | null} focused
+ * @param {number} grid the model's, before anything is drawn
  */
-function showTokens(drawing, moment, focused) {
-  const side = drawing.started?.grid ?? 8;
+function showTokens(drawing, moment, focused, grid) {
+  const side = drawing.started?.grid ?? grid;
   const states = moment ? statesAt(moment, focused, side) : Array.from({ length: side * side }, () => /** @type {TokenState} */ ("masked"));
   const tokens = moment && moment.kind !== "round" ? moment.tries[focusOf(moment, focused)]?.tokens : null;
   const counts = { fixed: 0, new: 0, masked: 0 };

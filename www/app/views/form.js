@@ -2,11 +2,12 @@
 // someone types.
 
 import { byId, h, setText, whenChanged } from "../dom.js";
-import { DEFAULTS, EXAMPLES } from "../settings.js";
+import { DEFAULTS } from "../settings.js";
 import { GENERATORS, VERIFIERS } from "../words.js";
 
 /** @import { State } from "../state.js" */
 /** @import { Typed } from "../settings.js" */
+/** @import { Example } from "../worlds.js" */
 /** @import { Problem, Tuning, VerifierMode } from "../contract.js" */
 
 /** @returns {Typed} */
@@ -34,10 +35,6 @@ export function writeForm(typed) {
 export function mountForm(onEdit) {
   byId("generator").append(...Object.entries(GENERATORS).map(([value, words]) => h("option", { value }, words)));
   byId("verifier").append(...Object.entries(VERIFIERS).map(([value, { option }]) => h("option", { value }, option)));
-  byId("examples").append(...EXAMPLES.map(({ kind, prompt }) =>
-    h("button", { type: "button", class: "example", "data-testid": "example", click: () => setPrompt(prompt, onEdit) },
-      h("span", { class: "example-kind" }, kind), h("span", {}, prompt)),
-  ));
   byId("dice").addEventListener("click", () => {
     // Six digits are enough to wander in and short enough to tell someone.
     /** @type {HTMLInputElement} */ (byId("seed")).value = String(crypto.getRandomValues(new Uint32Array(1))[0] % 1_000_000);
@@ -58,8 +55,17 @@ export function setPrompt(prompt, onEdit) {
   onEdit();
 }
 
-/** @param {() => void} onEdit */
-export function formView(onEdit) {
+/**
+ * @param {() => void} onEdit
+ * @param {Example[]} examples to offer until the model says its own
+ */
+export function formView(onEdit, examples) {
+  const showExamples = whenChanged((/** @type {Example[]} */ offered) => {
+    byId("examples").replaceChildren(...offered.map(({ kind, prompt }) =>
+      h("button", { type: "button", class: "example", "data-testid": "example", click: () => setPrompt(prompt, onEdit) },
+        h("span", { class: "example-kind" }, kind), h("span", {}, prompt)),
+    ));
+  });
   const showWords = whenChanged((/** @type {string[] | undefined} */ words) => {
     byId("words").hidden = !words?.length;
     byId("word-list").replaceChildren(...(words ?? []).map((word) => h("li", {},
@@ -102,6 +108,9 @@ export function formView(onEdit) {
   });
 
   return (/** @type {State} */ state) => {
+    // What stands there already is not made anew: somebody may be about to press it.
+    const offered = state.model?.examples ?? examples;
+    showExamples(JSON.stringify(offered) === JSON.stringify(examples) ? examples : offered);
     showWords(state.model?.words);
     showGrid(state.model?.grid);
     showVerifiers(state.verifiers, state.verifiersSettled, state.engine === "ready");

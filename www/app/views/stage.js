@@ -4,7 +4,7 @@ import { byId, h, setText, whenChanged } from "../dom.js";
 import { pictureAt } from "../drawing.js";
 import { blank, paint } from "../picture.js";
 import { momentIndex } from "../state.js";
-import { momentWords, sentence } from "../words.js";
+import { momentWords, sentence, verdictWords } from "../words.js";
 
 /** @import { Drawing } from "../drawing.js" */
 /** @import { FinishedEvent } from "../contract.js" */
@@ -13,10 +13,11 @@ import { momentWords, sentence } from "../words.js";
 export function stageView() {
   const canvas = /** @type {HTMLCanvasElement} */ (byId("picture"));
 
-  const showPicture = whenChanged((/** @type {Drawing} */ drawing, /** @type {number} */ index, /** @type {number | null} */ focused, /** @type {boolean} */ live) => {
+  const showPicture = whenChanged((/** @type {Drawing} */ drawing, /** @type {number} */ index, /** @type {number | null} */ focused, /** @type {boolean} */ live, /** @type {State["large"]} */ large, /** @type {number} */ side) => {
     const moment = drawing.moments[index];
     const final = drawing.finished && (live || index === drawing.moments.length - 1) && focused === null;
-    const picture = final ? drawing.finished?.picture : moment && pictureAt(moment, focused);
+    const shown = final ? drawing.finished?.picture : moment && pictureAt(moment, focused);
+    const picture = shown && large?.of === shown ? large.picture : shown;
     const title = final ? "The picture" : moment ? momentWords(moment) : "";
     canvas.parentElement?.classList.toggle("all-masked", !moment);
     setText(byId("picture-empty"), picture ? "" : moment ? "This step was drawn without a preview." : "");
@@ -24,7 +25,7 @@ export function stageView() {
     setText(byId("picture-caption"), moment ? `“${prompt}”${final ? `, seed ${drawing.started?.settings.seed}` : `: ${title.toLowerCase()}`}` : "");
     if (!picture) {
       canvas.setAttribute("aria-label", moment ? `${title}, no preview` : "Nothing drawn yet");
-      return blank(canvas, drawing.started?.image_side_px ?? 64);
+      return blank(canvas, drawing.started?.image_side_px ?? side);
     }
     canvas.setAttribute("aria-label", final ? `The picture drawn for “${prompt}”` : `Preview at ${title.toLowerCase()}`);
     void paint(canvas, picture, final ? "finished" : `moment ${index}`);
@@ -39,14 +40,26 @@ export function stageView() {
     verdict.replaceChildren(...(word
       ? [
           h("p", { class: "verdict-words" },
-            h("b", {}, `Checker${lookingBack ? ", on the final picture" : ""}: ${word.accepted ? "as asked." : "not as asked."}`), ` ${sentence(word.sentence)}`),
+            h("b", {}, `Checker${lookingBack ? ", on the final picture" : ""}: ${verdictWords(word)}`), ` ${sentence(word.sentence)}`),
           h("p", { class: "quiet" }, "Read from the pixels alone; PARM had no part in it."),
         ]
-      : [h("p", { class: "quiet" }, "The checker has no word on this picture: it knows only the scenes’ world.")]));
+      : [h("p", { class: "quiet" }, finished.unchecked
+        ? `The checker has no word on this picture: ${sentence(finished.unchecked)}`
+        : "The checker has no word on this picture: it knows only the worlds that this project’s models learnt.")]));
+  });
+
+  const showNotes = whenChanged((/** @type {string[] | undefined} */ notes) => {
+    setText(byId("picture-notes"), (notes ?? []).map(sentence).join(" "));
+  });
+
+  const showGrid = whenChanged((/** @type {number} */ grid) => {
+    canvas.parentElement?.style.setProperty("--grid", String(grid));
   });
 
   return (/** @type {State} */ state) => {
-    showPicture(state.drawing, momentIndex(state), state.focused, state.selected === null);
+    showPicture(state.drawing, momentIndex(state), state.focused, state.selected === null, state.large, state.model?.image_side_px ?? 64);
+    showNotes(state.drawing.started?.notes);
+    showGrid(state.drawing.started?.grid ?? state.model?.grid ?? 8);
     showVerdict(state.drawing.finished, state.selected !== null || state.focused !== null);
   };
 }

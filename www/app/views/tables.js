@@ -1,7 +1,6 @@
 // Two tables with figures that the page itself does not know: the results that were measured, and the self test.
 
 import { byId, h, setText, whenChanged } from "../dom.js";
-import { BUNDLE } from "../contract.js";
 import { toHash, typedFrom } from "../settings.js";
 
 /** @import { Settings } from "../contract.js" */
@@ -13,10 +12,11 @@ import { toHash, typedFrom } from "../settings.js";
  * The file: `{ "caption": "…", "command": "…", "columns": ["strategy", …], "rows": [["none", 0.31, …], …],
  * "ways": [{ … }, null, …], "examples": [{ "what": "…", "settings": { … } }, …] }`.
  *
+ * @param {string} bundle where it lies
  * @param {(way: Settings) => void} onWay somebody wants to draw as a row did
  */
-export async function showResults(onWay) {
-  const response = await fetch(`${BUNDLE}results.json`).catch(() => null);
+export async function showResults(bundle, onWay) {
+  const response = await fetch(`${bundle}results.json`).catch(() => null);
   if (!response?.ok) return;
   const results = await response.json().catch(() => null);
   if (!Array.isArray(results?.columns) || !Array.isArray(results?.rows) || results.rows.length === 0) return;

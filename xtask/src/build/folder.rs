@@ -20,12 +20,33 @@ pub fn require_page(page: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Makes `out` hold the contents of `sources`, but for what `without` names, and nothing else. It is put together beside and swapped in, so that a
+/// A folder whose contents belong into another.
+pub struct Source<'a> {
+    /// The folder.
+    pub folder: &'a Path,
+    /// Where its contents go in the other; empty for the top.
+    pub under: &'a str,
+    /// What stays behind at its top.
+    pub without: &'a [&'a str],
+}
+
+impl Source<'_> {
+    /// Copies it to its place in `target`.
+    ///
+    /// # Errors
+    /// Names the file that cannot be read or written.
+    pub fn copy_into(&self, target: &Path) -> Result<()> {
+        let target = if self.under.is_empty() { target.to_path_buf() } else { target.join(self.under) };
+        copy_into(self.folder, &target, self.without)
+    }
+}
+
+/// Makes `out` hold the contents of `sources` and nothing else. It is put together beside and swapped in, so that a
 /// failure leaves the old one, and a server sees the old or the new.
 ///
 /// # Errors
 /// Names the file that cannot be read or written.
-pub fn replace(out: &Path, sources: &[&Path], without: &[&str]) -> Result<()> {
+pub fn replace(out: &Path, sources: &[Source<'_>]) -> Result<()> {
     let beside = |suffix: &str| {
         let mut name = out.as_os_str().to_owned();
         name.push(suffix);
@@ -35,7 +56,7 @@ pub fn replace(out: &Path, sources: &[&Path], without: &[&str]) -> Result<()> {
     remove(&partial)?;
     remove(&old)?;
     for source in sources {
-        copy_into(source, &partial, without)?;
+        source.copy_into(&partial)?;
     }
     if out.exists() {
         fs::rename(out, &old).with_context(|| format!("cannot move {} out of the way", out.display()))?;
@@ -49,7 +70,7 @@ pub fn replace(out: &Path, sources: &[&Path], without: &[&str]) -> Result<()> {
 ///
 /// # Errors
 /// Names the file that cannot be read or written.
-pub fn copy_into(source: &Path, target: &Path, without: &[&str]) -> Result<()> {
+fn copy_into(source: &Path, target: &Path, without: &[&str]) -> Result<()> {
     fs::create_dir_all(target).with_context(|| format!("cannot make {}", target.display()))?;
     for from in entries(source)? {
         let Some(name) = from.file_name().filter(|name| without.iter().all(|other| *name != *other)) else { continue };
@@ -112,14 +133,25 @@ mod tests {
         fs::write(page.join("models/README.md"), "")?;
         fs::write(engine.join("showo.js"), "glue")?;
         fs::write(out.join("stale.js"), "")?;
-        replace(&out, &[&page, &engine], &["README.md"])?;
+        let atlas = place.path().join("atlas-and-more");
+        fs::create_dir_all(atlas.join("own"))?;
+        fs::write(atlas.join("atlas.png"), "pixels")?;
+        fs::write(atlas.join("own/dog.svg"), "<svg/>")?;
+        let source = |folder, under, without| Source { folder, under, without };
+        let sources = [
+            source(page.as_path(), "", &["README.md"][..]),
+            source(engine.as_path(), "", &[]),
+            source(atlas.as_path(), "atlas", &["own"]),
+        ];
+        replace(&out, &sources)?;
         let names: Vec<_> =
             files(&out)?.iter().map(|file| file.strip_prefix(&out).map(Path::to_path_buf)).collect::<Result<_, _>>()?;
         assert_eq!(
             names,
-            ["index.html", "models/README.md", "models/scenes/manifest.json", "showo.js"].map(PathBuf::from)
+            ["atlas/atlas.png", "index.html", "models/README.md", "models/scenes/manifest.json", "showo.js"]
+                .map(PathBuf::from)
         );
-        assert_eq!(fs::read_dir(place.path())?.count(), 3, "nothing is left beside");
+        assert_eq!(fs::read_dir(place.path())?.count(), 4, "nothing is left beside");
         Ok(())
     }
 
@@ -129,7 +161,10 @@ mod tests {
         let out = place.path().join("dist");
         fs::create_dir_all(&out)?;
         fs::write(out.join("kept"), "")?;
-        let error = replace(&out, &[&place.path().join("absent")], &[]).unwrap_err();
+        let error = {
+            let absent = place.path().join("absent");
+            replace(&out, &[Source { folder: &absent, under: "", without: &[] }]).unwrap_err()
+        };
         assert!(error.to_string().contains("absent"), "{error}");
         assert!(out.join("kept").exists());
         Ok(())

@@ -14,6 +14,8 @@ use crate::places::Places;
 const BUILD: &str = "xtask/npm";
 /// The folder that holds the lock of what the end-to-end tests run with.
 const TEST: &str = "tests/e2e";
+/// The folder that holds the lock of the icon sets.
+const ICONS: &str = "scenes/atlas/npm";
 
 /// Node itself, with npm.
 pub fn node() -> Need {
@@ -42,6 +44,16 @@ pub fn build_tools() -> Need {
 /// playwright-core and axe-core.
 pub fn test_tools() -> Need {
     need("playwright, axe", TEST, "end-to-end tests do not run")
+}
+
+/// The icon sets that the atlas is drawn from.
+pub fn icon_sets() -> Need {
+    need("icon sets", ICONS, "the atlas is drawn from them")
+}
+
+/// Where the icon sets are: a `node_modules` folder.
+pub fn icon_modules(places: &Places) -> Result<PathBuf> {
+    Ok(folder(places, ICONS)?.join("node_modules"))
 }
 
 /// Where `build`'s packages are: a `node_modules` folder.

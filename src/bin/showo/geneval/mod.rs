@@ -17,14 +17,18 @@ use indicatif::ProgressBar;
 use showo::bundle::block_on;
 use showo::session::{CancelFlag, NativeHost, Outcome, Session, SessionError};
 use showo::settings::Settings;
-use showo::trace::Event;
+use showo::trace::{CheckerVerdict, Event};
 
 use crate::drawing::DrawingOptions;
 use crate::failure::Failure;
+use crate::generate::yes_or_no;
 use crate::progress::pictures;
 use files::PromptFolder;
 use metadata::{Line, Shard};
 use record::Record;
+
+/// A PNG, and what the checker says of it.
+type Drawn = (Vec<u8>, Option<CheckerVerdict>);
 
 /// How many prompts are named that cannot be drawn.
 const NAMED: usize = 20;
@@ -72,13 +76,19 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     let stop = Stop::on_ctrl_c(&session)?;
     let bar = pictures(total as u64, done as u64);
     let mut drawn = 0;
+    let mut judged = Judged::default();
     for (line, folder) in work.iter().zip(&folders) {
         folder.begin(line)?;
         for image in folder.missing() {
             let seed = common.seed + u64::from(image);
             let settings = Settings { prompt: line.prompt.clone(), seed, ..common.clone() };
             match draw(&mut session, settings, &bar)? {
-                Some(png) if !stop.asked() => folder.write_sample(image, &png)?,
+                Some((png, verdict)) if !stop.asked() => {
+                    folder.write_sample(image, &png)?;
+                    if let Some(verdict) = verdict {
+                        bar.suspend(|| println!("\"{}\", seed {seed}: {}", line.prompt, judged.words(&verdict)));
+                    }
+                }
                 _ => {
                     bar.finish_and_clear();
                     return Err(interrupted(options, done + drawn, total));
@@ -91,7 +101,42 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     }
     bar.finish_and_clear();
     println!("{}: {total} pictures of {} prompts, {drawn} of them drawn now", options.out.display(), work.len());
+    if let Some(words) = judged.sum() {
+        println!("{words}");
+    }
     Ok(())
+}
+
+/// What the checker said of the pictures that were drawn now.
+#[derive(Default)]
+struct Judged {
+    pictures: u32,
+    accepted: u32,
+    /// Where the world has both verdicts.
+    exact: Option<u32>,
+}
+
+impl Judged {
+    /// Counts a verdict, and says it.
+    fn words(&mut self, verdict: &CheckerVerdict) -> String {
+        self.pictures += 1;
+        self.accepted += u32::from(verdict.accepted);
+        let said = yes_or_no(verdict.accepted);
+        match verdict.exact {
+            Some(exact) => {
+                *self.exact.get_or_insert_default() += u32::from(exact);
+                format!("{said}, exactly: {}; {}", yes_or_no(exact), verdict.sentence)
+            }
+            None => format!("{said}; {}", verdict.sentence),
+        }
+    }
+
+    /// All of them, where there are any. The official evaluator may see other things.
+    fn sum(&self) -> Option<String> {
+        let exact = self.exact.map_or(String::new(), |exact| format!(", {exact} of these exactly"));
+        (self.pictures > 0)
+            .then(|| format!("this project's checker accepts {} of these {}{exact}", self.accepted, self.pictures))
+    }
 }
 
 fn last_seed(options: &Options) -> Result<u64, Failure> {
@@ -105,7 +150,7 @@ fn readable(session: &Session, lines: Vec<Line>, common: &Settings, options: &Op
     for line in lines {
         match session.check(&Settings { prompt: line.prompt.clone(), ..common.clone() }) {
             Ok(_) => readable.push(line),
-            Err(why @ (SessionError::Prompt(_) | SessionError::Grammar(_))) => {
+            Err(why @ SessionError::Prompt(_)) => {
                 unreadable.push(format!("line {}: \"{}\": {why}", line.number, line.prompt));
             }
             // A setting or a verifier: the same for every prompt.
@@ -134,18 +179,20 @@ fn readable(session: &Session, lines: Vec<Line>, common: &Settings, options: &Op
     Ok(readable)
 }
 
-/// One picture as a PNG, or nothing where it was stopped.
-fn draw(session: &mut Session, settings: Settings, bar: &ProgressBar) -> Result<Option<Vec<u8>>, Failure> {
+/// One picture as a PNG with the checker's word, or nothing where it was stopped.
+fn draw(session: &mut Session, settings: Settings, bar: &ProgressBar) -> Result<Option<Drawn>, Failure> {
     let (prompt, steps) = (settings.prompt.clone(), settings.steps);
     let mut picture = None;
     let mut host = NativeHost::new(|event: &Event| match event {
         Event::Step { step, .. } => bar.set_message(format!("{prompt} (step {}/{steps})", step + 1)),
-        Event::Finished { picture: finished, .. } => picture = Some(finished.clone()),
+        Event::Finished { picture: finished, verdict, .. } => picture = Some((finished.clone(), verdict.clone())),
         _ => {}
     });
     let outcome = block_on(session.draw(settings, &mut host))?;
     match (outcome, picture) {
-        (Outcome::Finished, Some(picture)) => Ok(Some(picture.png().map_err(SessionError::from)?)),
+        (Outcome::Finished, Some((picture, verdict))) => {
+            Ok(Some((picture.png().map_err(SessionError::from)?, verdict)))
+        }
         _ => Ok(None),
     }
 }

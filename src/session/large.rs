@@ -1,0 +1,39 @@
+//! A draw that somebody wants to see large: the tokenizer's decode of what a preview shows small.
+
+use crate::decode::DeviceError;
+use crate::decode::sampling::read_floats;
+use crate::models::Models;
+use crate::picture::{PictureError, Rgb};
+use crate::trace::Picture;
+
+/// Why a draw could not be decoded.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum LargeError {
+    /// The codes are not a whole draw of this bundle's generator.
+    #[error("these codes are no picture of this bundle: {0}; load the bundle that drew them")]
+    Codes(String),
+    /// The device failed.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// The pixels could not be written.
+    #[error(transparent)]
+    Picture(#[from] PictureError),
+}
+
+/// N codes as the tokenizer shows them, at its own size.
+///
+/// # Errors
+/// Too few or too many codes, or one that is masked or unknown; a device that fails.
+pub async fn large(models: &Models, codes: &[i32]) -> Result<Picture, LargeError> {
+    let (tokenizer, config) = (&models.tokenizer, &models.tokenizer.config);
+    let positions = config.grid() * config.grid();
+    if codes.len() != positions {
+        return Err(LargeError::Codes(format!("there are {}, a picture has {positions}", codes.len())));
+    }
+    let most = config.codebook_size() as i32;
+    if let Some(code) = codes.iter().find(|&&code| !(0..most).contains(&code)) {
+        return Err(LargeError::Codes(format!("{code} is among them, codes are from 0 to {}", most - 1)));
+    }
+    let values = read_floats(tokenizer.decode(&[codes])).await?;
+    Ok(Rgb::from_signed(&values, config.resolution).to_picture()?)
+}
