@@ -117,18 +117,6 @@ impl Reward {
         self.forward_embedded(text, self.image.forward(codes), padding)
     }
 
-    /// As [`Reward::forward`], each sequence asked the question whose number `questions` `[batch]` says.
-    #[must_use]
-    pub fn answer(
-        &self,
-        text: Tensor<2, Int>,
-        codes: Tensor<2, Int>,
-        padding: Tensor<4>,
-        questions: Tensor<1, Int>,
-    ) -> Tensor<1> {
-        self.read(self.encode_asked(text, self.image.forward(codes), padding, Some(questions)))
-    }
-
     /// As [`Reward::forward`], from image embeddings `[batch, N, d]`.
     #[must_use]
     pub fn forward_embedded(&self, text: Tensor<2, Int>, image: Tensor<3>, padding: Tensor<4>) -> Tensor<1> {

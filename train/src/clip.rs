@@ -131,17 +131,6 @@ pub fn enlarge_patch(picture: &Picture, m: usize, column: usize, row: usize) -> 
     out
 }
 
-/// Text ids padded with `<eos>` to [`MAX_TEXT_LEN`], and the index of the first `<eos>`.
-#[must_use]
-pub fn text_ids(words: &Words, prompt: &str) -> (Vec<i32>, usize) {
-    let mut ids: Vec<i32> = words.encode(prompt).into_iter().map(|id| id as i32).collect();
-    ids.insert(0, words.bos() as i32);
-    ids.truncate(MAX_TEXT_LEN - 1);
-    let end = ids.len();
-    ids.resize(MAX_TEXT_LEN, words.bos() as i32 + 1);
-    (ids, end)
-}
-
 /// Pictures or patches, and a text of each.
 pub struct Batch {
     /// `[examples, 3, SIDE, SIDE]`.
@@ -196,7 +185,7 @@ impl Task for ClipTask {
                 pixels.extend(picture.to_signed());
                 shown.push(Shown::Whole(scene));
             }
-            let (text, end) = text_ids(&self.words, &spec.prompt());
+            let (text, end) = self.words.padded(&spec.prompt(), MAX_TEXT_LEN);
             ids.extend(text);
             ends.push(end);
             specs.push(spec);
@@ -247,7 +236,7 @@ impl Task for ClipTask {
 
 /// The cosine of a prompt with each picture. Reads synchronously.
 fn cosines(model: &Clip, words: &Words, prompt: &str, pictures: &[Picture], device: &Device) -> Vec<f32> {
-    let (ids, end) = text_ids(words, prompt);
+    let (ids, end) = words.padded(prompt, MAX_TEXT_LEN);
     let ids = Tensor::<2, Int>::from_data(TensorData::new(ids, [1, MAX_TEXT_LEN]), device);
     let text = model.embed_text(ids, &[end]);
     let images = model.embed_image(data::pixels(pictures, device));

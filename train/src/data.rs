@@ -48,6 +48,17 @@ impl Words {
             .collect()
     }
 
+    /// Ids of a prompt as CLIP learns it: `<bos>` first, `<eos>` up to `length`, and the index of the first `<eos>`.
+    #[must_use]
+    pub fn padded(&self, prompt: &str, length: usize) -> (Vec<i32>, usize) {
+        let mut ids: Vec<i32> = self.encode(prompt).into_iter().map(|id| id as i32).collect();
+        ids.insert(0, self.bos() as i32);
+        ids.truncate(length - 1);
+        let end = ids.len();
+        ids.resize(length, self.bos() as i32 + 1);
+        (ids, end)
+    }
+
     /// A `tokenizer.json` (word level) for the bundle.
     #[must_use]
     pub fn tokenizer_json(&self) -> serde_json::Value {

@@ -317,10 +317,13 @@ impl Task for RewardTask {
 }
 
 /// The rows of the image table that stand for codes, without that of `[mask]`.
-fn code_rows<'a>(config: &RewardConfig, named: &'a mut Named) -> Result<&'a mut [f32]> {
+///
+/// # Errors
+/// The table is absent or too short.
+pub fn code_rows<'a>(config: &RewardConfig, named: &'a mut Named) -> Result<&'a mut [f32]> {
     let (_, values) = named.get_mut("image.weight").context("the weights lack `image.weight`")?;
     values
-        .get_mut(..config.codebook_size * config.hidden_size)
+        .get_mut(..config.codebook_size * config.token_width())
         .context("`image.weight` has too few rows for this configuration")
 }
 

@@ -133,17 +133,6 @@ pub fn enlarged(picture: &Picture, left: usize, top: usize, side: usize) -> Vec<
     out
 }
 
-/// Text ids padded with `<eos>` to [`MAX_TEXT_LEN`], and the index of the first `<eos>`.
-#[must_use]
-pub fn text_ids(words: &Words, prompt: &str) -> (Vec<i32>, usize) {
-    let mut ids: Vec<i32> = words.encode(prompt).into_iter().map(|id| id as i32).collect();
-    ids.insert(0, words.bos() as i32);
-    ids.truncate(MAX_TEXT_LEN - 1);
-    let end = ids.len();
-    ids.resize(MAX_TEXT_LEN, words.bos() as i32 + 1);
-    (ids, end)
-}
-
 /// Pictures or patches, and texts: one of each, then a near miss of each.
 pub struct Batch {
     /// `[examples, 3, SIDE, SIDE]`.
@@ -218,7 +207,7 @@ impl Task for ClipTask {
         }
         specs.extend(misses);
         let (ids, ends): (Vec<Vec<i32>>, Vec<usize>) =
-            specs.iter().map(|spec| text_ids(&self.world.words, &spec.prompt())).unzip();
+            specs.iter().map(|spec| self.world.words.padded(&spec.prompt(), MAX_TEXT_LEN)).unzip();
         let suits = shown.iter().flat_map(|shown| specs.iter().map(|spec| f32::from(u8::from(shown.suits(spec)))));
         let suits = suits.collect();
         Batch { pixels, ids: ids.concat(), ends, suits, examples }
@@ -261,7 +250,7 @@ pub fn report(model: &Clip, world: &World, count: u64, device: &Device) -> Resul
             continue;
         }
         let pictures = [world.picture(&scene), world.picture(&missed)];
-        let (ids, end) = text_ids(&world.words, &spec.prompt());
+        let (ids, end) = world.words.padded(&spec.prompt(), MAX_TEXT_LEN);
         let ids = Tensor::<2, Int>::from_data(TensorData::new(ids, [1, MAX_TEXT_LEN]), device);
         let text = model.embed_text(ids, &[end]);
         let cosines: Vec<f32> =

@@ -169,7 +169,7 @@ fn train_reward(args: &TrainArgs, files: &[std::path::PathBuf], context: &Contex
     eprintln!("{} rollouts, {} pairs of them, {} held out", rollouts.len(), rivals.len(), held_out.len());
     let task = RewardTask { config, network: network.clone(), bits, world, encoder, rollouts, rivals, held_out };
     let named = fit::fit(&task, &fit_config, &folder, &args.start, context.device.clone())?;
-    checkpoint::write_named(&folder.join("reward.safetensors"), &reward::export(&network, bits, named)?)?;
+    checkpoint::write_named(&folder.join("reward.safetensors"), &crate::reward::export(&network, bits, named)?)?;
     std::fs::write(folder.join("reward.json"), serde_json::to_vec_pretty(&network)?)?;
     Ok(())
 }

@@ -19,8 +19,8 @@ use showo::model::magvit::Magvit;
 use showo::model::showo::Showo;
 
 use super::generator::GeneratorTask;
+use super::sheet;
 use super::vq;
-use super::world::write_sheet;
 use crate::checkpoint::weights_of;
 use crate::data::Words;
 use crate::device::on_card;
@@ -180,7 +180,7 @@ pub fn sample(task: &GeneratorTask, model: &Tied, path: &Path) -> Result<()> {
         Painter { network: &network, config: &task.network, words: &task.world.words, device: &device, decoding };
     let asked: Vec<Asked> =
         SAMPLES.iter().zip(0..).map(|(prompt, number)| Asked { number, prompt: (*prompt).to_owned() }).collect();
-    write_sheet(path, &pictures(&task.tokenizer, &painter.draw(&asked, |_| {})?, &device), 8, 2)
+    sheet::write(path, &pictures(&task.tokenizer, &painter.draw(&asked, |_| {})?, &device), 8, 2)
 }
 
 /// The finished pictures of drawings.

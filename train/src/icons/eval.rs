@@ -19,7 +19,8 @@ use showo::model::showo::Showo;
 use super::decode::{Asked, Drawing, Painter, pictures};
 use super::patches::PatchEncoder;
 use super::questions::{self, Speech};
-use super::world::{World, write_sheet};
+use super::sheet;
+use super::world::World;
 use crate::checkpoint::Named;
 use crate::checkpoint::weights_of;
 use crate::generator::{Tied, import};
@@ -181,7 +182,7 @@ impl Measured<'_> {
                 firsts.iter().find(is_it).map(|one| one.picture.clone())
             })
             .collect();
-        write_sheet(&folder.join("icons-singles.png"), &singles, 10, 1)?;
+        sheet::write(&folder.join("icons-singles.png"), &singles, 10, 1)?;
         let of_tasks: Vec<Picture> = Task::ALL
             .into_iter()
             .flat_map(|task| {
@@ -190,7 +191,7 @@ impl Measured<'_> {
                 of_task.step_by(every).take(8).map(|one| one.picture.clone()).collect::<Vec<_>>()
             })
             .collect();
-        write_sheet(&folder.join("icons-tasks.png"), &of_tasks, 8, 2)
+        sheet::write(&folder.join("icons-tasks.png"), &of_tasks, 8, 2)
     }
 }
 

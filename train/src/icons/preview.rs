@@ -16,8 +16,9 @@ use showo::model::magvit::Magvit;
 use showo::model::preview::{Preview, entry_values};
 
 use super::patches::PatchEncoder;
+use super::sheet;
 use super::vq;
-use super::world::{Width, World, write_sheet};
+use super::world::{Width, World};
 use crate::fit::{FitConfig, Loss, Task};
 
 /// `train/configs/icons-preview.toml`.
@@ -182,7 +183,7 @@ impl Task for PreviewTask {
             scenes.iter().map(|scene| enlarged(&smaller(&self.world.picture(scene), side), side)).collect();
         let rows = originals.chunks(8).zip(shown.chunks(8));
         let sheet: Vec<Picture> = rows.flat_map(|(above, below)| above.iter().chain(below).cloned()).collect();
-        write_sheet(path, &sheet, 8, 1)
+        sheet::write(path, &sheet, 8, 1)
     }
 }
 

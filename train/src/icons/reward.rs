@@ -28,7 +28,7 @@ use crate::axes;
 use crate::checkpoint::Named;
 use crate::fit::{FitConfig, Loss, Task};
 use crate::generator::masked_places;
-use crate::reward::auc;
+use crate::reward::{auc, code_rows};
 use crate::tie::{self, bits_of};
 
 /// `train/configs/icons-reward.toml`.
@@ -388,27 +388,4 @@ impl Task for RewardTask {
         }
         Ok(())
     }
-}
-
-/// The rows of the image table that stand for codes, without that of `[mask]`.
-fn code_rows<'a>(config: &RewardConfig, named: &'a mut Named) -> Result<&'a mut [f32]> {
-    use anyhow::Context;
-    let (_, values) = named.get_mut("image.weight").context("the weights lack `image.weight`")?;
-    values
-        .get_mut(..config.codebook_size * config.token_width())
-        .context("`image.weight` has too few rows for this configuration")
-}
-
-/// Folds the map from bits into the plain table.
-///
-/// # Errors
-/// A parameter is absent.
-pub fn export(config: &RewardConfig, bits: usize, mut named: Named) -> Result<Named> {
-    use anyhow::Context;
-    let (_, map) = named.remove("bits_in").context("no `bits_in` in the checkpoint")?;
-    named.remove("ground");
-    let mut plain: Named =
-        named.into_iter().map(|(name, value)| (name.trim_start_matches("base.").to_owned(), value)).collect();
-    tie::fold(code_rows(config, &mut plain)?, &map, bits);
-    Ok(plain)
 }

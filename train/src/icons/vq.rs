@@ -17,7 +17,8 @@ use showo::config::MagvitConfig;
 use showo::model::Weights;
 use showo::model::magvit::Magvit;
 
-use super::world::{Width, World, write_sheet};
+use super::sheet;
+use super::world::{Width, World};
 use crate::fit::{FitConfig, Loss, Task};
 use crate::vq::{entropy, straight_through};
 
@@ -198,7 +199,7 @@ impl Task for VqTask {
         );
         let rows = originals.chunks(8).zip(decoded.chunks(8));
         let shown: Vec<Picture> = rows.flat_map(|(above, below)| above.iter().chain(below).cloned()).collect();
-        write_sheet(path, &shown, 8, 2)
+        sheet::write(path, &shown, 8, 2)
     }
 }
 

@@ -1,6 +1,5 @@
 //! Scenes of things as training examples, each a function of (seed, number).
 
-use anyhow::Result;
 use scenes::Rng;
 use scenes::icons::{Atlas, Picture, Scene, Spec, Variety, render, sample_scene, sample_training_spec};
 use serde::{Deserialize, Serialize};
@@ -93,12 +92,4 @@ pub fn showo_config(words: &Words, width: usize, layers: usize, heads: usize, ml
         max_text_len: MAX_TEXT_LEN,
         ..data::showo_config(words, width, layers, heads, mlp, bits)
     }
-}
-
-/// Writes pictures as a grid of `columns`, each enlarged by `zoom`.
-///
-/// # Errors
-/// The file cannot be written.
-pub fn write_sheet(path: &std::path::Path, pictures: &[Picture], columns: usize, zoom: usize) -> Result<()> {
-    super::sheet::write(path, pictures, columns, zoom)
 }
