@@ -348,6 +348,19 @@ pub enum RewardLabel {
 }
 
 impl RewardLabel {
+    /// Every label.
+    pub const ALL: [Self; 3] = [Self::Potential, Self::Preview, Self::Outcome];
+
+    /// The question with this label, for a network that answers several.
+    #[must_use]
+    pub const fn question(self) -> RewardQuestion {
+        match self {
+            Self::Potential => RewardQuestion::Potential,
+            Self::Preview => RewardQuestion::Preview,
+            Self::Outcome => RewardQuestion::Outcome,
+        }
+    }
+
     /// As it is written in configurations, commands and the names of runs.
     #[must_use]
     pub const fn word(self) -> &'static str {
@@ -414,6 +427,12 @@ impl RewardConfig {
     #[must_use]
     pub fn image_positions(&self) -> usize {
         self.num_vq_tokens / (self.merge * self.merge).max(1)
+    }
+
+    /// The labels that the network stands for: its own, or, where it answers every question, all.
+    #[must_use]
+    pub fn labels(&self) -> Vec<RewardLabel> {
+        if self.questions == 0 { vec![self.label] } else { RewardLabel::ALL.to_vec() }
     }
 
     /// Width of one image token's embedding.

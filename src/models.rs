@@ -94,7 +94,7 @@ pub struct Models {
     pub words: Rc<PromptTokenizer>,
     /// CLIP, once it has arrived.
     pub clip: Option<Rc<ClipModel>>,
-    /// Reward networks that have arrived, by what they were trained on.
+    /// Reward networks that have arrived, by what they can be asked; one that answers every question stands under each.
     pub rewards: BTreeMap<RewardLabel, Rc<RewardModel>>,
     /// Where everything runs.
     pub device: Device,
@@ -520,7 +520,8 @@ impl Models {
                 same("tokens a picture", "showo", g.num_vq_tokens, kind, model.config.num_vq_tokens)?;
                 same("codes", "showo", g.codebook_size, kind, model.config.codebook_size)?;
                 at_least(kind, model.config.text_vocab_size, g.llm_vocab_size.max(model.config.pad as usize + 1))?;
-                self.rewards.insert(model.config.label, Rc::new(model));
+                let network = Rc::new(model);
+                self.rewards.extend(network.config.labels().into_iter().map(|label| (label, network.clone())));
             }
         }
         Ok(())

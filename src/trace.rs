@@ -118,6 +118,10 @@ pub enum Event {
         candidates: Vec<Candidate>,
         /// The index of the draw that was committed.
         chosen: u32,
+        /// The chance that the states can be judged yet, from a verifier that has learnt to say; below even odds no candidate
+        /// has a score, and the first goes on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        clarity: Option<f32>,
         /// Positions masked again after the step.
         masked_after: u32,
         /// Wall time of the step in milliseconds.

@@ -10,7 +10,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use super::layers::{Embedding, LayerNorm, Linear, attend, narrowed, widened};
 use super::showo::FORBIDDEN;
 use super::weights::{Init, ModelError, Weights};
-use crate::config::RewardConfig;
+use crate::config::{RewardConfig, RewardQuestion};
 use crate::ops::{Activation, Qkv};
 
 #[derive(Module, Debug)]
@@ -61,6 +61,11 @@ impl Reward {
         if merge == 0 || !grid.is_multiple_of(merge) || !d.is_multiple_of(square) {
             let why =
                 format!("merge {merge} divides no grid of {grid} × {grid} tokens, or its square not hidden_size {d}");
+            return Err(ModelError::Config { model: "reward", why });
+        }
+        let known = RewardQuestion::ALL.len();
+        if config.questions != 0 && config.questions != known {
+            let why = format!("questions is {}; a network answers its label's alone (0) or all {known}", config.questions);
             return Err(ModelError::Config { model: "reward", why });
         }
         let w = &mut weights;
@@ -115,6 +120,19 @@ impl Reward {
     #[must_use]
     pub fn forward(&self, text: Tensor<2, Int>, codes: Tensor<2, Int>, padding: Tensor<4>) -> Tensor<1> {
         self.forward_embedded(text, self.image.forward(codes), padding)
+    }
+
+    /// As [`Reward::forward`], every sequence under `question`; a network that knows its label's alone does not hear it.
+    #[must_use]
+    pub fn forward_asked(
+        &self,
+        text: Tensor<2, Int>,
+        codes: Tensor<2, Int>,
+        padding: Tensor<4>,
+        question: RewardQuestion,
+    ) -> Tensor<1> {
+        let asked = Tensor::<1, Int>::full([codes.dims()[0]], question as i64, &codes.device());
+        self.read(self.encode_asked(text, self.image.forward(codes), padding, Some(asked)))
     }
 
     /// As [`Reward::forward`], from image embeddings `[batch, N, d]`.

@@ -166,7 +166,7 @@ impl Drawing {
     pub(super) fn apply(&mut self, event: &Event) -> Result<(), String> {
         match event {
             Event::Started { .. } => Err("a drawing starts once".into()),
-            Event::Step { path, step, candidates, chosen, .. } => {
+            Event::Step { path, step, candidates, chosen, clarity, .. } => {
                 match &self.phase {
                     Phase::Step { path: p, step: s, .. } if (p, s) == (path, step) => {}
                     _ => return Err(format!("step {step} of path {path} is not what comes here")),
@@ -177,7 +177,7 @@ impl Drawing {
                 let scored = candidates.iter().filter(|candidate| candidate.score.is_some()).count();
                 let shown = candidates.iter().filter(|candidate| candidate.preview.is_some()).count();
                 self.totals.generator_forwards += 1;
-                self.totals.reward_forwards += scored as u32;
+                self.totals.reward_forwards += scored as u32 + u32::from(clarity.is_some());
                 self.totals.decoded_pictures += shown as u32;
                 let (path, tokens, next_step) = (*path, kept.tokens.clone(), step + 1);
                 self.phase = match kept.score {

@@ -16,8 +16,8 @@ use crate::models::{Generator, Models};
 use crate::picture::Rgb;
 use crate::reflect::{distance, keeps, mask_weak, redraw_steps, stops, weak_patches};
 use crate::settings::{AcceptRule, ReflectionSettings, Settings, VerifierMode};
-use crate::trace::{Candidate, CheckerVerdict, Event, Picture, ReflectionStop, Totals};
-use crate::verify::paths::is_clear;
+use crate::trace::{Candidate, CheckerVerdict, Event, MASK, Picture, ReflectionStop, Totals};
+use crate::verify::paths::{is_clear, says_clear};
 use crate::verify::{ClipVerifier, Look, Verifier, When, best, clip, judge, verifier};
 
 /// The models bound to one prompt: what is on the device for the length of a run.
@@ -125,8 +125,12 @@ impl Bound {
         };
         let drawn = self.draw(tokens, &plan).await?;
         let look = self.look_at(&drawn);
+        let clarity = self.clarity(&look).await?;
+        let judged = match clarity {
+            Some(chance) => says_clear(chance),
+            None => !settings.verifier.gives_paths_up() || drawn.iter().all(|drawn| is_clear(&drawn.tokens)),
+        };
         // Both are under way before either is waited for.
-        let judged = !settings.verifier.gives_paths_up() || drawn.iter().all(|drawn| is_clear(&drawn.tokens));
         let scores = self.stepwise().filter(|_| judged).map(|verifier| verifier.score(&look));
         let previews = settings.previews.then(|| match &self.models.preview {
             Some(preview) => preview.decode(&look.draws),
@@ -156,6 +160,7 @@ impl Bound {
             known_before: tokens.iter().map(|&token| token >= 0).collect(),
             candidates: candidates.collect(),
             chosen: chosen as u32,
+            clarity,
             masked_after: masked_after as u32,
             milliseconds: (host.seconds() - begin) * 1000.0,
         })
@@ -169,6 +174,15 @@ impl Bound {
         let states = drawn.iter().map(|drawn| drawn.tokens.as_slice()).collect();
         let draws = drawn.iter().map(|drawn| drawn.sampled.as_slice()).collect();
         Look::new(&self.models.tokenizer, states, draws)
+    }
+
+    /// How clear the states of this step are, where the verifier has learnt to say. A complete state needs no asking.
+    async fn clarity(&self, look: &Look<'_>) -> Result<Option<f32>, DeviceError> {
+        if look.states.iter().all(|state| !state.contains(&MASK)) {
+            return Ok(None);
+        }
+        let asked = self.stepwise().and_then(|verifier| verifier.clarity(look));
+        Ok(read_scores(asked).await?.first().copied())
     }
 
     /// The verifier, where it looks at every step.
@@ -241,6 +255,7 @@ impl Bound {
             candidates: drawing.candidate_count(),
         };
         let mut drawn = self.draw(&redraw.tokens, &plan).await?;
+        // All but the weak patches is there: clear enough.
         let picks = drawing.settings.verifier.is_stepwise();
         let scores = self.stepwise().filter(|_| picks).map(|verifier| verifier.score(&self.look_at(&drawn)));
         let chosen = best(&read_scores(scores).await?);

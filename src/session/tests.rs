@@ -1,6 +1,6 @@
 //! Sessions over tiny random models on the CPU.
 
-use super::tiny::{GRID, icons, models, preview, write_bundle};
+use super::tiny::{GRID, icons, models, models_asked, preview, write_bundle};
 use super::{LargeError, NativeHost, Outcome, Session, SessionError, large};
 use crate::bundle::manifest::World;
 use crate::bundle::{Bundle, BundleError, FolderReader, block_on};
@@ -205,6 +205,55 @@ fn paths_are_judged_where_they_are_clear_and_given_up_where_they_promise_little(
         assert_eq!((totals.generator_forwards as usize, totals.reward_forwards as usize), (steps, judged));
     }
     assert!(some_given_up && none_survived, "these seeds show both");
+}
+
+/// One network under every question.
+fn asked(seed: u64) -> Session {
+    Session::new(models_asked(seed))
+}
+
+#[test]
+fn a_network_that_answers_every_question_serves_every_mode_of_reward_networks() {
+    let session = asked(1);
+    let modes = [VerifierMode::None, VerifierMode::Orm, VerifierMode::Prm, VerifierMode::Parm, VerifierMode::ParmPaths];
+    assert_eq!(session.models().verifiers(), modes);
+    // Each mode asks its own question: of a whole picture, the same network says three things.
+    let tokens = vec![3; GRID * GRID];
+    let look = crate::verify::Look::whole(&session.models().tokenizer, &tokens);
+    let said = [VerifierMode::Orm, VerifierMode::Prm, VerifierMode::Parm].map(|mode| {
+        let verifier = crate::verify::verifier(session.models(), mode, &[4, 5]).expect("there").expect("a verifier");
+        verifier.score(&look).into_scalar::<f32>()
+    });
+    assert!(said[0] != said[1] && said[1] != said[2] && said[0] != said[2], "{said:?}");
+}
+
+#[test]
+fn steps_that_are_not_clear_are_not_judged() {
+    let (mut clear, mut unclear) = (0, 0);
+    for seed in 0..12 {
+        let events = draw(&mut asked(seed), settings(VerifierMode::Parm)).expect("draws");
+        let mut forwards = 0;
+        for event in &events {
+            let Event::Step { step, steps, candidates, chosen, clarity, .. } = event else { continue };
+            let scored = candidates.iter().filter(|candidate| candidate.score.is_some()).count();
+            forwards += scored as u32 + u32::from(clarity.is_some());
+            // A complete state needs no asking.
+            assert_eq!(clarity.is_none(), step + 1 == *steps);
+            if clarity.is_none_or(|chance| chance >= 0.5) {
+                clear += 1;
+                assert_eq!(scored, 3);
+            } else {
+                unclear += 1;
+                assert_eq!((scored, *chosen), (0, 0), "nobody chose");
+            }
+        }
+        let Some(Event::Finished { totals, .. }) = events.last() else { panic!("no end") };
+        assert_eq!(totals.reward_forwards, forwards);
+        let mut session = asked(seed);
+        session.resume_from(&events[..3]).expect("a recording");
+        assert_eq!(timeless(&resume(&mut session).expect("goes on")), timeless(&events[3..]));
+    }
+    assert!(clear > 12 && unclear > 0, "these seeds show both: {clear}, {unclear}");
 }
 
 #[test]

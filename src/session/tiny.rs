@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::bundle::manifest::{Source, World};
 use crate::bundle::{self, BundleWriter};
-use crate::config::{ClipConfig, MagvitConfig, PreviewConfig, RewardConfig, RewardLabel, ShowoConfig};
+use crate::config::{ClipConfig, MagvitConfig, PreviewConfig, RewardConfig, RewardLabel, RewardQuestion, ShowoConfig};
 use crate::model::Weights;
 use crate::model::clip::Clip;
 use crate::model::magvit::Magvit;
@@ -61,8 +61,8 @@ pub fn write_bundle(models: &Models, target: &Path) {
     if let Some(clip) = &models.clip {
         model("clip", to(&clip.config), parameters(&clip.clip));
     }
-    for reward in models.rewards.values() {
-        model(reward.config.label.kind(), to(&reward.config), parameters(&reward.reward));
+    for (label, reward) in models.rewards.iter().filter(|(label, reward)| **label == reward.config.label) {
+        model(label.kind(), to(&reward.config), parameters(&reward.reward));
     }
     writer.finish(&tokenizer_json(world.unwrap_or(World::Shapes))).expect("a whole bundle");
 }
@@ -149,25 +149,37 @@ pub fn models(seed: u64, judges: &[RewardLabel], clip: bool) -> Models {
         models.add(Judge::Clip(ClipModel { clip, config })).expect("clip fits");
     }
     for &label in judges {
-        let config = RewardConfig {
-            hidden_size: 16,
-            num_hidden_layers: 1,
-            num_attention_heads: 2,
-            intermediate_size: 32,
-            head_size: 8,
-            text_vocab_size: WORDS as usize + 1,
-            codebook_size: 16,
-            num_vq_tokens: GRID * GRID,
-            max_text_len: 12,
-            pad: WORDS,
-            layer_norm_eps: 1e-5,
-            label,
-            bias: true,
-            merge: 1,
-            questions: 0,
-        };
-        let reward = Reward::new(&config, weights()).expect("reward");
-        models.add(Judge::Reward(RewardModel { reward, config, device: device.clone() })).expect("reward fits");
+        models.add(Judge::Reward(reward(weights(), label, 0))).expect("reward fits");
     }
     models
+}
+
+/// As [`models`], with one reward network that answers every question.
+pub fn models_asked(seed: u64) -> Models {
+    let mut models = models(seed, &[], false);
+    let network = reward(Weights::random(&Device::flex(), seed), RewardLabel::Potential, RewardQuestion::ALL.len());
+    models.add(Judge::Reward(network)).expect("reward fits");
+    models
+}
+
+fn reward(weights: Weights, label: RewardLabel, questions: usize) -> RewardModel {
+    let config = RewardConfig {
+        hidden_size: 16,
+        num_hidden_layers: 1,
+        num_attention_heads: 2,
+        intermediate_size: 32,
+        head_size: 8,
+        text_vocab_size: WORDS as usize + 1,
+        codebook_size: 16,
+        num_vq_tokens: GRID * GRID,
+        max_text_len: 12,
+        pad: WORDS,
+        layer_norm_eps: 1e-5,
+        label,
+        bias: true,
+        merge: if questions == 0 { 1 } else { 2 },
+        questions,
+    };
+    let reward = Reward::new(&config, weights).expect("reward");
+    RewardModel { reward, config, device: Device::flex() }
 }

@@ -42,6 +42,11 @@ pub trait Verifier {
 
     /// One score a candidate, `[candidates]`, higher is better: 0…1 from a reward network, 0…2.5 from CLIPScore.
     fn score(&self, look: &Look<'_>) -> Tensor<1>;
+
+    /// The chance that the states of this step can be judged yet, `[1]`; nothing where the verifier has not learnt to say.
+    fn clarity(&self, _: &Look<'_>) -> Option<Tensor<1>> {
+        None
+    }
 }
 
 /// The bundle lacks the network that a mode judges with.
@@ -124,7 +129,7 @@ pub fn clip(models: &Models, prompt_ids: &[u32]) -> Option<ClipVerifier> {
 
 fn reward(models: &Models, label: RewardLabel, prompt_ids: &[u32]) -> Option<RewardVerifier> {
     let network = models.rewards.get(&label)?;
-    Some(RewardVerifier::new(network.clone(), prompt_ids))
+    Some(RewardVerifier::new(network.clone(), label, prompt_ids))
 }
 
 fn boxed<V: Verifier + 'static>(verifier: V) -> Box<dyn Verifier> {

@@ -4,13 +4,19 @@ use crate::trace::MASK;
 
 /// The part of a picture's tokens that must be known before its potential is judged. What is masked cannot be judged, and
 /// the paper's PARM learns the same as a task of its own, "clarity", from blurred previews; our states say themselves how
-/// much of them is there.
+/// much of them is there. A network that has learnt the task is asked instead ([`says_clear`]).
 const CLEAR: f32 = 0.3;
 
 /// The chance of ending well below which a path is given up. At even odds, as a yes or no would have it, a prompt that the
 /// generator finds hard loses all of its paths early, the good ones too: on 120 prompts of which 98 were drawn right, the 25 that
 /// kept one path at most were right in 12 (`train results`, N = 8, 2026-11-26).
 pub const PROMISING: f32 = 0.2;
+
+/// Whether a network that was asked for the clarity of a state finds that it can be judged.
+#[must_use]
+pub fn says_clear(chance: f32) -> bool {
+    chance >= 0.5
+}
 
 /// Whether enough of a state is known for a judgement.
 #[must_use]

@@ -1,4 +1,4 @@
-//! PARM, PRM and ORM: one network, three labels.
+//! PARM, PRM and ORM: one architecture, asked what its label says; three networks, or one that answers every question.
 
 use std::rc::Rc;
 
@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 use burn::tensor::activation::sigmoid;
 
 use super::{Look, Verifier, When};
-use crate::config::RewardLabel;
+use crate::config::{RewardLabel, RewardQuestion};
 use crate::model::reward::inputs;
 use crate::models::RewardModel;
 
@@ -19,39 +19,60 @@ pub enum Sees {
     Draw,
 }
 
-/// A reward network bound to a prompt.
+/// A reward network bound to a prompt and to what it is asked.
 pub struct RewardVerifier {
     network: Rc<RewardModel>,
     prompt_ids: Vec<u32>,
-    sees: Sees,
-    when: When,
+    label: RewardLabel,
 }
 
 impl RewardVerifier {
-    /// What it looks at, and when, follows from what it was trained on.
+    /// Asks `network` what `label` says; it must be one of [`RewardConfig::labels`](crate::config::RewardConfig::labels).
     #[must_use]
-    pub fn new(network: Rc<RewardModel>, prompt_ids: &[u32]) -> Self {
-        let (sees, when) = match network.config.label {
-            RewardLabel::Potential => (Sees::State, When::EveryStep),
-            RewardLabel::Preview => (Sees::Draw, When::EveryStep),
-            RewardLabel::Outcome => (Sees::Draw, When::Finished),
-        };
-        Self { network, prompt_ids: prompt_ids.to_vec(), sees, when }
+    pub fn new(network: Rc<RewardModel>, label: RewardLabel, prompt_ids: &[u32]) -> Self {
+        Self { network, prompt_ids: prompt_ids.to_vec(), label }
+    }
+
+    fn sees(&self) -> Sees {
+        match self.label {
+            RewardLabel::Potential => Sees::State,
+            RewardLabel::Preview | RewardLabel::Outcome => Sees::Draw,
+        }
+    }
+
+    /// The chance of "yes" for each grid, `[grids]`.
+    fn ask(&self, grids: &[&[i32]], question: RewardQuestion) -> Tensor<1> {
+        let RewardModel { reward, config, device } = &*self.network;
+        let prompts = vec![self.prompt_ids.as_slice(); grids.len()];
+        let (text, codes, padding) = inputs(config, &prompts, grids, device);
+        sigmoid(if config.questions == 0 {
+            reward.forward(text, codes, padding)
+        } else {
+            reward.forward_asked(text, codes, padding, question)
+        })
     }
 }
 
 impl Verifier for RewardVerifier {
     fn when(&self) -> When {
-        self.when
+        match self.label {
+            RewardLabel::Potential | RewardLabel::Preview => When::EveryStep,
+            RewardLabel::Outcome => When::Finished,
+        }
     }
 
     fn score(&self, look: &Look<'_>) -> Tensor<1> {
-        let grids = match self.sees {
+        let grids = match self.sees() {
             Sees::State => &look.states,
             Sees::Draw => &look.draws,
         };
-        let prompts = vec![self.prompt_ids.as_slice(); grids.len()];
-        let (text, codes, padding) = inputs(&self.network.config, &prompts, grids, &self.network.device);
-        sigmoid(self.network.reward.forward(text, codes, padding))
+        self.ask(grids, self.label.question())
+    }
+
+    /// The candidates of a step have the same number of tokens masked; the first stands for all, which costs one sequence.
+    fn clarity(&self, look: &Look<'_>) -> Option<Tensor<1>> {
+        let learnt = self.network.config.questions > 0 && self.label == RewardLabel::Potential;
+        let first = look.states.get(..1).filter(|_| learnt)?;
+        Some(self.ask(first, RewardQuestion::Clarity))
     }
 }
