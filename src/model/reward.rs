@@ -65,7 +65,8 @@ impl Reward {
         }
         let known = RewardQuestion::ALL.len();
         if config.questions != 0 && config.questions != known {
-            let why = format!("questions is {}; a network answers its label's alone (0) or all {known}", config.questions);
+            let why =
+                format!("questions is {}; a network answers its label's alone (0) or all {known}", config.questions);
             return Err(ModelError::Config { model: "reward", why });
         }
         let w = &mut weights;

@@ -2,7 +2,7 @@
 
     python3 train/card/pack.py pack RUNS OUT [RUN ...]     # f16; the matrices of reward networks as int8 blocks
     python3 train/card/pack.py unpack OUT RUNS             # f32 files where `train` and `quantize` look for them
-    python3 train/card/pack.py tokenizer BUNDLE RUN        # a bundle's image tokenizer in f32, as a run leaves it
+    python3 train/card/pack.py run BUNDLE RUN KIND         # a bundle's magvit or showo in f32, as a run leaves it
 
 A run's folder gives its exported `NAME.safetensors` (not its checkpoint) with `NAME.json` and `tokenizer.json`. Files are at most 15 MB.
 """
@@ -79,9 +79,11 @@ def unpack(out, runs):
         print(file)
 
 
-def tokenizer(bundle, run):
+def run(bundle, run, names):
+    (kind,) = names
+    run.mkdir(parents=True, exist_ok=True)
     full = {}
-    for shard in sorted(bundle.glob("magvit-*.safetensors")):
+    for shard in sorted(bundle.glob(f"{kind}-*.safetensors")):
         tensors = load_file(shard)
         for key, value in tensors.items():
             if key.endswith(".scale") and key[: -len(".scale")] in tensors:
@@ -91,14 +93,15 @@ def tokenizer(bundle, run):
                 scale = np.repeat(tensors[key + ".scale"].astype(np.float32), BLOCK, axis=1)[:, : rows.shape[1]]
                 value = (rows * scale).reshape(value.shape)
             full[key] = np.ascontiguousarray(value, dtype=np.float32)
-    save_file(full, run / "magvit.safetensors")
+    save_file(full, run / f"{kind}.safetensors")
     manifest = json.loads((bundle / "manifest.json").read_text())
-    config = manifest["models"]["magvit"]["config"]
-    (run / "magvit.json").write_text(json.dumps(config, indent=2))
+    (run / f"{kind}.json").write_text(json.dumps(manifest["models"][kind]["config"], indent=2))
+    if kind == "showo":
+        (run / "tokenizer.json").write_bytes((bundle / manifest["tokenizer"]["file"]).read_bytes())
 
 
-COMMANDS = {"pack": pack, "unpack": unpack, "tokenizer": tokenizer}
+COMMANDS = {"pack": pack, "unpack": unpack, "run": run}
 
 if __name__ == "__main__":
     command, source, target, *names = sys.argv[1:]
-    COMMANDS[command](pathlib.Path(source), pathlib.Path(target), *([names] if command == "pack" else []))
+    COMMANDS[command](pathlib.Path(source), pathlib.Path(target), *([names] if command != "unpack" else []))

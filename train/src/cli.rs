@@ -57,6 +57,16 @@ pub enum Command {
     Preview(TrainArgs),
     /// The generator (Show-o); needs `train vq`.
     Showo(TrainArgs),
+    /// What the image tokenizer leaves of scenes that it has not seen: decibels, the checker's verdicts, and a sheet; in the world
+    /// of things.
+    Decodes {
+        /// How many scenes.
+        #[arg(long, default_value_t = 1000)]
+        scenes: u64,
+        /// Write the decodes as PNG files here, too, for `icons_checker --pictures`.
+        #[arg(long, value_name = "DIR")]
+        pictures: Option<PathBuf>,
+    },
     /// CLIP, over whole pictures and patches.
     Clip(TrainArgs),
     /// Decodings to the end, for the reward networks to learn from; needs `train showo`.

@@ -101,6 +101,19 @@ pub struct Loss {
     pub logged: Vec<(&'static str, f32)>,
 }
 
+impl Loss {
+    /// The sum of terms, each with its name and its factor; all are logged as they are.
+    ///
+    /// # Panics
+    /// There is no term.
+    #[must_use]
+    pub fn new(terms: Vec<(&'static str, Tensor<1>, f32)>) -> Self {
+        let total = terms.iter().map(|(_, value, factor)| value.clone() * *factor).reduce(|sum, term| sum + term);
+        let logged = terms.into_iter().map(|(name, value, _)| (name, value.into_scalar::<f32>())).collect();
+        Self { total: total.expect("a loss has terms"), logged }
+    }
+}
+
 /// A network to train and its data.
 pub trait Task: Sync {
     /// The network with whatever training adds to it.

@@ -45,7 +45,7 @@ fn main() -> Result<()> {
     }
     match command {
         Command::Vq(args) => commands::train_vq(&args, &context),
-        Command::Preview(_) => {
+        Command::Preview(_) | Command::Decodes { .. } => {
             anyhow::bail!("shapes are shown by their tokenizer, whose pictures are small already; say --world icons")
         }
         Command::Showo(args) => commands::train_showo(&args, &context),

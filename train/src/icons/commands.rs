@@ -1,5 +1,7 @@
 //! The commands for the world of things: as [`crate::commands`], each reads what it needs, trains or measures, and writes its folder.
 
+use std::path::Path;
+
 use anyhow::{Context as _, Result, bail, ensure};
 use burn::tensor::Device;
 use scenes::icons::checker::Options;
@@ -11,6 +13,7 @@ use showo::settings::Tuning;
 
 use super::clip::{self, ClipTask, ClipTrainConfig};
 use super::decode::Painter;
+use super::decodes::Decodes;
 use super::eval::Measured;
 use super::generator::{GeneratorConfig, GeneratorTask};
 use super::patches::PatchEncoder;
@@ -22,7 +25,7 @@ use super::vq::{self, VqConfig, VqTask};
 use super::world::{Preset, Width, World};
 use crate::cli::{Command, DecodingArgs, EvalConfig, RolloutsConfig, TrainArgs, configuration};
 use crate::commands::Context;
-use crate::{checkpoint, fit, generator};
+use crate::{checkpoint, fit, generator, source};
 
 /// A command in this world.
 ///
@@ -33,6 +36,7 @@ pub fn run(command: Command, context: &Context) -> Result<()> {
         Command::Vq(args) => train_vq(&args, context),
         Command::Preview(args) => train_preview(&args, context),
         Command::Showo(args) => train_showo(&args, context),
+        Command::Decodes { scenes, pictures } => decodes(scenes, pictures.as_deref(), context),
         Command::Clip(args) => train_clip(&args, context),
         Command::Rollouts { count, group, decoding, candidates: None, branch: None, previews: _ } => {
             roll(count, group, &decoding, context)
@@ -40,7 +44,7 @@ pub fn run(command: Command, context: &Context) -> Result<()> {
         Command::Reward { args, learnt_from, .. } => train_reward(&args, &learnt_from.rollouts, context),
         Command::Eval { prompts, images, decoding } => evaluate(prompts, images, &decoding, context),
         _ => bail!(
-            "the world of things has vq, preview, showo, clip, rollouts (without --candidates and --branch), reward and eval; leave --world out for the others"
+            "the world of things has vq, decodes, preview, showo, clip, rollouts (without --candidates and --branch), reward and eval; leave --world out for the others"
         ),
     }
 }
@@ -50,7 +54,12 @@ fn train_vq(args: &TrainArgs, context: &Context) -> Result<()> {
     let config: VqConfig = args.read("icons-vq")?;
     let folder = args.folder(&context.runs, "icons-vq");
     let (model, fit_config) = (config.model.clone(), config.fit.clone());
-    let task = VqTask { world: World::new(&config.world), config };
+    let encoder = match (&args.start.init, config.encoder_kept) {
+        (Some(bundle), true) => Some(PatchEncoder::new(&source::parameters(bundle, "magvit")?)?),
+        (None, true) => bail!("encoder_kept needs --init BUNDLE, whose encoder it is"),
+        (_, false) => None,
+    };
+    let task = VqTask { world: World::new(&config.world), config, encoder };
     let named = fit::fit(&task, &fit_config, &folder, &args.start, context.device.clone())?;
     checkpoint::write_named(&folder.join("magvit.safetensors"), &named)?;
     std::fs::write(folder.join("magvit.json"), serde_json::to_vec_pretty(&model)?)?;
@@ -172,6 +181,15 @@ fn train_reward(args: &TrainArgs, files: &[std::path::PathBuf], context: &Contex
     checkpoint::write_named(&folder.join("reward.safetensors"), &crate::reward::export(&network, bits, named)?)?;
     std::fs::write(folder.join("reward.json"), serde_json::to_vec_pretty(&network)?)?;
     Ok(())
+}
+
+/// `train --world icons decodes`.
+fn decodes(scenes: u64, pictures: Option<&Path>, context: &Context) -> Result<()> {
+    let device = &context.device;
+    let world = World::new(&Width::Preset(Preset::Narrow));
+    let (_, tokenizer) = context.source.tokenizer_of("icons-vq", device)?;
+    let checker = &Checker::new(world.atlas, &Options::default());
+    Decodes { world: &world, tokenizer: &tokenizer, checker, device }.run(scenes, &context.runs, pictures)
 }
 
 /// `train --world icons eval`: `images` pictures of each of so many of GenEval's prompts.

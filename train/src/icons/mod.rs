@@ -3,6 +3,7 @@
 pub mod clip;
 pub mod commands;
 pub mod decode;
+pub mod decodes;
 pub mod eval;
 pub mod generator;
 pub mod patches;

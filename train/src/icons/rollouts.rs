@@ -1,13 +1,17 @@
 //! `train --world icons rollouts`: what becomes of partly decoded pictures of things.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
+use std::ops::Range;
 use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender};
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use indicatif::ProgressBar;
 use rayon::prelude::*;
 use scenes::Rng;
-use scenes::icons::{Checker, Sighting, Spec, sample_training_spec, verdicts};
+use scenes::icons::{Checker, Picture, Sighting, Spec, sample_training_spec, verdicts};
 use serde::{Deserialize, Serialize};
 use showo::model::magvit::Magvit;
 
@@ -61,65 +65,130 @@ pub struct Roller<'a> {
     pub checker: &'a Checker,
 }
 
-impl Roller<'_> {
-    /// What the checker sees in every other step of every drawing, the last one included, on every core.
-    #[must_use]
-    pub fn look(&self, drawings: &[Drawing]) -> Vec<Vec<Option<Sighting>>> {
-        let steps = drawings.first().map_or(0, |drawing| drawing.sampled.len());
-        let looked_at = |step: &usize| step % 2 == steps.saturating_sub(1) % 2;
-        let shown =
-            drawings.iter().flat_map(|drawing| (0..steps).filter(looked_at).map(|step| drawing.sampled[step].clone()));
-        let pictures = vq::decode(self.tokenizer, &shown.collect::<Vec<_>>(), self.painter.device);
-        let seen: Vec<Sighting> = pictures.par_iter().map(|picture| self.checker.see(picture)).collect();
-        let mut seen = seen.into_iter();
-        drawings
-            .iter()
-            .map(|_| (0..steps).map(|step| if looked_at(&step) { seen.next() } else { None }).collect())
-            .collect()
-    }
+/// Drawings of some prompts, and the pictures of the steps that the checker looks at, one drawing's after another's.
+struct Part {
+    first: u64,
+    specs: Vec<Spec>,
+    drawings: Vec<Drawing>,
+    shown: Vec<Picture>,
+}
 
-    /// Rolls numbers `existing..count` into the file, one line each; goes on where it ends.
+/// Whether the checker looks at a step: every other one, the last one included.
+fn looked_at(step: usize, steps: usize) -> bool {
+    step % 2 == steps.saturating_sub(1) % 2
+}
+
+impl Roller<'_> {
+    /// Rolls numbers `existing..count` into the file, one line each; goes on where it ends. What is drawn is looked at while the
+    /// next part is drawn.
     ///
     /// # Errors
     /// The file cannot be written; the device fails.
     pub fn run(&self, count: u64, group: u64, path: &Path) -> Result<()> {
-        let seed = self.painter.decoding.seed;
         let existing = if path.exists() { read(path)?.len() as u64 } else { 0 };
-        let mut file = std::fs::OpenOptions::new()
+        let file = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
             .open(path)
             .with_context(|| format!("cannot write {}", path.display()))?;
         let bar = ProgressBar::new(count).with_position(existing);
-        let (mut next, mut accepted) = (existing, 0_usize);
-        while next < count && !STOP.load(std::sync::atomic::Ordering::Relaxed) {
-            let numbers: Vec<u64> = (next..(next + 256).min(count)).collect();
-            let of = |number: u64| number / group.max(1);
-            let spec = |number: u64| sample_training_spec(&mut Rng::keyed(&[seed, 0x726f_6c6c, of(number)]));
-            let specs: Vec<Spec> = numbers.iter().map(|&number| spec(number)).collect();
-            let asked = numbers.iter().zip(&specs).map(|(&number, spec)| Asked { number, prompt: spec.prompt() });
-            let drawings = self.painter.draw(&asked.collect::<Vec<_>>(), |done| bar.inc(done as u64))?;
-            let seen = self.look(&drawings);
-            let rolled: Vec<Rollout> = (numbers.iter().zip(specs).zip(drawings).zip(seen))
-                .map(|(((&number, spec), drawing), seen)| Rollout {
-                    spec,
-                    group: of(number),
-                    states: drawing.states,
-                    sampled: drawing.sampled,
-                    seen,
+        let begin = Instant::now();
+        let (send, receive) = std::sync::mpsc::sync_channel::<Part>(2);
+        let checker = self.checker;
+        let (drawing, written) = std::thread::scope(|scope| {
+            let looker = scope.spawn(|| Looker { checker, group, bar: &bar, file }.run(receive));
+            let drawing = self.draw(existing..count, group, &send);
+            drop(send);
+            (drawing, looker.join())
+        });
+        bar.finish_and_clear();
+        let Ok(written) = written else { bail!("the checker failed") };
+        let (new, accepted, looking) = written?;
+        println!(
+            "{} rollouts, {accepted} of {new} new ones accepted; {:.0} s, of which drawing took {:.0} and looking, beside it, {:.0}",
+            existing + new,
+            begin.elapsed().as_secs_f64(),
+            drawing?.as_secs_f64(),
+            looking.as_secs_f64()
+        );
+        Ok(())
+    }
+
+    /// Draws the numbers, part by part. Gives the time that it took.
+    fn draw(&self, numbers: Range<u64>, group: u64, send: &SyncSender<Part>) -> Result<Duration> {
+        let seed = self.painter.decoding.seed;
+        let mut taken = Duration::ZERO;
+        let mut next = numbers.start;
+        while next < numbers.end && !STOP.load(std::sync::atomic::Ordering::Relaxed) {
+            let begin = Instant::now();
+            let part: Vec<u64> = (next..(next + PART).min(numbers.end)).collect();
+            let spec =
+                |number: &u64| sample_training_spec(&mut Rng::keyed(&[seed, 0x726f_6c6c, number / group.max(1)]));
+            let specs: Vec<Spec> = part.iter().map(spec).collect();
+            let asked = part.iter().zip(&specs).map(|(&number, spec)| Asked { number, prompt: spec.prompt() });
+            let drawings = self.painter.draw(&asked.collect::<Vec<_>>(), |_| {})?;
+            let shown: Vec<Vec<i32>> = drawings
+                .iter()
+                .flat_map(|drawing| {
+                    let steps = drawing.sampled.len();
+                    (0..steps).filter(move |&step| looked_at(step, steps)).map(|step| drawing.sampled[step].clone())
                 })
                 .collect();
+            let shown = vq::decode(self.tokenizer, &shown, self.painter.device);
+            taken += begin.elapsed();
+            let first = next;
+            next += part.len() as u64;
+            if send.send(Part { first, specs, drawings, shown }).is_err() {
+                // Whoever looks has failed, and says why.
+                break;
+            }
+        }
+        Ok(taken)
+    }
+}
+
+/// Rollouts that are drawn side by side.
+const PART: u64 = 256;
+
+/// Looks at what was drawn, on every core, and writes it.
+struct Looker<'a> {
+    checker: &'a Checker,
+    group: u64,
+    bar: &'a ProgressBar,
+    file: File,
+}
+
+impl Looker<'_> {
+    /// Gives how many were written, how many of them are right, and the time that it took.
+    fn run(mut self, parts: Receiver<Part>) -> Result<(u64, usize, Duration)> {
+        let (mut written, mut accepted, mut taken) = (0, 0, Duration::ZERO);
+        for part in parts {
+            let begin = Instant::now();
+            let rolled = self.look(part);
             accepted += rolled.iter().filter(|rollout| rollout.accepted()).count();
             let lines: Vec<Vec<u8>> = rolled.par_iter().map(serde_json::to_vec).collect::<Result<_, _>>()?;
             for line in lines {
-                file.write_all(&line)?;
-                writeln!(file)?;
+                self.file.write_all(&line)?;
+                writeln!(self.file)?;
             }
-            next += numbers.len() as u64;
+            written += rolled.len() as u64;
+            self.bar.inc(rolled.len() as u64);
+            taken += begin.elapsed();
         }
-        bar.finish_and_clear();
-        println!("{next} rollouts, {accepted} of {} new ones accepted", next - existing);
-        Ok(())
+        Ok((written, accepted, taken))
+    }
+
+    fn look(&self, part: Part) -> Vec<Rollout> {
+        let Part { first, specs, drawings, shown } = part;
+        let seen: Vec<Sighting> = shown.par_iter().map(|picture| self.checker.see(picture)).collect();
+        let mut seen = seen.into_iter();
+        let all = (first..).zip(specs).zip(drawings);
+        all.map(|((number, spec), Drawing { states, sampled })| {
+            let steps = sampled.len();
+            let seen = (0..steps).map(|step| if looked_at(step, steps) { seen.next() } else { None }).collect();
+            Rollout { spec, group: number / self.group.max(1), states, sampled, seen }
+        })
+        .collect()
     }
 }
 

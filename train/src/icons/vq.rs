@@ -17,6 +17,7 @@ use showo::config::MagvitConfig;
 use showo::model::Weights;
 use showo::model::magvit::Magvit;
 
+use super::patches::PatchEncoder;
 use super::sheet;
 use super::world::{Width, World};
 use crate::fit::{FitConfig, Loss, Task};
@@ -42,8 +43,20 @@ pub struct VqConfig {
     pub decorrelation: f32,
     /// Weight of a pixel that belongs to a thing; the ground's is 1.
     pub thing_weight: f32,
+    /// Greatest further factor for things that hardly stand out from their ground, such as white ones: without it the codes are
+    /// spent on what is striking.
+    #[serde(default = "one")]
+    pub faint_weight: f32,
+    /// Whether the encoder stays as it is (`--init` says where from): codes keep their meaning, and whoever draws with them need not
+    /// learn anew.
+    #[serde(default)]
+    pub encoder_kept: bool,
     /// Weight of the error of neighbouring pixels' differences.
     pub edges: f32,
+}
+
+fn one() -> f32 {
+    1.0
 }
 
 /// The tokenizer's training task.
@@ -52,18 +65,38 @@ pub struct VqTask {
     pub config: VqConfig,
     /// What it learns from.
     pub world: World,
+    /// Pictures to codes, where the encoder stays as it is.
+    pub encoder: Option<PatchEncoder>,
 }
 
 /// Crops and what in them belongs to things.
 pub struct Crops {
     /// `[crops, 3, side, side]` in [−1, 1].
     pixels: Vec<f32>,
-    /// `[crops, side, side]`: whether a thing or its shadow shows.
-    things: Vec<bool>,
+    /// `[crops, side, side]`: 1 on the ground, more where a thing or its shadow shows.
+    weights: Vec<f32>,
+    /// `[crops, grid, grid]`, where the encoder stays as it is.
+    codes: Vec<i32>,
     count: usize,
 }
 
+/// Where a thing differs from its ground by less, a mean over channels in 0 to 1, it is faint.
+const FAINT: f32 = 0.25;
+
 impl VqTask {
+    /// Of a pixel, where `ground` lies under it.
+    fn weight(&self, pixel: [u8; 3], ground: [u8; 3]) -> f32 {
+        if pixel == ground {
+            return 1.0;
+        }
+        let difference: f32 = pixel.iter().zip(ground).map(|(&a, b)| f32::from(a.abs_diff(b))).sum::<f32>() / 765.0;
+        // What is darker than its ground is a shadow, or stands out.
+        let lighter = pixel.iter().map(|&v| u16::from(v)).sum::<u16>() > ground.iter().map(|&v| u16::from(v)).sum();
+        let faint =
+            if lighter { (FAINT / difference.max(1e-3)).clamp(1.0, self.config.faint_weight.max(1.0)) } else { 1.0 };
+        self.config.thing_weight * faint
+    }
+
     /// The crop numbered `number`: around a thing of a scene, most of the time.
     fn crop(&self, number: u64, into: &mut Crops) {
         let seed = self.config.fit.seed;
@@ -86,8 +119,22 @@ impl VqTask {
         for channel in 0..3 {
             into.pixels.extend(crop().map(|(x, y)| f32::from(picture.pixel(x, y)[channel]) / 127.5 - 1.0));
         }
-        into.things.extend(crop().map(|(x, y)| picture.pixel(x, y) != bare.pixel(x, y)));
+        into.weights.extend(crop().map(|(x, y)| self.weight(picture.pixel(x, y), bare.pixel(x, y))));
+        if let Some(encoder) = &self.encoder {
+            let codes = encoder.codes(&self.world, &scene);
+            let row =
+                |row: usize| codes[(top / patch + row) * (SIDE / patch) + left / patch..].iter().take(side / patch);
+            into.codes.extend((0..side / patch).flat_map(row).map(|&code| i32::from(code)));
+        }
         into.count += 1;
+    }
+}
+
+impl VqTask {
+    /// The terms of what is seen: name, value and factor.
+    fn seen(&self, difference: &Tensor<4>, weight: Tensor<4>) -> Vec<(&'static str, Tensor<1>, f32)> {
+        let (squared, absolute) = errors(difference, weight);
+        vec![("squared", squared, 2.0), ("absolute", absolute, 1.0), ("edges", steps(difference), self.config.edges)]
     }
 }
 
@@ -122,7 +169,7 @@ impl Task for VqTask {
     }
 
     fn batch(&self, first: u64, examples: usize) -> Crops {
-        let mut crops = Crops { pixels: Vec::new(), things: Vec::new(), count: 0 };
+        let mut crops = Crops { pixels: Vec::new(), weights: Vec::new(), codes: Vec::new(), count: 0 };
         for number in first..first + examples as u64 {
             self.crop(number, &mut crops);
         }
@@ -136,22 +183,25 @@ impl Task for VqTask {
             .map(|token| {
                 let (crop, row, column) = (token / (grid * grid), token / grid % grid, token % grid);
                 let start = crop * side * side + row * patch * side + column * patch;
-                let shows = (0..patch).any(|y| crops.things[start + y * side..][..patch].iter().any(|thing| *thing));
+                let shows =
+                    (0..patch).any(|y| crops.weights[start + y * side..][..patch].iter().any(|&weight| weight > 1.0));
                 f32::from(u8::from(shows))
             })
             .collect();
-        let heavy = self.config.thing_weight;
-        let weights: Vec<f32> = crops.things.iter().map(|&thing| if thing { heavy } else { 1.0 }).collect();
         let pixels = Tensor::<4>::from_data(TensorData::new(crops.pixels, [crops.count, 3, side, side]), device);
-        let weight = Tensor::<4>::from_data(TensorData::new(weights, [crops.count, 1, side, side]), device);
+        let weight = Tensor::<4>::from_data(TensorData::new(crops.weights, [crops.count, 1, side, side]), device);
         let count = token_shows.iter().sum::<f32>().max(1.0);
         let token = Tensor::<4>::from_data(TensorData::new(token_shows, [crops.count, 1, grid, grid]), device);
 
+        if self.encoder.is_some() {
+            let grids: Vec<&[i32]> = crops.codes.chunks(grid * grid).collect();
+            let difference = model.decode_latent(model.entries(&grids, device)) - pixels;
+            return Loss::new(self.seen(&difference, weight));
+        }
         let z = model.latent(pixels.clone()).unwrap_or_else(|| pixels.clone());
         let (quantized, sign) = straight_through(&z);
         let difference = model.decode_latent(quantized) - pixels;
-        let (squared, absolute) = errors(&difference, weight);
-        let edges = steps(&difference);
+        let mut parts = self.seen(&difference, weight);
 
         // Both of LFQ's terms count things' tokens alone: the ground's are few and the same, and a codebook that is used evenly
         // over them would spend its bits on nothing.
@@ -167,26 +217,12 @@ impl Task for VqTask {
         let apart = Tensor::<2>::eye(bits, device).neg() + 1.0;
         let together = (covariance.clone() * covariance * apart).sum() / (bits * (bits - 1)) as f32;
 
-        let total = squared.clone() * 2.0
-            + absolute.clone()
-            + edges.clone() * self.config.edges
-            + commitment.clone() * self.config.commitment
-            + spread.clone() * self.config.entropy
-            + together.clone() * self.config.decorrelation;
-        Loss {
-            total,
-            logged: vec![
-                ("squared", squared),
-                ("absolute", absolute),
-                ("edges", edges),
-                ("commitment", commitment),
-                ("entropy", spread),
-                ("covariance", together),
-            ]
-            .into_iter()
-            .map(|(name, value)| (name, value.into_scalar::<f32>()))
-            .collect(),
-        }
+        parts.extend([
+            ("commitment", commitment, self.config.commitment),
+            ("entropy", spread, self.config.entropy),
+            ("covariance", together, self.config.decorrelation),
+        ]);
+        Loss::new(parts)
     }
 
     fn sample(&self, model: &Magvit, path: &Path) -> Result<()> {
