@@ -370,16 +370,6 @@ impl RewardLabel {
             Self::Outcome => "outcome",
         }
     }
-
-    /// What a bundle calls the network that was trained on it.
-    #[must_use]
-    pub const fn kind(self) -> &'static str {
-        match self {
-            Self::Potential => "reward:parm",
-            Self::Preview => "reward:prm",
-            Self::Outcome => "reward:orm",
-        }
-    }
 }
 
 /// The reward network: an encoder over prompt and image tokens.

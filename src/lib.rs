@@ -1,6 +1,6 @@
 //! Show-o with PARM verification and reflection: one engine, native and in the browser.
 //!
-//! Data flows one way: `bundle → ops → model → decode → verify → reflect → session → trace → web`.
+//! Data flows one way: `bundle → ops → model → load → decode → verify → session → trace → web`.
 
 // The large variants are built once and live long; boxing them would only cost a look-up.
 #![allow(clippy::large_enum_variant)]
@@ -8,15 +8,14 @@
 pub mod bundle;
 pub mod config;
 pub mod decode;
+pub mod load;
 pub mod model;
-pub mod models;
 pub mod ops;
 pub mod parity;
 pub mod picture;
 pub mod probe;
 pub mod prompt;
 pub mod quant;
-pub mod reflect;
 pub mod session;
 pub mod settings;
 pub mod trace;

@@ -4,7 +4,7 @@
 use burn::tensor::Tensor;
 
 use crate::decode::generator::Prompted;
-use crate::models::Models;
+use crate::load::Models;
 use crate::prompt::PromptError;
 
 /// Guidance scale of a probe.
@@ -28,7 +28,7 @@ impl Probe {
         // Every second position is known, by codes from all over the codebook.
         let code = |at: usize| if at.is_multiple_of(2) { (at * 7919 % config.codebook_size) as i32 } else { -1 };
         Ok(Self {
-            prompted: Prompted::new(&models.generator.showo, config, &ids, GUIDANCE, &models.device),
+            prompted: Prompted::new(&models.generator.showo, config, &ids, GUIDANCE, models.device()),
             tokens: (0..config.num_vq_tokens).map(code).collect(),
             models: models.clone(),
         })

@@ -55,13 +55,13 @@ fn suggestion(near: &[String]) -> String {
 }
 
 /// The bundle's tokenizer.
-pub struct PromptTokenizer {
+pub struct TextTokenizer {
     tokenizer: Tokenizer,
     /// Every word, where the tokenizer knows whole words only.
     words: Option<Vec<String>>,
 }
 
-impl PromptTokenizer {
+impl TextTokenizer {
     /// Reads a `tokenizer.json`.
     ///
     /// # Errors

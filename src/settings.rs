@@ -38,18 +38,6 @@ impl VerifierMode {
         }
     }
 
-    /// The kind of model in a bundle that it judges with; `None` where nothing is judged.
-    #[must_use]
-    pub const fn needs(self) -> Option<&'static str> {
-        match self {
-            Self::None => None,
-            Self::BestOfK => Some("clip"),
-            Self::Orm => Some("reward:orm"),
-            Self::Prm => Some("reward:prm"),
-            Self::Parm | Self::ParmPaths => Some("reward:parm"),
-        }
-    }
-
     /// Whether k whole pictures are drawn and one of them is picked at the end.
     #[must_use]
     pub const fn draws_paths(self) -> bool {
@@ -127,18 +115,6 @@ impl Tuning {
             Self::DpoFree => "dpo-free",
             Self::DpoIterated => "dpo-iterated",
             Self::DpoParm => "dpo-parm",
-        }
-    }
-
-    /// The kind of model in a bundle that holds these weights.
-    #[must_use]
-    pub const fn kind(self) -> &'static str {
-        match self {
-            Self::Base => "showo",
-            Self::Dpo => "showo:dpo",
-            Self::DpoFree => "showo:dpo-free",
-            Self::DpoIterated => "showo:dpo-iterated",
-            Self::DpoParm => "showo:dpo-parm",
         }
     }
 }

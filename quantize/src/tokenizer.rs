@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use showo::{config::ShowoConfig, prompt::PromptTokenizer};
+use showo::{config::ShowoConfig, prompt::TextTokenizer};
 
 use crate::{error::ToolError, public::ADDED_TOKENS};
 
@@ -28,7 +28,7 @@ pub fn read(path: &Path, showo: Option<&ShowoConfig>) -> Result<Tokenizer, ToolE
     if parsed.get("model").is_none() {
         return Err(refused("not a tokenizer.json: it has no \"model\"".into()));
     }
-    PromptTokenizer::from_json(&json).map_err(|error| refused(error.to_string()))?;
+    TextTokenizer::from_json(&json).map_err(|error| refused(error.to_string()))?;
     let Some(config) = showo else { return Ok(Tokenizer { json, note: None }) };
     let tokenizer = match complete(&mut parsed, config).map_err(refused)? {
         Added::Before => Tokenizer { json, note: None },
@@ -42,7 +42,7 @@ pub fn read(path: &Path, showo: Option<&ShowoConfig>) -> Result<Tokenizer, ToolE
             )),
         },
     };
-    PromptTokenizer::from_json(&tokenizer.json).map_err(|error| refused(error.to_string()))?;
+    TextTokenizer::from_json(&tokenizer.json).map_err(|error| refused(error.to_string()))?;
     Ok(tokenizer)
 }
 

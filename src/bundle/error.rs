@@ -81,7 +81,7 @@ pub enum BundleError {
     #[error("the bundle holds no model of kind {kind}, only {available}")]
     NoModel {
         /// What was asked for.
-        kind: String,
+        kind: super::ModelKind,
         /// What there is.
         available: String,
     },

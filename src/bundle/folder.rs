@@ -55,7 +55,7 @@ impl FolderReader {
 }
 
 impl Reader for FolderReader {
-    async fn read(&self, file: &str, on_piece: &mut dyn FnMut(&[u8])) -> Result<(), BundleError> {
+    async fn read(&self, file: &str, _: Option<u64>, on_piece: &mut dyn FnMut(&[u8])) -> Result<(), BundleError> {
         self.read_now(file, on_piece)
     }
 }

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 use super::{
-    BundleError, Manifest, PartSink, Reader,
+    BundleError, Manifest, ModelKind, PartSink, Reader,
     manifest::{FileEntry, MANIFEST_FILE, ModelEntry, TensorEntry},
     parts::{Parts, Refused},
     shard,
@@ -46,7 +46,7 @@ pub trait TensorSink {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LoadProgress<'a> {
     /// The model's kind.
-    pub kind: &'a str,
+    pub kind: ModelKind,
     /// The file that is being read.
     pub file: &'a str,
     /// Bytes read of all the model's shards.
@@ -71,7 +71,7 @@ impl<R: Reader> Bundle<R> {
     /// A missing, unreadable, unknown or contradictory manifest.
     pub async fn open(reader: R) -> Result<Self, BundleError> {
         let mut json = Vec::new();
-        reader.read(MANIFEST_FILE, &mut |piece| json.extend_from_slice(piece)).await?;
+        reader.read(MANIFEST_FILE, None, &mut |piece| json.extend_from_slice(piece)).await?;
         let manifest = Manifest::parse(&json)?;
         Ok(Self { reader, manifest, sha256: hex(&Sha256::digest(&json)), held_bytes: HELD_BYTES })
     }
@@ -98,19 +98,19 @@ impl<R: Reader> Bundle<R> {
     }
 
     /// Whether the bundle holds a model of this kind.
-    pub fn has(&self, kind: &str) -> bool {
-        self.manifest.models.contains_key(kind)
+    pub fn has(&self, kind: ModelKind) -> bool {
+        self.manifest.models.contains_key(&kind)
     }
 
     /// A model's configuration, as the network's own type.
     ///
     /// # Errors
     /// No such model, or a configuration that the type refuses (named by its field).
-    pub fn config<C: DeserializeOwned>(&self, kind: &str) -> Result<C, BundleError> {
+    pub fn config<C: DeserializeOwned>(&self, kind: ModelKind) -> Result<C, BundleError> {
         serde_path_to_error::deserialize(&self.model(kind)?.config).map_err(|error| {
             let path = error.path().to_string();
             let field = if path == "." { String::new() } else { format!(".{path}") };
-            BundleError::manifest(format!("models[{kind:?}].config{field}"), error.into_inner().to_string())
+            BundleError::manifest(format!("models[\"{kind}\"].config{field}"), error.into_inner().to_string())
         })
     }
 
@@ -123,7 +123,7 @@ impl<R: Reader> Bundle<R> {
     /// what the manifest says; whatever the sink refuses.
     pub async fn load(
         &self,
-        kind: &str,
+        kind: ModelKind,
         sink: &mut dyn TensorSink,
         on_progress: &mut dyn FnMut(LoadProgress<'_>),
     ) -> Result<(), BundleError> {
@@ -150,7 +150,7 @@ impl<R: Reader> Bundle<R> {
             match sink.in_parts().filter(|_| entry.bytes > self.held_bytes) {
                 Some(parts) => self.read_in_parts(entry, expected, parts, &mut report).await?,
                 None => {
-                    let bytes = self.read_checked(entry, &mut report).await?;
+                    let bytes = self.read_checked(entry, Some(entry.bytes), &mut report).await?;
                     shard::deliver(file, &bytes, expected, sink)?;
                 }
             }
@@ -165,27 +165,32 @@ impl<R: Reader> Bundle<R> {
     /// As for a shard.
     pub async fn tokenizer_json(&self) -> Result<String, BundleError> {
         let entry = &self.manifest.tokenizer;
-        let bytes = self.read_checked(entry, &mut |_| {}).await?;
+        let bytes = self.read_checked(entry, None, &mut |_| {}).await?;
         String::from_utf8(bytes)
             .map_err(|_| BundleError::File { file: entry.file.clone(), problem: "not UTF-8 text".into() })
     }
 
-    fn model(&self, kind: &str) -> Result<&ModelEntry, BundleError> {
-        self.manifest.models.get(kind).ok_or_else(|| BundleError::NoModel {
-            kind: kind.into(),
-            available: self.manifest.models.keys().map(String::as_str).collect::<Vec<_>>().join(", "),
+    fn model(&self, kind: ModelKind) -> Result<&ModelEntry, BundleError> {
+        self.manifest.models.get(&kind).ok_or_else(|| BundleError::NoModel {
+            kind,
+            available: self.manifest.models.keys().map(|kind| kind.word()).collect::<Vec<_>>().join(", "),
         })
     }
 
     /// Reads a file and compares it with the manifest; once more where they differ, because the copy in a cache or a
     /// proxy may be an old or a broken one.
-    async fn read_checked(&self, entry: &FileEntry, on_progress: &mut dyn FnMut(u64)) -> Result<Vec<u8>, BundleError> {
+    async fn read_checked(
+        &self,
+        entry: &FileEntry,
+        shard_bytes: Option<u64>,
+        on_progress: &mut dyn FnMut(u64),
+    ) -> Result<Vec<u8>, BundleError> {
         // A length from the manifest is no reason to reserve as much before it has come.
         let mut bytes = Vec::with_capacity(entry.bytes.min(HELD_BYTES) as usize);
         for attempt in 0.. {
             let (mut found, mut hash) = (0, Sha256::new());
             self.reader
-                .read(&entry.file, &mut |piece| {
+                .read(&entry.file, shard_bytes, &mut |piece| {
                     found += piece.len() as u64;
                     // Of a file that is too long the rest is only counted.
                     if found <= entry.bytes {
@@ -216,7 +221,7 @@ impl<R: Reader> Bundle<R> {
         for attempt in 0.. {
             let mut parts = Parts::new(entry, expected, sink);
             self.reader
-                .read(&entry.file, &mut |piece| {
+                .read(&entry.file, Some(entry.bytes), &mut |piece| {
                     parts.take(piece);
                     on_progress(parts.received());
                 })

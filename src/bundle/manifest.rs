@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 pub use scenes::World;
 use serde::{Deserialize, Serialize};
 
-use super::{BundleError, unique, validate};
+use super::{BundleError, ModelKind, unique, validate};
 
 /// The manifest's own name inside the bundle.
 pub const MANIFEST_FILE: &str = "manifest.json";
@@ -28,27 +28,6 @@ pub const BLOCK: usize = 32;
 
 /// What a q8 tensor's scales are called inside the shard: the tensor's name and this.
 pub const SCALE_SUFFIX: &str = ".scale";
-
-/// The kinds of model that a bundle can hold, in the order in which they are loaded: what draws comes first.
-pub const KINDS: [&str; 11] = [
-    "showo",
-    "magvit",
-    "preview",
-    "reward:parm",
-    "clip",
-    "reward:prm",
-    "reward:orm",
-    "showo:dpo",
-    "showo:dpo-free",
-    "showo:dpo-iterated",
-    "showo:dpo-parm",
-];
-
-/// The network of a kind: what stands behind a colon says what it was trained for.
-#[must_use]
-pub fn network(kind: &str) -> &str {
-    kind.split(':').next().unwrap_or(kind)
-}
 
 /// How a tensor is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -141,9 +120,9 @@ pub struct Manifest {
     /// absent for models of the open world.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub world: Option<World>,
-    /// The models by kind, one of [`KINDS`].
+    /// The models.
     #[serde(deserialize_with = "unique::map")]
-    pub models: BTreeMap<String, ModelEntry>,
+    pub models: BTreeMap<ModelKind, ModelEntry>,
     /// The shards in load order.
     pub shards: Vec<FileEntry>,
     /// The tensors by `kind/name`.
@@ -186,16 +165,16 @@ impl Manifest {
     }
 
     /// The tensors of one model: name inside the shard and entry, in the order of names.
-    pub fn tensors_of<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = (&'a str, &'a TensorEntry)> {
+    pub fn tensors_of(&self, kind: ModelKind) -> impl Iterator<Item = (&str, &TensorEntry)> {
         self.tensors.iter().filter_map(move |(key, entry)| match key.split_once('/') {
-            Some((of, name)) if of == kind => Some((name, entry)),
+            Some((of, name)) if of == kind.word() => Some((name, entry)),
             _ => None,
         })
     }
 
     /// The bytes that one model's shards take; 0 for a kind that is not there.
-    pub fn bytes_of(&self, kind: &str) -> u64 {
-        let shards = self.models.get(kind).map_or(&[][..], |model| &model.shards);
+    pub fn bytes_of(&self, kind: ModelKind) -> u64 {
+        let shards = self.models.get(&kind).map_or(&[][..], |model| &model.shards);
         shards.iter().filter_map(|&shard| self.shards.get(shard)).map(|shard| shard.bytes).sum()
     }
 }

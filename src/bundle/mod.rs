@@ -15,6 +15,7 @@ mod error;
 #[cfg(not(target_arch = "wasm32"))]
 mod folder;
 pub mod header;
+mod kind;
 mod load;
 pub mod manifest;
 #[cfg(not(target_arch = "wasm32"))]
@@ -30,6 +31,7 @@ mod writer;
 pub use error::BundleError;
 #[cfg(not(target_arch = "wasm32"))]
 pub use folder::{FolderReader, block_on};
+pub use kind::ModelKind;
 pub use load::{Bundle, HELD_BYTES, LoadProgress, TensorSink};
 pub use manifest::Manifest;
 #[cfg(not(target_arch = "wasm32"))]

@@ -10,13 +10,19 @@ use super::BundleError;
 /// what it reads; [`Bundle`](super::Bundle) does.
 #[allow(async_fn_in_trait, reason = "Send is not wanted, see above")]
 pub trait Reader {
-    /// Reads one file from its beginning to its end. `on_piece` is given the bytes in order, in pieces of any size that
+    /// Reads one file from its beginning to its end; of a shard `shard_bytes` is the length that the manifest gives it, small files
+    /// have none. `on_piece` is given the bytes in order, in pieces of any size that
     /// suits the reader; none of them should be larger than a few megabytes, because a file may be longer than the
     /// memory there is.
     ///
     /// # Errors
     /// [`BundleError::Missing`] where there is no such file, [`BundleError::Read`] where it cannot be read.
-    async fn read(&self, file: &str, on_piece: &mut dyn FnMut(&[u8])) -> Result<(), BundleError>;
+    async fn read(
+        &self,
+        file: &str,
+        shard_bytes: Option<u64>,
+        on_piece: &mut dyn FnMut(&[u8]),
+    ) -> Result<(), BundleError>;
 
     /// Told that a file was not what the manifest says, just before it is read once more: a reader that caches drops
     /// its copy here.
@@ -24,8 +30,13 @@ pub trait Reader {
 }
 
 impl<R: Reader + ?Sized> Reader for &R {
-    async fn read(&self, file: &str, on_piece: &mut dyn FnMut(&[u8])) -> Result<(), BundleError> {
-        (**self).read(file, on_piece).await
+    async fn read(
+        &self,
+        file: &str,
+        shard_bytes: Option<u64>,
+        on_piece: &mut dyn FnMut(&[u8]),
+    ) -> Result<(), BundleError> {
+        (**self).read(file, shard_bytes, on_piece).await
     }
 
     async fn refresh(&self, file: &str) {
@@ -41,7 +52,7 @@ pub struct MemoryReader {
 }
 
 impl Reader for MemoryReader {
-    async fn read(&self, file: &str, on_piece: &mut dyn FnMut(&[u8])) -> Result<(), BundleError> {
+    async fn read(&self, file: &str, _: Option<u64>, on_piece: &mut dyn FnMut(&[u8])) -> Result<(), BundleError> {
         let bytes = self.files.get(file).ok_or_else(|| BundleError::Missing { file: file.into() })?;
         on_piece(bytes);
         Ok(())

@@ -14,13 +14,15 @@ use serde::{
     de::{Error, IgnoredAny, MapAccess, Visitor},
 };
 
-struct UniqueMap<V> {
+use super::ModelKind;
+
+struct UniqueMap<K, V> {
     skipped: Option<&'static str>,
-    values: PhantomData<V>,
+    entries: PhantomData<(K, V)>,
 }
 
-impl<'de, V: Deserialize<'de>> Visitor<'de> for UniqueMap<V> {
-    type Value = BTreeMap<String, V>;
+impl<'de, K: Name, V: Deserialize<'de>> Visitor<'de> for UniqueMap<K, V> {
+    type Value = BTreeMap<K, V>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
@@ -33,20 +35,41 @@ impl<'de, V: Deserialize<'de>> Visitor<'de> for UniqueMap<V> {
                 access.next_value::<IgnoredAny>()?;
                 continue;
             }
-            match map.entry(name) {
+            match map.entry(K::read(&name).map_err(A::Error::custom)?) {
                 Entry::Vacant(place) => place.insert(access.next_value()?),
-                Entry::Occupied(first) => {
-                    return Err(A::Error::custom(format!("the name {:?} appears twice", first.key())));
-                }
+                Entry::Occupied(_) => return Err(A::Error::custom(format!("the name {name:?} appears twice"))),
             };
         }
         Ok(map)
     }
 }
 
+/// What names a value.
+pub trait Name: Ord + Sized {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// It is no such name, in a sentence.
+    fn read(text: &str) -> Result<Self, String>;
+}
+
+impl Name for String {
+    fn read(text: &str) -> Result<Self, String> {
+        Ok(text.to_owned())
+    }
+}
+
+impl Name for ModelKind {
+    fn read(text: &str) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
 /// For `#[serde(deserialize_with)]`: a map that refuses a name that appears twice.
-pub fn map<'de, D: Deserializer<'de>, V: Deserialize<'de>>(deserializer: D) -> Result<BTreeMap<String, V>, D::Error> {
-    deserializer.deserialize_map(UniqueMap { skipped: None, values: PhantomData })
+pub fn map<'de, D: Deserializer<'de>, K: Name, V: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<K, V>, D::Error> {
+    deserializer.deserialize_map(UniqueMap { skipped: None, entries: PhantomData })
 }
 
 /// The same, passing over one name whatever it holds.
@@ -54,5 +77,5 @@ pub fn map_without<'de, D: Deserializer<'de>, V: Deserialize<'de>>(
     deserializer: D,
     skipped: &'static str,
 ) -> Result<BTreeMap<String, V>, D::Error> {
-    deserializer.deserialize_map(UniqueMap { skipped: Some(skipped), values: PhantomData })
+    deserializer.deserialize_map(UniqueMap { skipped: Some(skipped), entries: PhantomData })
 }

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use super::{
-    BundleError,
-    manifest::{FileEntry, KINDS, MANIFEST_FILE, Manifest, SCALE_SUFFIX, StoredDtype, TensorEntry},
+    BundleError, ModelKind,
+    manifest::{FileEntry, MANIFEST_FILE, Manifest, SCALE_SUFFIX, StoredDtype, TensorEntry},
 };
 
 /// Checks everything that can be known before a shard is read.
@@ -91,13 +91,7 @@ fn models(manifest: &Manifest) -> Result<(), BundleError> {
     }
     let mut owner = vec![None; manifest.shards.len()];
     for (kind, model) in &manifest.models {
-        let field = format!("models[{kind:?}]");
-        if !KINDS.contains(&kind.as_str()) {
-            return Err(BundleError::manifest(
-                field,
-                format!("the kind is unknown; the kinds are {}", KINDS.join(", ")),
-            ));
-        }
+        let field = format!("models[\"{kind}\"]");
         if !model.config.is_object() {
             return Err(BundleError::manifest(format!("{field}.config"), "not an object"));
         }
@@ -132,9 +126,10 @@ fn tensors(manifest: &Manifest) -> Result<(), BundleError> {
             .split_once('/')
             .filter(|(_, name)| !name.is_empty())
             .ok_or_else(|| BundleError::manifest(&field, "the name must be `kind/name`"))?;
-        let model = manifest
-            .models
-            .get(kind)
+        let model = kind
+            .parse()
+            .ok()
+            .and_then(|kind: ModelKind| manifest.models.get(&kind))
             .ok_or_else(|| BundleError::manifest(&field, format!("there is no model {kind:?}")))?;
         if !model.shards.contains(&entry.shard) {
             return Err(BundleError::manifest(

@@ -15,7 +15,7 @@ use half::f16;
 use sha2::{Digest, Sha256};
 
 use super::{
-    BundleError, Manifest, PartialFolder,
+    BundleError, Manifest, ModelKind, PartialFolder,
     header::Dtype,
     load::hex,
     manifest::{
@@ -136,7 +136,7 @@ impl Values {
 pub struct BundleWriter {
     folder: PartialFolder,
     manifest: Manifest,
-    kind: Option<String>,
+    kind: Option<ModelKind>,
     /// The shard in the making.
     pending: Vec<Part>,
     /// Bytes that it will take, header included, at most.
@@ -169,13 +169,13 @@ impl BundleWriter {
     ///
     /// # Errors
     /// Where the model was begun before, or the last shard of the one before it cannot be written.
-    pub fn model(&mut self, kind: &str, config: serde_json::Value, source: Source) -> Result<(), WriteError> {
+    pub fn model(&mut self, kind: ModelKind, config: serde_json::Value, source: Source) -> Result<(), WriteError> {
         self.flush()?;
-        if self.manifest.models.contains_key(kind) {
-            return Err(WriteError::Model(kind.into()));
+        if self.manifest.models.contains_key(&kind) {
+            return Err(WriteError::Model(kind.to_string()));
         }
-        self.manifest.models.insert(kind.into(), ModelEntry { config, source, shards: Vec::new() });
-        self.kind = Some(kind.into());
+        self.manifest.models.insert(kind, ModelEntry { config, source, shards: Vec::new() });
+        self.kind = Some(kind);
         Ok(())
     }
 
@@ -263,14 +263,14 @@ impl BundleWriter {
 
     fn bad(&self, tensor: &str, problem: impl Into<String>) -> WriteError {
         WriteError::Tensor {
-            kind: self.kind.clone().unwrap_or_default(),
+            kind: self.kind.map(|kind| kind.to_string()).unwrap_or_default(),
             tensor: tensor.into(),
             problem: problem.into(),
         }
     }
 
     fn add(&mut self, name: &str, mut entry: TensorEntry, parts: Vec<Part>) -> Result<(), WriteError> {
-        let Some(kind) = self.kind.clone() else {
+        let Some(kind) = self.kind else {
             return Err(WriteError::Model(String::new()));
         };
         for part in &parts {
@@ -302,15 +302,15 @@ impl BundleWriter {
 
     /// Writes the shard in the making.
     fn flush(&mut self) -> Result<(), WriteError> {
-        let Some(kind) = self.kind.clone().filter(|_| !self.pending.is_empty()) else {
+        let Some(kind) = self.kind.filter(|_| !self.pending.is_empty()) else {
             return Ok(());
         };
         let index = self.manifest.shards.len();
         let Some(model) = self.manifest.models.get_mut(&kind) else {
-            return Err(WriteError::Model(kind));
+            return Err(WriteError::Model(kind.to_string()));
         };
         model.shards.push(index);
-        let file = format!("{}-{:03}.safetensors", kind.replace(':', "-"), model.shards.len() - 1);
+        let file = format!("{}-{:03}.safetensors", kind.word().replace(':', "-"), model.shards.len() - 1);
         let mut parts = std::mem::take(&mut self.pending);
         self.pending_bytes = 0;
         // Wide elements first, so that every tensor lies aligned and can be read in place.

@@ -2,7 +2,7 @@
 
 use crate::decode::DeviceError;
 use crate::decode::sampling::read_floats;
-use crate::models::Models;
+use crate::load::Models;
 use crate::picture::{PictureError, Rgb};
 use crate::trace::Picture;
 
@@ -25,7 +25,7 @@ pub enum LargeError {
 /// # Errors
 /// Too few or too many codes, or one that is masked or unknown; a device that fails.
 pub async fn large(models: &Models, codes: &[i32]) -> Result<Picture, LargeError> {
-    let (tokenizer, config) = (&models.tokenizer, &models.tokenizer.config);
+    let (tokenizer, config) = (&models.image_tokenizer, &models.image_tokenizer.config);
     let positions = config.grid() * config.grid();
     if codes.len() != positions {
         return Err(LargeError::Codes(format!("there are {}, a picture has {positions}", codes.len())));

@@ -4,10 +4,12 @@
 //! stopped there, and goes on from where it stopped: after [`CancelFlag::request`], after the loss of a device (with
 //! models on a new one), or from any event of a recording.
 
+mod apply;
 mod drawing;
 mod error;
 mod host;
 mod large;
+mod reflection;
 mod run;
 #[cfg(test)]
 mod tests;
@@ -21,12 +23,12 @@ pub use host::NativeHost;
 pub use host::{CancelFlag, Host};
 pub use large::{LargeError, large};
 
-use crate::models::Models;
+use crate::load::Models;
 use crate::prompt::Prompt;
 use crate::settings::Settings;
 use crate::trace::{Event, TRACE_VERSION};
 use crate::verify::verifier;
-use run::{Bound, generator};
+use run::{Run, generator};
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,14 +115,14 @@ impl Session {
     pub async fn resume<H: Host>(&mut self, host: &mut H) -> Result<Outcome, SessionError> {
         let drawing =
             self.drawing.as_mut().filter(|drawing| !drawing.is_done()).ok_or(SessionError::NothingToResume)?;
-        let bound = Bound::new(&self.models, drawing)?;
+        let run = Run::new(&self.models, drawing)?;
         let begin = host.seconds() - drawing.totals.seconds;
         let outcome = loop {
             if self.cancel.take() {
                 host.event(&Event::Cancelled { next_step: drawing.next_step() });
                 break Ok(Outcome::Cancelled);
             }
-            match bound.advance(drawing, host, begin).await {
+            match run.advance(drawing, host, begin).await {
                 Ok(Some(event)) => {
                     // What the session sends is what it stands on: a recording can be gone on with by construction.
                     if let Err(why) = drawing.apply(&event) {
@@ -187,7 +189,7 @@ impl Session {
             notes,
             prompt_ids: drawing.prompt_ids.clone(),
             grid: drawing.shape.grid as u32,
-            image_side_px: self.models.tokenizer.config.resolution as u32,
+            image_side_px: self.models.image_tokenizer.config.resolution as u32,
             device: self.models.about.device.clone(),
             bundle: self.models.about.bundle.clone(),
         }

@@ -5,30 +5,30 @@ use std::rc::Rc;
 use burn::tensor::Tensor;
 use scenes::{CheckError, Judgement, World};
 
-use super::drawing::{Drawing, Phase, Redraw};
+use super::drawing::{Drawing, Phase};
 use super::error::{SessionError, StepError};
 use super::host::Host;
 use crate::decode::DeviceError;
 use crate::decode::generator::Prompted;
 use crate::decode::sampling::read_floats;
 use crate::decode::step::{Drawn, StepPlan, draw_candidates};
-use crate::models::{Generator, Models};
+use crate::load::{Generator, Models};
 use crate::picture::Rgb;
-use crate::reflect::{distance, keeps, mask_weak, redraw_steps, stops, weak_patches};
-use crate::settings::{AcceptRule, ReflectionSettings, Settings, VerifierMode};
-use crate::trace::{Candidate, CheckerVerdict, Event, MASK, Picture, ReflectionStop, Totals};
+use crate::settings::{AcceptRule, Settings, VerifierMode};
+use crate::trace::{Candidate, CheckerVerdict, Event, MASK, Picture, Totals};
 use crate::verify::paths::{is_clear, says_clear};
-use crate::verify::{ClipVerifier, Look, Verifier, When, best, clip, judge, verifier};
+use crate::verify::{Candidates, ClipVerifier, Verifier, When, best, clip, verifier, whole_picture_verifier};
 
-/// The models bound to one prompt: what is on the device for the length of a run.
-pub(super) struct Bound {
-    models: Models,
+/// One run of a drawing: the models, and what the prompt makes of them, on the device.
+pub(super) struct Run {
+    pub(super) models: Models,
     generator: Rc<Generator>,
     prompted: Prompted,
     verifier: Option<Box<dyn Verifier>>,
-    /// Who compares a picture before and after a round of reflection.
-    judge: Option<Box<dyn Verifier>>,
-    clip: Option<ClipVerifier>,
+    /// What reflection looks for weak patches with.
+    pub(super) patch_scorer: Option<ClipVerifier>,
+    /// Who compares the picture before and after a round of reflection.
+    pub(super) round_verifier: Option<Box<dyn Verifier>>,
 }
 
 /// Whose weights these settings draw with.
@@ -37,18 +37,18 @@ pub(super) fn generator(models: &Models, settings: &Settings) -> Result<Rc<Gener
     models.tuned(settings.generator).cloned().ok_or_else(missing)
 }
 
-impl Bound {
+impl Run {
     /// Computes the prompt's keys, values and embeddings.
     pub fn new(models: &Models, drawing: &Drawing) -> Result<Self, SessionError> {
         let Drawing { settings, prompt_ids, .. } = drawing;
         let generator = generator(models, settings)?;
         let verifier = verifier(models, settings.verifier, prompt_ids)?;
-        let (mut patches, mut whole) = (None, None);
+        let (mut patch_scorer, mut round_verifier) = (None, None);
         if let Some(reflection) = &settings.reflection {
-            patches = Some(clip(models, prompt_ids).ok_or(SessionError::ReflectionNeedsClip)?);
+            patch_scorer = Some(clip(models, prompt_ids).ok_or(SessionError::ReflectionNeedsClip)?);
             // Nobody asks: no round is refused, and nothing is verified.
             let nobody = reflection.accept == AcceptRule::Every && settings.verifier == VerifierMode::None;
-            whole = if nobody { None } else { judge(models, settings.verifier, prompt_ids) };
+            round_verifier = if nobody { None } else { whole_picture_verifier(models, settings.verifier, prompt_ids) };
         }
         Ok(Self {
             prompted: Prompted::new(
@@ -56,11 +56,11 @@ impl Bound {
                 &generator.config,
                 prompt_ids,
                 settings.guidance_scale,
-                &models.device,
+                models.device(),
             ),
             verifier,
-            judge: whole,
-            clip: patches,
+            patch_scorer,
+            round_verifier,
             generator,
             models: models.clone(),
         })
@@ -78,27 +78,7 @@ impl Bound {
             Phase::Step { path, step, tokens } => self.step(drawing, *path, *step, tokens, host).await.map(Some),
             Phase::Image { path, tokens, score } => self.image(*path, tokens, *score).await.map(Some),
             Phase::Choose => Ok(Some(choose(drawing))),
-            Phase::Reflect { redraw: Some(redraw), .. } if redraw.step < redraw.steps => {
-                let tokens = self.redraw_step(drawing, redraw).await?;
-                if let Phase::Reflect { redraw: Some(redraw), .. } = &mut drawing.phase {
-                    redraw.tokens = tokens;
-                    redraw.step += 1;
-                }
-                Ok(None)
-            }
-            Phase::Reflect { redraw: Some(redraw), .. } => self.round(drawing, redraw).await.map(Some),
-            Phase::Reflect { rounds, distance, score, redraw: None } => {
-                let (rounds, distance, score) = (*rounds, *distance, *score);
-                match self.look(drawing, rounds, distance, score).await? {
-                    Looked::Ended(event) => Ok(Some(event)),
-                    Looked::Weak(found) => {
-                        if let Phase::Reflect { redraw, .. } = &mut drawing.phase {
-                            *redraw = Some(found);
-                        }
-                        Ok(None)
-                    }
-                }
-            }
+            Phase::Reflect { .. } => self.reflect(drawing).await,
             Phase::Finish | Phase::Done => Ok(Some(self.finish(drawing, host, begin).await?)),
         }
     }
@@ -124,24 +104,24 @@ impl Bound {
             candidates: drawing.candidate_count(),
         };
         let drawn = self.draw(tokens, &plan).await?;
-        let look = self.look_at(&drawn);
-        let clarity = self.clarity(&look).await?;
-        let judged = match clarity {
+        let candidates = self.candidates(&drawn);
+        let clarity = self.clarity(&candidates).await?;
+        let clear = match clarity {
             Some(chance) => says_clear(chance),
             None => !settings.verifier.gives_paths_up() || drawn.iter().all(|drawn| is_clear(&drawn.tokens)),
         };
         // Both are under way before either is waited for.
-        let scores = self.stepwise().filter(|_| judged).map(|verifier| verifier.score(&look));
+        let scores = self.stepwise().filter(|_| clear).map(|verifier| verifier.score(&candidates));
         let previews = settings.previews.then(|| match &self.models.preview {
-            Some(preview) => preview.decode(&look.draws),
-            None => look.pixels(),
+            Some(preview) => preview.decode(&candidates.draws),
+            None => candidates.pixels(),
         });
         let scores = read_scores(scores).await?;
         let previews = match previews {
             Some(pixels) => Self::pictures(pixels).await?,
             None => Vec::new(),
         };
-        drop(look);
+        drop(candidates);
 
         let chosen = best(&scores);
         let masked_after = drawn.get(chosen).map_or(0, |kept| kept.tokens.iter().filter(|&&token| token < 0).count());
@@ -166,126 +146,37 @@ impl Bound {
         })
     }
 
-    async fn draw(&self, tokens: &[i32], plan: &StepPlan) -> Result<Vec<Drawn>, DeviceError> {
+    pub(super) async fn draw(&self, tokens: &[i32], plan: &StepPlan) -> Result<Vec<Drawn>, DeviceError> {
         draw_candidates(self.prompted.logits(&self.generator.showo, tokens), tokens, plan).await
     }
 
-    fn look_at<'a>(&'a self, drawn: &'a [Drawn]) -> Look<'a> {
+    pub(super) fn candidates<'a>(&'a self, drawn: &'a [Drawn]) -> Candidates<'a> {
         let states = drawn.iter().map(|drawn| drawn.tokens.as_slice()).collect();
         let draws = drawn.iter().map(|drawn| drawn.sampled.as_slice()).collect();
-        Look::new(&self.models.tokenizer, states, draws)
+        Candidates::new(&self.models.image_tokenizer, states, draws)
     }
 
     /// How clear the states of this step are, where the verifier has learnt to say. A complete state needs no asking.
-    async fn clarity(&self, look: &Look<'_>) -> Result<Option<f32>, DeviceError> {
-        if look.states.iter().all(|state| !state.contains(&MASK)) {
+    async fn clarity(&self, candidates: &Candidates<'_>) -> Result<Option<f32>, DeviceError> {
+        if candidates.states.iter().all(|state| !state.contains(&MASK)) {
             return Ok(None);
         }
-        let asked = self.stepwise().and_then(|verifier| verifier.clarity(look));
+        let asked = self.stepwise().and_then(|verifier| verifier.clarity(candidates));
         Ok(read_scores(asked).await?.first().copied())
     }
 
     /// The verifier, where it looks at every step.
-    fn stepwise(&self) -> Option<&dyn Verifier> {
+    pub(super) fn stepwise(&self) -> Option<&dyn Verifier> {
         self.verifier.as_deref().filter(|verifier| verifier.when() == When::EveryStep)
     }
 
     async fn image(&self, path: u32, tokens: &[i32], step_score: Option<f32>) -> Result<Event, StepError> {
-        let look = Look::whole(&self.models.tokenizer, tokens);
+        let whole = Candidates::whole(&self.models.image_tokenizer, tokens);
         let at_end = self.verifier.as_deref().filter(|verifier| verifier.when() == When::Finished);
-        let score = at_end.map(|verifier| verifier.score(&look));
-        let picture = self.picture(read_floats(look.pixels()).await?.as_slice())?;
+        let score = at_end.map(|verifier| verifier.score(&whole));
+        let picture = self.picture(read_floats(whole.pixels()).await?.as_slice())?;
         let score = read_scores(score).await?.first().copied().or(step_score);
         Ok(Event::Image { path, tokens: tokens.to_vec(), picture, score })
-    }
-
-    /// Looks for weak patches, unless it is over.
-    async fn look(
-        &self,
-        drawing: &Drawing,
-        rounds: u32,
-        last_distance: Option<f32>,
-        score: Option<f32>,
-    ) -> Result<Looked, StepError> {
-        let ended = |reason, patch_scores| Looked::Ended(Event::ReflectionEnded { reason, patch_scores, rounds });
-        let (Some(settings), Some(clip), Some(whole)) = (&drawing.settings.reflection, &self.clip, &drawing.whole)
-        else {
-            return Ok(ended(ReflectionStop::RoundsSpent, Vec::new()));
-        };
-        // A reward network said already what it thinks of a picture that no round has changed.
-        let odds = score.or(whole.score).filter(|_| drawing.settings.verifier.gives_odds());
-        if let Some(reason) = stops(settings, rounds, last_distance, odds) {
-            return Ok(ended(reason, Vec::new()));
-        }
-        let grid = settings.patch_grid as usize;
-        let look = Look::whole(&self.models.tokenizer, &whole.tokens);
-        let patch_scores = read_floats(clip.score_patches(look.pixels(), grid)).await?;
-        let weak = weak_patches(&patch_scores, settings.threshold);
-        let (tokens, masked) = mask_weak(&whole.tokens, drawing.shape.grid, &weak, grid);
-        if masked == 0 {
-            return Ok(ended(ReflectionStop::NothingWeak, patch_scores));
-        }
-        let score_before = match score {
-            Some(score) => Some(score),
-            None => self.judged(&look).await?,
-        };
-        Ok(Looked::Weak(Redraw {
-            weak,
-            patch_scores,
-            before: read_floats(look.pixels()).await?,
-            score_before,
-            steps: redraw_steps(drawing.settings.steps, masked, tokens.len()),
-            tokens,
-            masked,
-            step: 0,
-        }))
-    }
-
-    /// One step of a round: the same candidates and verifier as in the drawing.
-    async fn redraw_step(&self, drawing: &Drawing, redraw: &Redraw) -> Result<Vec<i32>, StepError> {
-        let Settings { seed, temperature, .. } = drawing.settings;
-        let plan = StepPlan {
-            seed,
-            pass: drawing.round(),
-            step: redraw.step,
-            steps: redraw.steps,
-            total: redraw.masked,
-            temperature,
-            first: 0,
-            candidates: drawing.candidate_count(),
-        };
-        let mut drawn = self.draw(&redraw.tokens, &plan).await?;
-        // All but the weak patches is there: clear enough.
-        let picks = drawing.settings.verifier.is_stepwise();
-        let scores = self.stepwise().filter(|_| picks).map(|verifier| verifier.score(&self.look_at(&drawn)));
-        let chosen = best(&read_scores(scores).await?);
-        Ok(drawn.swap_remove(chosen).tokens)
-    }
-
-    /// The end of a round: compares the picture before and after.
-    async fn round(&self, drawing: &Drawing, redraw: &Redraw) -> Result<Event, StepError> {
-        let ReflectionSettings { accept, patch_grid, .. } = drawing.settings.reflection.unwrap_or_default();
-        let look = Look::whole(&self.models.tokenizer, &redraw.tokens);
-        let score_after = self.judged(&look).await?;
-        let after = read_floats(look.pixels()).await?;
-        Ok(Event::Reflection {
-            round: drawing.round(),
-            patch_grid,
-            patch_scores: redraw.patch_scores.clone(),
-            weak: redraw.weak.clone(),
-            before: self.picture(&redraw.before)?,
-            after: self.picture(&after)?,
-            tokens_after: redraw.tokens.clone(),
-            score_before: redraw.score_before,
-            score_after,
-            kept: keeps(accept, redraw.score_before, score_after),
-            distance: distance(&redraw.before, &after),
-        })
-    }
-
-    async fn judged(&self, look: &Look<'_>) -> Result<Option<f32>, StepError> {
-        let score = self.judge.as_deref().map(|judge| judge.score(look));
-        Ok(read_scores(score).await?.first().copied())
     }
 
     /// The last event. The picture was shown before, so that nobody waits for the checker.
@@ -299,11 +190,11 @@ impl Bound {
         let (verdict, unchecked) = match self.models.about.world {
             Some(world) => {
                 let rgb = picture.rgb()?;
-                let judged = match host.prepare_checker(world).await {
+                let checked = match host.prepare_checker(world).await {
                     Ok(()) => verdict(world, &drawing.settings.prompt, &rgb).map_err(|why| why.to_string()),
                     Err(why) => Err(why),
                 };
-                (judged.as_ref().ok().cloned(), judged.err())
+                (checked.as_ref().ok().cloned(), checked.err())
             }
             None => (None, None),
         };
@@ -318,23 +209,8 @@ impl Bound {
         values.chunks(channels * side * side).map(picture).collect()
     }
 
-    fn picture(&self, values: &[f32]) -> Result<Picture, StepError> {
-        Ok(Rgb::from_signed(values, self.models.tokenizer.config.resolution).to_picture()?)
-    }
-}
-
-enum Looked {
-    Weak(Redraw),
-    Ended(Event),
-}
-
-impl Drawing {
-    /// The round of reflection under way, from 1.
-    fn round(&self) -> u32 {
-        match &self.phase {
-            Phase::Reflect { rounds, .. } => rounds + 1,
-            _ => 0,
-        }
+    pub(super) fn picture(&self, values: &[f32]) -> Result<Picture, StepError> {
+        Ok(Rgb::from_signed(values, self.models.image_tokenizer.config.resolution).to_picture()?)
     }
 }
 
@@ -350,7 +226,7 @@ fn verdict(world: World, prompt: &str, picture: &Rgb) -> Result<CheckerVerdict, 
     Ok(CheckerVerdict { accepted, exact: (world != World::Shapes).then_some(exact), sentence })
 }
 
-async fn read_scores(scores: Option<Tensor<1>>) -> Result<Vec<f32>, DeviceError> {
+pub(super) async fn read_scores(scores: Option<Tensor<1>>) -> Result<Vec<f32>, DeviceError> {
     match scores {
         Some(scores) => read_floats(scores).await,
         None => Ok(Vec::new()),

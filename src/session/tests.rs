@@ -1,16 +1,16 @@
 //! Sessions over tiny random models on the CPU.
 
+use super::reflection::patch_of;
 use super::tiny::{GRID, icons, models, models_asked, preview, write_bundle};
 use super::{LargeError, NativeHost, Outcome, Session, SessionError, large};
 use crate::bundle::manifest::World;
 use crate::bundle::{Bundle, BundleError, FolderReader, block_on};
 use crate::config::RewardLabel::{self, Outcome as Finished, Potential, Preview};
+use crate::load::{Judge, LoadError, Models, Place, RewardModel};
 use crate::model::Weights;
 use crate::model::reward::Reward;
 use crate::model::weights::named_parameters;
-use crate::models::{Judge, LoadError, Models, Place, RewardModel};
 use crate::prompt::PromptError;
-use crate::reflect::patch_of;
 use crate::settings::{AcceptRule, ReflectionSettings, Settings, Tuning, VerifierMode};
 use crate::trace::{Event, MASK, ReflectionStop, Totals};
 use crate::verify::paths::PROMISING;
@@ -219,7 +219,7 @@ fn a_network_that_answers_every_question_serves_every_mode_of_reward_networks() 
     assert_eq!(session.models().verifiers(), modes);
     // Each mode asks its own question: of a whole picture, the same network says three things.
     let tokens = vec![3; GRID * GRID];
-    let look = crate::verify::Look::whole(&session.models().tokenizer, &tokens);
+    let look = crate::verify::Candidates::whole(&session.models().image_tokenizer, &tokens);
     let said = [VerifierMode::Orm, VerifierMode::Prm, VerifierMode::Parm].map(|mode| {
         let verifier = crate::verify::verifier(session.models(), mode, &[4, 5]).expect("there").expect("a verifier");
         verifier.score(&look).into_scalar::<f32>()

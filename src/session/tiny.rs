@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::bundle::manifest::{Source, World};
 use crate::bundle::{self, BundleWriter};
 use crate::config::{ClipConfig, MagvitConfig, PreviewConfig, RewardConfig, RewardLabel, RewardQuestion, ShowoConfig};
+use crate::load::{About, ClipModel, Generator, ImageTokenizer, Judge, Models, PreviewModel, RewardModel};
 use crate::model::Weights;
 use crate::model::clip::Clip;
 use crate::model::magvit::Magvit;
@@ -16,8 +17,7 @@ use crate::model::preview::Preview;
 use crate::model::reward::Reward;
 use crate::model::showo::Showo;
 use crate::model::weights::named_parameters;
-use crate::models::{About, ClipModel, Generator, ImageTokenizer, Judge, Models, PreviewModel, RewardModel};
-use crate::prompt::PromptTokenizer;
+use crate::prompt::TextTokenizer;
 
 /// Side of the token grid.
 pub const GRID: usize = 4;
@@ -36,8 +36,8 @@ fn tokenizer_json(words: World) -> Vec<u8> {
     json.to_string().into_bytes()
 }
 
-fn tokenizer(words: World) -> PromptTokenizer {
-    PromptTokenizer::from_json(&tokenizer_json(words)).expect("the tokenizer of the tests")
+fn tokenizer(words: World) -> TextTokenizer {
+    TextTokenizer::from_json(&tokenizer_json(words)).expect("the tokenizer of the tests")
 }
 
 /// Writes models as a bundle, nothing quantized.
@@ -52,7 +52,7 @@ pub fn write_bundle(models: &Models, target: &Path) {
             writer.f32(&name, &shape, &values).expect("a tensor");
         }
     };
-    let (generator, tokenizer) = (&models.generator, &models.tokenizer);
+    let (generator, tokenizer) = (&models.generator, &models.image_tokenizer);
     model("showo", to(&generator.config), parameters(&generator.showo));
     model("magvit", to(&tokenizer.config), parameters(&tokenizer.magvit));
     if let Some(preview) = &models.preview {

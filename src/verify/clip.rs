@@ -4,10 +4,10 @@ use std::rc::Rc;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use super::{Look, Verifier, When, resample};
+use super::{Candidates, Verifier, When, resample};
 use crate::config::ShowoConfig;
+use crate::load::ClipModel;
 use crate::model::clip::clip_score;
-use crate::models::ClipModel;
 use crate::prompt::clip_text;
 
 /// CLIP bound to a prompt: the text is embedded once.
@@ -54,7 +54,7 @@ impl Verifier for ClipVerifier {
         When::Finished
     }
 
-    fn score(&self, look: &Look<'_>) -> Tensor<1> {
+    fn score(&self, look: &Candidates<'_>) -> Tensor<1> {
         self.score_pixels(look.pixels())
     }
 }

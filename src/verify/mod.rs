@@ -9,21 +9,22 @@
 //!
 //! `none` is the absence of a verifier. Scores stay on the device until the session reads them.
 
+mod candidates;
 mod clip;
-mod look;
 pub mod paths;
 mod resample;
 mod reward;
 
 use burn::tensor::Tensor;
 
+pub use candidates::Candidates;
 pub use clip::ClipVerifier;
-pub use look::Look;
 pub use resample::resample;
 pub use reward::{RewardVerifier, Sees};
 
+use crate::bundle::ModelKind;
 use crate::config::RewardLabel;
-use crate::models::Models;
+use crate::load::Models;
 use crate::settings::VerifierMode;
 
 /// When a verifier looks.
@@ -41,10 +42,10 @@ pub trait Verifier {
     fn when(&self) -> When;
 
     /// One score a candidate, `[candidates]`, higher is better: 0…1 from a reward network, 0…2.5 from CLIPScore.
-    fn score(&self, look: &Look<'_>) -> Tensor<1>;
+    fn score(&self, look: &Candidates<'_>) -> Tensor<1>;
 
     /// The chance that the states of this step can be judged yet, `[1]`; nothing where the verifier has not learnt to say.
-    fn clarity(&self, _: &Look<'_>) -> Option<Tensor<1>> {
+    fn clarity(&self, _: &Candidates<'_>) -> Option<Tensor<1>> {
         None
     }
 }
@@ -56,7 +57,7 @@ pub struct VerifierMissing {
     /// What was asked for.
     pub mode: VerifierMode,
     /// The kind of model in the bundle.
-    pub needs: &'static str,
+    pub needs: ModelKind,
     /// What can be used.
     pub available: Vec<VerifierMode>,
 }
@@ -87,7 +88,7 @@ pub fn verifier(
     mode: VerifierMode,
     prompt_ids: &[u32],
 ) -> Result<Option<Box<dyn Verifier>>, VerifierMissing> {
-    let Some(needs) = mode.needs() else {
+    let Some(needs) = ModelKind::verifying(mode) else {
         return Ok(None);
     };
     let found = match mode {
@@ -103,10 +104,10 @@ pub fn verifier(
     }
 }
 
-/// Who judges whole pictures in reflection: the mode's own reward network, else whichever reward network there is
+/// Who scores whole pictures in reflection: the mode's own reward network, else whichever reward network there is
 /// (the one trained on finished pictures first), else CLIPScore.
 #[must_use]
-pub fn judge(models: &Models, mode: VerifierMode, prompt_ids: &[u32]) -> Option<Box<dyn Verifier>> {
+pub fn whole_picture_verifier(models: &Models, mode: VerifierMode, prompt_ids: &[u32]) -> Option<Box<dyn Verifier>> {
     let own = match mode {
         VerifierMode::Prm => Some(RewardLabel::Preview),
         VerifierMode::Parm | VerifierMode::ParmPaths => Some(RewardLabel::Potential),
@@ -124,7 +125,7 @@ pub fn judge(models: &Models, mode: VerifierMode, prompt_ids: &[u32]) -> Option<
 #[must_use]
 pub fn clip(models: &Models, prompt_ids: &[u32]) -> Option<ClipVerifier> {
     let clip = models.clip.as_ref()?;
-    Some(ClipVerifier::new(clip.clone(), &models.generator.config, prompt_ids, &models.device))
+    Some(ClipVerifier::new(clip.clone(), &models.generator.config, prompt_ids, models.device()))
 }
 
 fn reward(models: &Models, label: RewardLabel, prompt_ids: &[u32]) -> Option<RewardVerifier> {

@@ -5,10 +5,10 @@ use std::rc::Rc;
 use burn::tensor::Tensor;
 use burn::tensor::activation::sigmoid;
 
-use super::{Look, Verifier, When};
+use super::{Candidates, Verifier, When};
 use crate::config::{RewardLabel, RewardQuestion};
+use crate::load::RewardModel;
 use crate::model::reward::inputs;
-use crate::models::RewardModel;
 
 /// Which of a candidate's two grids the network reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +61,7 @@ impl Verifier for RewardVerifier {
         }
     }
 
-    fn score(&self, look: &Look<'_>) -> Tensor<1> {
+    fn score(&self, look: &Candidates<'_>) -> Tensor<1> {
         let grids = match self.sees() {
             Sees::State => &look.states,
             Sees::Draw => &look.draws,
@@ -70,7 +70,7 @@ impl Verifier for RewardVerifier {
     }
 
     /// The candidates of a step have the same number of tokens masked; the first stands for all, which costs one sequence.
-    fn clarity(&self, look: &Look<'_>) -> Option<Tensor<1>> {
+    fn clarity(&self, look: &Candidates<'_>) -> Option<Tensor<1>> {
         let learnt = self.network.config.questions > 0 && self.label == RewardLabel::Potential;
         let first = look.states.get(..1).filter(|_| learnt)?;
         Some(self.ask(first, RewardQuestion::Clarity))

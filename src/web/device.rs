@@ -13,7 +13,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
 use super::javascript::{field, object, text};
-use crate::models::Place;
+use crate::load::Place;
 
 /// A device with its name and limits, and what becomes of it.
 #[derive(Clone)]

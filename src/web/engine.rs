@@ -14,7 +14,7 @@ use super::reader::FetchReader;
 use crate::bundle::manifest::network;
 use crate::bundle::{Bundle, LoadProgress};
 use crate::decode::sampling::read_floats;
-use crate::models::{JUDGES, LoadError, Models};
+use crate::load::{JUDGES, LoadError, Models};
 use crate::probe::Probe;
 use crate::session::{CancelFlag, Drawing, Outcome, Session, SessionError, large};
 use crate::settings::{Settings, Tuning, VerifierMode};
@@ -137,13 +137,13 @@ impl Engine {
         let manifest = self.bundle.manifest();
         let words: Vec<String> = match models.about.world {
             Some(world) => world.words().into_iter().map(str::to_owned).collect(),
-            None => models.words.words().unwrap_or_default().to_vec(),
+            None => models.text_tokenizer.words().unwrap_or_default().to_vec(),
         };
         to_javascript(&Ready {
             device: DeviceWords { kind: device.kind, words: device.place.words.clone() },
             model: Model {
                 grid: config.grid(),
-                image_side_px: models.tokenizer.config.resolution,
+                image_side_px: models.image_tokenizer.config.resolution,
                 generators: Tuning::ALL.into_iter().filter(|tuning| self.bundle.has(tuning.kind())).collect(),
                 verifiers: models.verifiers(),
                 words,

@@ -4,7 +4,7 @@ use wasm_bindgen::JsValue;
 
 use super::javascript::object;
 use crate::bundle::BundleError;
-use crate::models::LoadError;
+use crate::load::LoadError;
 use crate::prompt::PromptError;
 use crate::session::SessionError;
 

@@ -1,7 +1,6 @@
 //! Bundles from a server: shards through the page's cache, the small files as they are.
 
-use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::cell::Cell;
 
 use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;
@@ -9,7 +8,6 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::Response;
 
 use super::javascript::{fetch, field, forget_shard, message, object, shard_pieces, text};
-use crate::bundle::manifest::MANIFEST_FILE;
 use crate::bundle::{BundleError, Reader};
 
 /// Bytes of a piece that are in the engine's memory at once.
@@ -19,8 +17,6 @@ const HELD_BYTES: usize = 1 << 20;
 pub struct FetchReader {
     /// Ends with a slash.
     base: String,
-    /// Bytes of each shard, by the manifest; known once that has been read.
-    shards: RefCell<HashMap<String, u64>>,
     /// Whether what was read last came from the cache.
     cached: Cell<bool>,
 }
@@ -29,7 +25,7 @@ impl FetchReader {
     /// A reader of the folder at `base`.
     pub fn new(base: &str) -> Self {
         let slash = if base.ends_with('/') { "" } else { "/" };
-        Self { base: format!("{base}{slash}"), shards: RefCell::default(), cached: Cell::new(false) }
+        Self { base: format!("{base}{slash}"), cached: Cell::new(false) }
     }
 
     /// Where the bytes that were reported last came from: `network` or `cache`.
@@ -39,15 +35,6 @@ impl FetchReader {
 
     fn address(&self, file: &str) -> String {
         format!("{}{file}", self.base)
-    }
-
-    /// Remembers the shards' lengths. The bundle's own reading of the manifest decides whether it is sound.
-    fn remember(&self, manifest: &[u8]) {
-        let Ok(manifest) = serde_json::from_slice::<serde_json::Value>(manifest) else { return };
-        let shards = manifest["shards"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let lengths =
-            shards.iter().filter_map(|shard| Some((shard["file"].as_str()?.to_owned(), shard["bytes"].as_u64()?)));
-        *self.shards.borrow_mut() = lengths.collect();
     }
 
     async fn read_small(&self, file: &str, on_piece: &mut dyn FnMut(&[u8])) -> Result<(), BundleError> {
@@ -64,11 +51,7 @@ impl FetchReader {
         }
         let bytes = JsFuture::from(response.array_buffer().map_err(failed)?).await.map_err(failed)?;
         self.cached.set(false);
-        let bytes = Uint8Array::new(&bytes).to_vec();
-        if file == MANIFEST_FILE {
-            self.remember(&bytes);
-        }
-        on_piece(&bytes);
+        on_piece(&Uint8Array::new(&bytes).to_vec());
         Ok(())
     }
 
@@ -96,9 +79,13 @@ impl FetchReader {
 }
 
 impl Reader for FetchReader {
-    async fn read(&self, file: &str, on_piece: &mut dyn FnMut(&[u8])) -> Result<(), BundleError> {
-        let shard = self.shards.borrow().get(file).copied();
-        match shard {
+    async fn read(
+        &self,
+        file: &str,
+        shard_bytes: Option<u64>,
+        on_piece: &mut dyn FnMut(&[u8]),
+    ) -> Result<(), BundleError> {
+        match shard_bytes {
             Some(bytes) => self.read_shard(file, bytes, on_piece).await,
             None => self.read_small(file, on_piece).await,
         }

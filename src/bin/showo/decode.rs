@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use showo::bundle::{Bundle, FolderReader, block_on};
 use showo::decode::sampling::read_floats;
-use showo::models::{LoadError, load_tokenizer};
+use showo::load::{LoadError, load_tokenizer};
 use showo::picture::Rgb;
 
 use crate::device::DeviceName;

@@ -1,7 +1,7 @@
 //! Which device computes.
 
 use clap::ValueEnum;
-use showo::models::Place;
+use showo::load::Place;
 
 use crate::failure::Failure;
 

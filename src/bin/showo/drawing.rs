@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use showo::bundle::{Bundle, FolderReader, block_on};
-use showo::models::{LoadError, Models};
+use showo::load::{LoadError, Models};
 use showo::settings::{AcceptRule, ReflectionSettings, Settings, Tuning, VerifierMode};
 
 use crate::device::DeviceName;

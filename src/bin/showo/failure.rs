@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use showo::models::LoadError;
+use showo::load::LoadError;
 use showo::session::SessionError;
 
 /// A failure, for people.

@@ -6,7 +6,7 @@ use std::time::Instant;
 use clap::Args;
 use showo::bundle::{Bundle, FolderReader, block_on};
 use showo::decode::sampling::read_floats;
-use showo::models::{LoadError, Models};
+use showo::load::{LoadError, Models};
 use showo::probe::Probe;
 use showo::session::SessionError;
 

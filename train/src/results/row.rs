@@ -12,7 +12,7 @@ use indicatif::ProgressBar;
 use scenes::{Category, Spec, Split};
 use serde::{Deserialize, Serialize};
 use showo::bundle::block_on;
-use showo::models::{JUDGES, Models, Place};
+use showo::load::{JUDGES, Models, Place};
 use showo::session::Session;
 use showo::settings::{AcceptRule, ReflectionSettings, Tuning, VerifierMode};
 

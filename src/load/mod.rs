@@ -1,0 +1,21 @@
+//! From a bundle to networks on a device.
+//!
+//! | file | its one idea |
+//! |---|---|
+//! | `place` | a device, what it is called, and what it can hold |
+//! | `sink` | what takes a model's tensors from a bundle: onto the device, or into memory in f32 |
+//! | `network` | one kind of model: its network, its configuration, and how it is read |
+//! | `models` | all networks of one bundle on one device, as they arrive, and whether they fit each other |
+//! | `error` | why that failed |
+
+mod error;
+mod models;
+mod network;
+mod place;
+mod sink;
+
+pub use error::LoadError;
+pub use models::{About, Models};
+pub use network::{ClipModel, Generator, ImageTokenizer, Network, PreviewModel, RewardModel, load_image_tokenizer};
+pub use place::Place;
+pub use sink::{F32Sink, WeightSink, named_tensors};

@@ -1,0 +1,295 @@
+//! The networks of a bundle on a device, as they arrive: what draws first, then what verifies.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use burn::tensor::Device;
+
+use super::error::LoadError;
+use super::network::{ClipModel, Generator, ImageTokenizer, Network, PreviewModel, RewardModel};
+use super::place::Place;
+use crate::bundle::manifest::World;
+use crate::bundle::{Bundle, LoadProgress, ModelKind, Reader};
+use crate::config::RewardLabel;
+use crate::prompt::{Prompt, PromptError, TextTokenizer};
+use crate::settings::{Tuning, VerifierMode};
+
+/// What names a bundle and a device in traces and on the page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct About {
+    /// The bundle's name and hash: `scenes 1a2b3c4d5e6f`.
+    pub bundle: String,
+    /// The device in words: `WebGPU: …`, `CPU`.
+    pub device: String,
+    /// The world that the generator was trained on, where this project knows it.
+    pub world: Option<World>,
+}
+
+/// The networks of one bundle on one device. A clone shares them.
+#[derive(Clone)]
+pub struct Models {
+    /// Show-o with its base weights.
+    pub generator: Rc<Generator>,
+    /// The generators whose weights were aligned with preferences, as they arrive.
+    tuned: BTreeMap<Tuning, Rc<Generator>>,
+    /// MAGVIT-v2's decoder.
+    pub image_tokenizer: Rc<ImageTokenizer>,
+    /// The small decoder that shows candidates, where the bundle has one; the image tokenizer shows them otherwise.
+    pub preview: Option<Rc<PreviewModel>>,
+    /// Words to ids.
+    pub text_tokenizer: Rc<TextTokenizer>,
+    /// CLIP, once it has arrived.
+    pub clip: Option<Rc<ClipModel>>,
+    /// Reward networks that have arrived, by what they can be asked; one that answers every question stands under each.
+    pub rewards: BTreeMap<RewardLabel, Rc<RewardModel>>,
+    /// Where everything runs.
+    pub place: Place,
+    /// Names.
+    pub about: About,
+    /// Bytes of everything that was loaded.
+    device_bytes: Rc<Cell<u64>>,
+}
+
+impl Models {
+    /// Loads what drawing needs: both tokenizers, the generator, and the preview decoder where there is one.
+    ///
+    /// # Errors
+    /// The bundle is damaged or incomplete, or its models contradict their configuration or each other.
+    pub async fn load<R: Reader>(
+        bundle: &Bundle<R>,
+        place: &Place,
+        on_progress: &mut dyn FnMut(LoadProgress<'_>),
+    ) -> Result<Self, LoadError> {
+        // The smallest first: a tokenizer that cannot be read is known before megabytes are fetched.
+        let json = bundle.tokenizer_json().await?;
+        let manifest = bundle.manifest();
+        let text_tokenizer = TextTokenizer::from_json(json.as_bytes())
+            .map_err(|source| LoadError::TextTokenizer { file: manifest.tokenizer.file.clone(), source })?;
+        let generator = Network::read(bundle, ModelKind::SHOWO, place, &mut *on_progress).await?;
+        let tokenizer = Network::read(bundle, ModelKind::Magvit, place, &mut *on_progress).await?;
+        let about = About {
+            bundle: format!("{} {}", manifest.name, bundle.sha256().get(..12).unwrap_or_default()),
+            device: place.words.clone(),
+            world: manifest.world,
+        };
+        let (Network::Generator(_, generator), Network::ImageTokenizer(tokenizer), bytes) =
+            (generator.0, tokenizer.0, generator.1 + tokenizer.1)
+        else {
+            unreachable!("a network is of the kind that was asked for");
+        };
+        let preview = match bundle.has(ModelKind::Preview) {
+            true => Some(Network::read(bundle, ModelKind::Preview, place, on_progress).await?),
+            false => None,
+        };
+        if let Some(world) = about.world {
+            let knows = |word: &str| text_tokenizer.words().is_none_or(|words| words.iter().any(|known| known == word));
+            world.fits(tokenizer.config.resolution, knows)?;
+        }
+        let mut models = Self::new(generator, tokenizer, text_tokenizer, place, about)?;
+        models.device_bytes.set(bytes);
+        if let Some((preview, bytes)) = preview {
+            models.add(preview)?;
+            models.device_bytes.set(models.device_bytes.get() + bytes);
+        }
+        Ok(models)
+    }
+
+    /// From networks that are already there.
+    ///
+    /// # Errors
+    /// [`LoadError::Mismatch`].
+    pub fn new(
+        generator: Generator,
+        image_tokenizer: ImageTokenizer,
+        text_tokenizer: TextTokenizer,
+        place: &Place,
+        about: About,
+    ) -> Result<Self, LoadError> {
+        let (g, t) = (&generator.config, &image_tokenizer.config);
+        let (showo, magvit) = (ModelKind::SHOWO, ModelKind::Magvit);
+        same("tokens a picture", showo, g.num_vq_tokens, magvit, t.grid() * t.grid())?;
+        same("codes", showo, g.codebook_size, magvit, t.codebook_size())?;
+        Ok(Self {
+            generator: Rc::new(generator),
+            tuned: BTreeMap::new(),
+            image_tokenizer: Rc::new(image_tokenizer),
+            preview: None,
+            text_tokenizer: Rc::new(text_tokenizer),
+            clip: None,
+            rewards: BTreeMap::new(),
+            place: place.clone(),
+            about,
+            device_bytes: Rc::default(),
+        })
+    }
+
+    /// Where everything runs.
+    #[must_use]
+    pub fn device(&self) -> &Device {
+        &self.place.device
+    }
+
+    /// A prompt as people type it, as these models read it.
+    ///
+    /// # Errors
+    /// Empty, words that are unknown or say nothing in the models' world, or too long.
+    pub fn read(&self, typed: &str) -> Result<Prompt, PromptError> {
+        self.text_tokenizer.read(typed, self.about.world, self.generator.config.max_text_len)
+    }
+
+    /// The generator with these weights, where they have arrived.
+    #[must_use]
+    pub fn tuned(&self, tuning: Tuning) -> Option<&Rc<Generator>> {
+        match tuning {
+            Tuning::Base => Some(&self.generator),
+            _ => self.tuned.get(&tuning),
+        }
+    }
+
+    /// The weights of the generator that have arrived, the base first.
+    #[must_use]
+    pub fn tunings(&self) -> Vec<Tuning> {
+        Tuning::ALL.into_iter().filter(|&tuning| self.tuned(tuning).is_some()).collect()
+    }
+
+    /// Whether a model can be used: it has arrived, or another one answers in its place.
+    #[must_use]
+    pub fn has(&self, kind: ModelKind) -> bool {
+        match kind {
+            ModelKind::Showo(tuning) => self.tuned(tuning).is_some(),
+            ModelKind::Magvit => true,
+            ModelKind::Preview => self.preview.is_some(),
+            ModelKind::Clip => self.clip.is_some(),
+            ModelKind::Reward(label) => self.rewards.contains_key(&label),
+        }
+    }
+
+    /// Reads a further model of the bundle onto the device; [`Models::add`] then takes it in. In between the models may be in use.
+    ///
+    /// # Errors
+    /// As [`Models::load`]; [`BundleError::NoModel`](crate::bundle::BundleError::NoModel) where the bundle has none such.
+    pub async fn read_network<R: Reader>(
+        &self,
+        bundle: &Bundle<R>,
+        kind: ModelKind,
+        on_progress: &mut dyn FnMut(LoadProgress<'_>),
+    ) -> Result<Network, LoadError> {
+        let (network, bytes) = Network::read(bundle, kind, &self.place, on_progress).await?;
+        self.device_bytes.set(self.device_bytes.get() + bytes);
+        Ok(network)
+    }
+
+    /// Takes a network in.
+    ///
+    /// # Errors
+    /// [`LoadError::Mismatch`] where it reads other codes or words than the generator writes, shows larger pictures than the image
+    /// tokenizer, or is a generator of another shape.
+    pub fn add(&mut self, network: Network) -> Result<(), LoadError> {
+        let g = &self.generator.config;
+        let showo = ModelKind::SHOWO;
+        // Every id that a prompt can hold must be a row of the network's table.
+        let at_least = |kind: ModelKind, rows: usize, needed: usize| {
+            if rows >= needed {
+                Ok(())
+            } else {
+                Err(LoadError::Mismatch(format!("{kind} knows {rows} words, but showo {needed}")))
+            }
+        };
+        match network {
+            Network::Generator(tuning, generator) => {
+                if generator.config != *g {
+                    let problem = format!("{} has another configuration than showo", ModelKind::Showo(tuning));
+                    return Err(LoadError::Mismatch(problem));
+                }
+                let generator = Rc::new(generator);
+                match tuning {
+                    Tuning::Base => self.generator = generator,
+                    _ => drop(self.tuned.insert(tuning, generator)),
+                }
+            }
+            Network::ImageTokenizer(tokenizer) => {
+                let (t, kind) = (&tokenizer.config, ModelKind::Magvit);
+                same("tokens a picture", showo, g.num_vq_tokens, kind, t.grid() * t.grid())?;
+                same("codes", showo, g.codebook_size, kind, t.codebook_size())?;
+                self.image_tokenizer = Rc::new(tokenizer);
+            }
+            Network::Preview(model) => {
+                let (p, kind) = (&model.config, ModelKind::Preview);
+                same("tokens a picture", showo, g.num_vq_tokens, kind, p.grid * p.grid)?;
+                same("codes", showo, g.codebook_size, kind, p.codebook_size())?;
+                let whole = self.image_tokenizer.config.resolution;
+                if p.side_px() > whole {
+                    let problem = format!("preview shows {} pixels a side, magvit only {whole}", p.side_px());
+                    return Err(LoadError::Mismatch(problem));
+                }
+                self.preview = Some(Rc::new(model));
+            }
+            Network::Clip(model) => {
+                let end = model.config.text_config.eos_token_id.unwrap_or(g.eos);
+                let needed = g.llm_vocab_size.max(g.bos.max(end) as usize + 1);
+                at_least(ModelKind::Clip, model.config.text_config.vocab_size, needed)?;
+                self.clip = Some(Rc::new(model));
+            }
+            Network::Reward(model) => {
+                let (r, kind) = (&model.config, ModelKind::Reward(model.config.label));
+                same("tokens a picture", showo, g.num_vq_tokens, kind, r.num_vq_tokens)?;
+                same("codes", showo, g.codebook_size, kind, r.codebook_size)?;
+                at_least(kind, r.text_vocab_size, g.llm_vocab_size.max(r.pad as usize + 1))?;
+                let network = Rc::new(model);
+                self.rewards.extend(network.config.labels().into_iter().map(|label| (label, network.clone())));
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a model and takes it in, unless it is there.
+    ///
+    /// # Errors
+    /// As [`Models::read_network`] and [`Models::add`].
+    pub async fn fetch<R: Reader>(
+        &mut self,
+        bundle: &Bundle<R>,
+        kind: ModelKind,
+        on_progress: &mut dyn FnMut(LoadProgress<'_>),
+    ) -> Result<(), LoadError> {
+        if self.has(kind) {
+            return Ok(());
+        }
+        let network = self.read_network(bundle, kind, on_progress).await?;
+        self.add(network)
+    }
+
+    /// Loads everything that the bundle holds to verify with.
+    ///
+    /// # Errors
+    /// As [`Models::fetch`]; what was loaded before stays.
+    pub async fn load_verifiers<R: Reader>(
+        &mut self,
+        bundle: &Bundle<R>,
+        on_progress: &mut dyn FnMut(LoadProgress<'_>),
+    ) -> Result<(), LoadError> {
+        for kind in ModelKind::verifiers().filter(|&kind| bundle.has(kind)) {
+            let network = self.read_network(bundle, kind, &mut *on_progress).await?;
+            self.add(network)?;
+        }
+        Ok(())
+    }
+
+    /// The modes that can be used with what has arrived.
+    #[must_use]
+    pub fn verifiers(&self) -> Vec<VerifierMode> {
+        let usable = |mode: &VerifierMode| ModelKind::verifying(*mode).is_none_or(|kind| self.has(kind));
+        VerifierMode::ALL.into_iter().filter(usable).collect()
+    }
+
+    /// Bytes that the weights of everything that was loaded from a bundle take on the device.
+    #[must_use]
+    pub fn device_bytes(&self) -> u64 {
+        self.device_bytes.get()
+    }
+}
+
+fn same(what: &str, one: ModelKind, a: usize, other: ModelKind, b: usize) -> Result<(), LoadError> {
+    if a == b { Ok(()) } else { Err(LoadError::Mismatch(format!("{one} has {a} {what}, {other} {b}"))) }
+}

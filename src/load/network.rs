@@ -1,0 +1,191 @@
+//! One kind of model: its network with its configuration, and how it is read from a bundle.
+
+use burn::tensor::{Device, Tensor};
+
+use super::error::LoadError;
+use super::place::Place;
+use super::sink::WeightSink;
+use crate::bundle::{Bundle, LoadProgress, ModelKind, Reader};
+use crate::config::{ClipConfig, MagvitConfig, PreviewConfig, RewardConfig, ShowoConfig};
+use crate::model::clip::Clip;
+use crate::model::magvit::Magvit;
+use crate::model::preview::Preview;
+use crate::model::reward::Reward;
+use crate::model::showo::{Showo, keep_drawing_rows};
+use crate::model::{ModelError, Weights};
+use crate::settings::Tuning;
+
+/// Show-o and its configuration.
+pub struct Generator {
+    /// The network.
+    pub showo: Showo,
+    /// Its configuration.
+    pub config: ShowoConfig,
+}
+
+/// The image tokenizer, its decoder half.
+pub struct ImageTokenizer {
+    /// The network.
+    pub magvit: Magvit,
+    /// Its configuration.
+    pub config: MagvitConfig,
+    /// Where it runs.
+    pub device: Device,
+}
+
+impl ImageTokenizer {
+    /// Grids of N codes to pixels, `[grids, 3, side, side]`, values about −1…1.
+    #[must_use]
+    pub fn decode(&self, grids: &[&[i32]]) -> Tensor<4> {
+        self.magvit.decode(grids, &self.device)
+    }
+}
+
+/// The preview decoder and its configuration.
+pub struct PreviewModel {
+    /// The network.
+    pub preview: Preview,
+    /// Its configuration.
+    pub config: PreviewConfig,
+    /// Where it runs.
+    pub device: Device,
+}
+
+impl PreviewModel {
+    /// Grids of N codes, negative where masked, to small pictures, `[grids, 3, side, side]`, values about −1…1.
+    #[must_use]
+    pub fn decode(&self, grids: &[&[i32]]) -> Tensor<4> {
+        self.preview.decode(grids, &self.device)
+    }
+}
+
+/// CLIP and its configuration.
+pub struct ClipModel {
+    /// Both towers.
+    pub clip: Clip,
+    /// Their configuration.
+    pub config: ClipConfig,
+}
+
+/// A reward network and its configuration.
+pub struct RewardModel {
+    /// The network.
+    pub reward: Reward,
+    /// Its configuration, with the label it was trained on.
+    pub config: RewardConfig,
+    /// Where it runs.
+    pub device: Device,
+}
+
+/// A network that has been read, of one of the kinds that a bundle can hold.
+pub enum Network {
+    /// The generator with one of its sets of weights.
+    Generator(Tuning, Generator),
+    /// The image tokenizer.
+    ImageTokenizer(ImageTokenizer),
+    /// The preview decoder.
+    Preview(PreviewModel),
+    /// CLIP.
+    Clip(ClipModel),
+    /// PARM, PRM or ORM, by its label.
+    Reward(RewardModel),
+}
+
+type Progress<'a> = &'a mut dyn FnMut(LoadProgress<'_>);
+
+/// Streams the model `kind` into `weights`, without the tensors whose names begin with `passed_over`.
+async fn fill<R: Reader>(
+    weights: Weights,
+    bundle: &Bundle<R>,
+    kind: ModelKind,
+    passed_over: &'static str,
+    on_progress: Progress<'_>,
+) -> Result<Weights, LoadError> {
+    let mut sink = WeightSink::without(weights, passed_over);
+    bundle.load(kind, &mut sink, on_progress).await?;
+    Ok(sink.weights)
+}
+
+impl Network {
+    /// Reads the model `kind` of a bundle onto a device; also gives the bytes that its weights take there.
+    ///
+    /// Of the generator's head only the codebook's rows go to the device, of the image tokenizer only the decoder.
+    ///
+    /// # Errors
+    /// The bundle lacks the model, is damaged, or holds one that contradicts its configuration.
+    pub(super) async fn read<R: Reader>(
+        bundle: &Bundle<R>,
+        kind: ModelKind,
+        place: &Place,
+        on_progress: Progress<'_>,
+    ) -> Result<(Self, u64), LoadError> {
+        let built = |source: ModelError| LoadError::Model { kind, source };
+        let (mut weights, device) = (place.weights(), place.device.clone());
+        Ok(match kind {
+            ModelKind::Showo(tuning) => {
+                let config: ShowoConfig = bundle.config(kind)?;
+                config.validate().map_err(|why| built(ModelError::Config { model: "showo", why }))?;
+                keep_drawing_rows(&config, &mut weights);
+                let weights = fill(weights, bundle, kind, "", on_progress).await?;
+                let bytes = weights.bytes();
+                let showo = Showo::new(&config, weights).map_err(built)?;
+                (Self::Generator(tuning, Generator { showo, config }), bytes)
+            }
+            ModelKind::Magvit => {
+                let (tokenizer, bytes) = image_tokenizer(bundle, place, on_progress).await?;
+                (Self::ImageTokenizer(tokenizer), bytes)
+            }
+            ModelKind::Preview => {
+                let config: PreviewConfig = bundle.config(kind)?;
+                let weights = fill(weights, bundle, kind, "", on_progress).await?;
+                let bytes = weights.bytes();
+                let preview = Preview::new(&config, weights).map_err(built)?;
+                (Self::Preview(PreviewModel { preview, config, device }), bytes)
+            }
+            ModelKind::Clip => {
+                let config: ClipConfig = bundle.config(kind)?;
+                let weights = fill(weights, bundle, kind, "", on_progress).await?;
+                let bytes = weights.bytes();
+                let clip = Clip::new(&config, weights).map_err(built)?;
+                (Self::Clip(ClipModel { clip, config }), bytes)
+            }
+            ModelKind::Reward(label) => {
+                let config: RewardConfig = bundle.config(kind)?;
+                if label != config.label {
+                    let trained = ModelKind::Reward(config.label);
+                    let problem = format!("{kind} was trained on the label {:?}, which is {trained}'s", config.label);
+                    return Err(LoadError::Mismatch(problem));
+                }
+                let weights = fill(weights, bundle, kind, "", on_progress).await?;
+                let bytes = weights.bytes();
+                let reward = Reward::new(&config, weights).map_err(built)?;
+                (Self::Reward(RewardModel { reward, config, device }), bytes)
+            }
+        })
+    }
+}
+
+async fn image_tokenizer<R: Reader>(
+    bundle: &Bundle<R>,
+    place: &Place,
+    on_progress: Progress<'_>,
+) -> Result<(ImageTokenizer, u64), LoadError> {
+    let kind = ModelKind::Magvit;
+    let config: MagvitConfig = bundle.config(kind)?;
+    let weights = fill(place.weights(), bundle, kind, "encoder.", on_progress).await?;
+    let bytes = weights.bytes();
+    let magvit = Magvit::new(&config, weights, false).map_err(|source| LoadError::Model { kind, source })?;
+    Ok((ImageTokenizer { magvit, config, device: place.device.clone() }, bytes))
+}
+
+/// The image tokenizer alone: enough to turn codes into pictures.
+///
+/// # Errors
+/// The bundle or the network is not what it should be.
+pub async fn load_image_tokenizer<R: Reader>(
+    bundle: &Bundle<R>,
+    place: &Place,
+    on_progress: Progress<'_>,
+) -> Result<ImageTokenizer, LoadError> {
+    Ok(image_tokenizer(bundle, place, on_progress).await?.0)
+}
