@@ -6,7 +6,7 @@ use bundle_support::*;
 use half::f16;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use showo::bundle::{Bundle, BundleError, Manifest, MemoryReader, TensorSink, block_on, header};
+use showo::bundle::{Bundle, BundleError, Manifest, MemoryReader, ModelKind, TensorSink, block_on, header};
 
 const SHOWO: &str = "showo-000.safetensors";
 const MAGVIT: &str = "magvit-000.safetensors";
@@ -29,7 +29,7 @@ fn refused_shard(edit: impl FnOnce(&mut Value, &mut Vec<u8>)) -> BundleError {
     replace_sealed(&mut reader, SHOWO, safetensors(&header.to_string(), &data));
     let bundle = open(&reader).unwrap();
     let mut sink = Collect::default();
-    block_on(bundle.load("showo", &mut sink, &mut |_| {})).expect_err("accepted")
+    block_on(bundle.load(ModelKind::SHOWO, &mut sink, &mut |_| {})).expect_err("accepted")
 }
 
 /// The same for errors that name a tensor: its name and the problem.
@@ -252,8 +252,8 @@ fn models_that_cannot_be() {
     assert_eq!(field, "models");
     let (field, problem) =
         refused_manifest(|manifest| manifest["models"]["parm"] = manifest["models"]["showo"].clone());
-    assert_eq!(field, "models[\"parm\"]");
-    assert!(problem.contains("reward:parm"), "{problem}");
+    assert_eq!(field, "models");
+    assert!(problem.contains("\"parm\"") && problem.contains("reward:parm"), "{problem}");
     let (field, _) = refused_manifest(|manifest| manifest["models"]["showo"]["config"] = json!([]));
     assert_eq!(field, "models[\"showo\"].config");
     for (shards, says) in [
@@ -437,7 +437,7 @@ fn files_that_are_no_safetensors() {
             manifest["tensors"]["showo/embed"] = manifest["tensors"]["showo/head.bias"].clone();
         });
         replace_sealed(&mut reader, SHOWO, file);
-        block_on(open(&reader).unwrap().load("showo", &mut Collect::default(), &mut |_| {}))
+        block_on(open(&reader).unwrap().load(ModelKind::SHOWO, &mut Collect::default(), &mut |_| {}))
             .expect_err("accepted")
             .to_string()
     };
@@ -477,7 +477,7 @@ fn what_the_model_refuses_is_named() {
     }
     let reader = sample();
     let mut picky = Picky(0);
-    let error = block_on(open(&reader).unwrap().load("showo", &mut picky, &mut |_| {})).unwrap_err();
+    let error = block_on(open(&reader).unwrap().load(ModelKind::SHOWO, &mut picky, &mut |_| {})).unwrap_err();
     let problem = "has no place in this network".to_string();
     assert_eq!(error, BundleError::Tensor { file: SHOWO.into(), tensor: "head.bias".into(), problem });
     assert_eq!(picky.0, 2);
@@ -491,7 +491,7 @@ fn a_bad_copy_is_fetched_once_more() {
         let stale = Stale::new(bad, curable.then(sample));
         let bundle = block_on(Bundle::open(&stale)).unwrap();
         let mut sink = Collect::default();
-        let loaded = block_on(bundle.load("showo", &mut sink, &mut |_| {}));
+        let loaded = block_on(bundle.load(ModelKind::SHOWO, &mut sink, &mut |_| {}));
         assert_eq!(*stale.reads.borrow(), ["manifest.json", SHOWO, SHOWO]);
         assert_eq!(*stale.refreshed.borrow(), [SHOWO]);
         if curable {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use bundle_support::*;
 use half::f16;
 use proptest::prelude::*;
-use showo::bundle::{Bundle, BundleError, MemoryReader, PartSink, Reader, TensorSink, block_on};
+use showo::bundle::{Bundle, BundleError, MemoryReader, ModelKind, PartSink, Reader, TensorSink, block_on};
 
 const SHOWO: &str = "showo-000.safetensors";
 
@@ -18,9 +18,9 @@ struct InPieces<'a> {
 }
 
 impl Reader for InPieces<'_> {
-    async fn read(&self, file: &str, on_piece: &mut dyn FnMut(&[u8])) -> Result<(), BundleError> {
+    async fn read(&self, file: &str, _: Option<u64>, on_piece: &mut dyn FnMut(&[u8])) -> Result<(), BundleError> {
         let mut whole = Vec::new();
-        self.reader.read(file, &mut |bytes| whole.extend_from_slice(bytes)).await?;
+        self.reader.read(file, None, &mut |bytes| whole.extend_from_slice(bytes)).await?;
         whole.chunks(self.length).for_each(on_piece);
         Ok(())
     }
@@ -97,7 +97,7 @@ impl PartSink for Assemble {
 }
 
 /// Loads `kind` with every shard in parts.
-fn load(reader: impl Reader, kind: &str) -> (Result<(), BundleError>, Assemble) {
+fn load(reader: impl Reader, kind: ModelKind) -> (Result<(), BundleError>, Assemble) {
     let mut sink = Assemble::default();
     let loaded = block_on(async {
         let bundle = Bundle::open(reader).await?.holding_at_most(0);
@@ -109,7 +109,7 @@ fn load(reader: impl Reader, kind: &str) -> (Result<(), BundleError>, Assemble) 
 #[test]
 fn parts_make_the_same_tensors_however_the_file_is_cut() {
     for length in [1, 7, 64, 71, 1 << 20] {
-        for (kind, tensors) in [("showo", showo()), ("magvit", magvit())] {
+        for (kind, tensors) in [(ModelKind::SHOWO, showo()), (ModelKind::Magvit, magvit())] {
             let (loaded, sink) = load(InPieces { reader: &sample(), length }, kind);
             loaded.unwrap();
             assert_eq!(sink.whole, tensors);
@@ -127,12 +127,12 @@ fn only_shards_that_are_too_long_come_in_parts() {
     for (held, whole) in [(bytes - 1, false), (bytes, true)] {
         let mut sink = Assemble::default();
         let bundle = open(&reader).unwrap().holding_at_most(held);
-        let loaded = block_on(bundle.load("showo", &mut sink, &mut |_| {}));
+        let loaded = block_on(bundle.load(ModelKind::SHOWO, &mut sink, &mut |_| {}));
         assert_eq!(loaded.is_err(), whole, "{loaded:?}");
     }
     // A sink that cannot take parts is given whole tensors all the same.
     let mut sink = Collect::default();
-    block_on(open(&reader).unwrap().holding_at_most(0).load("showo", &mut sink, &mut |_| {})).unwrap();
+    block_on(open(&reader).unwrap().holding_at_most(0).load(ModelKind::SHOWO, &mut sink, &mut |_| {})).unwrap();
     assert_eq!(sink.0, showo());
 }
 
@@ -142,7 +142,10 @@ fn progress_counts_every_byte() {
     let mut seen = Vec::new();
     block_on(async {
         let bundle = Bundle::open(InPieces { reader: &reader, length: 100 }).await.unwrap().holding_at_most(0);
-        bundle.load("showo", &mut Assemble::default(), &mut |progress| seen.push(progress.bytes_done)).await.unwrap();
+        bundle
+            .load(ModelKind::SHOWO, &mut Assemble::default(), &mut |progress| seen.push(progress.bytes_done))
+            .await
+            .unwrap();
     });
     assert!(seen.is_sorted() && seen.len() > 3, "{seen:?}");
     assert_eq!(seen.last(), Some(&(reader.files[SHOWO].len() as u64)));
@@ -154,7 +157,7 @@ fn a_bad_copy_is_forgotten_and_fetched_once_more() {
         let mut bad = sample();
         bad.files.get_mut(SHOWO).unwrap()[at] ^= 0x40;
         let stale = Stale::new(bad, curable.then(sample));
-        let (loaded, sink) = load(&stale, "showo");
+        let (loaded, sink) = load(&stale, ModelKind::SHOWO);
         assert_eq!(*stale.reads.borrow(), ["manifest.json", SHOWO, SHOWO]);
         assert_eq!(*stale.refreshed.borrow(), [SHOWO]);
         let names: Vec<String> = showo().into_keys().collect();
@@ -176,7 +179,7 @@ fn files_of_another_length() {
     for length in [0, 1, 8, whole - 1, whole + 1, 2 * whole] {
         let mut reader = sample();
         reader.files.get_mut(SHOWO).unwrap().resize(length, 0);
-        let (loaded, sink) = load(InPieces { reader: &reader, length: 50 }, "showo");
+        let (loaded, sink) = load(InPieces { reader: &reader, length: 50 }, ModelKind::SHOWO);
         let expected = BundleError::Length { file: SHOWO.into(), expected: whole as u64, found: length as u64 };
         assert_eq!(loaded, Err(expected));
         assert!(sink.parts.is_empty() && sink.whole.is_empty());
@@ -189,7 +192,7 @@ fn refused(edit: impl FnOnce(&mut serde_json::Value, &mut Vec<u8>)) -> String {
     let (mut header, mut data) = split(&reader.files[SHOWO]);
     edit(&mut header, &mut data);
     replace_sealed(&mut reader, SHOWO, safetensors(&header.to_string(), &data));
-    let (loaded, sink) = load(InPieces { reader: &reader, length: 40 }, "showo");
+    let (loaded, sink) = load(InPieces { reader: &reader, length: 40 }, ModelKind::SHOWO);
     assert!(sink.parts.is_empty() && sink.whole.is_empty(), "something stays");
     loaded.expect_err("accepted").to_string()
 }
@@ -229,7 +232,7 @@ fn headers_that_are_none() {
     ] {
         let mut reader = sample();
         replace_sealed(&mut reader, SHOWO, file);
-        let (loaded, _) = load(InPieces { reader: &reader, length: 333 }, "showo");
+        let (loaded, _) = load(InPieces { reader: &reader, length: 333 }, ModelKind::SHOWO);
         let error = loaded.expect_err("accepted").to_string();
         assert!(error.contains(SHOWO) && error.contains(says), "{error}");
     }
@@ -266,7 +269,7 @@ fn what_the_model_refuses_is_named() {
     }
     let reader = sample();
     let bundle = open(&reader).unwrap().holding_at_most(0);
-    let error = block_on(bundle.load("showo", &mut Picky, &mut |_| {})).unwrap_err();
+    let error = block_on(bundle.load(ModelKind::SHOWO, &mut Picky, &mut |_| {})).unwrap_err();
     let problem = "does not fit on this device".to_string();
     assert_eq!(error, BundleError::Tensor { file: SHOWO.into(), tensor: "head.weight".into(), problem });
 }
@@ -280,7 +283,7 @@ proptest! {
         let bytes = reader.files.get_mut(SHOWO).unwrap();
         let at = place.index(bytes.len());
         bytes[at] ^= 1 << bit;
-        let (loaded, sink) = load(InPieces { reader: &reader, length }, "showo");
+        let (loaded, sink) = load(InPieces { reader: &reader, length }, ModelKind::SHOWO);
         let refused = matches!(loaded, Err(BundleError::Hash { file, .. }) if file == SHOWO);
         prop_assert!(refused);
         prop_assert!(sink.parts.is_empty() && sink.whole.is_empty());
@@ -294,6 +297,6 @@ proptest! {
         let at = place.index(bytes.len());
         bytes[at] = byte;
         replace_sealed(&mut reader, SHOWO, bytes);
-        let _ = load(InPieces { reader: &reader, length }, "showo");
+        let _ = load(InPieces { reader: &reader, length }, ModelKind::SHOWO);
     }
 }

@@ -7,7 +7,10 @@ use std::fs;
 use bundle_support::*;
 use half::f16;
 use proptest::prelude::*;
-use showo::bundle::{Bundle, BundleError, BundleWriter, FolderReader, Reader, SHARD_BYTES, WriteError, block_on};
+use showo::bundle::{
+    Bundle, BundleError, BundleWriter, FolderReader, ModelKind, Reader, SHARD_BYTES, WriteError, block_on,
+};
+use showo::config::RewardLabel;
 
 #[test]
 fn every_tensor_comes_back() {
@@ -15,7 +18,7 @@ fn every_tensor_comes_back() {
     let target = folder.path().join("tiny");
     write(&target);
     let bundle = block_on(Bundle::open(FolderReader::new(&target))).unwrap();
-    for (kind, expected) in [("showo", showo()), ("magvit", magvit())] {
+    for (kind, expected) in [(ModelKind::SHOWO, showo()), (ModelKind::Magvit, magvit())] {
         let mut sink = Collect::default();
         block_on(bundle.load(kind, &mut sink, &mut |_| {})).unwrap();
         assert_eq!(sink.0, expected);
@@ -41,15 +44,15 @@ fn progress_rises_to_the_total() {
     let reader = sample();
     let bundle = open(&reader).unwrap();
     let mut seen = Vec::new();
-    block_on(bundle.load("showo", &mut Collect::default(), &mut |progress| {
-        assert_eq!((progress.kind, progress.file), ("showo", "showo-000.safetensors"));
-        assert_eq!(progress.bytes_total, bundle.manifest().bytes_of("showo"));
+    block_on(bundle.load(ModelKind::SHOWO, &mut Collect::default(), &mut |progress| {
+        assert_eq!((progress.kind, progress.file), (ModelKind::SHOWO, "showo-000.safetensors"));
+        assert_eq!(progress.bytes_total, bundle.manifest().bytes_of(ModelKind::SHOWO));
         seen.push(progress.bytes_done);
     }))
     .unwrap();
     assert!(seen.is_sorted());
     assert_eq!(seen.first(), Some(&0));
-    assert_eq!(seen.last(), Some(&bundle.manifest().bytes_of("showo")));
+    assert_eq!(seen.last(), Some(&bundle.manifest().bytes_of(ModelKind::SHOWO)));
 }
 
 #[test]
@@ -65,11 +68,13 @@ fn configurations_have_types_and_their_errors_have_fields() {
     }
     let reader = sample();
     let bundle = open(&reader).unwrap();
-    assert_eq!(bundle.config::<Right>("showo").unwrap().hidden_size, 64);
-    let Err(BundleError::Manifest { field, .. }) = bundle.config::<Wrong>("showo") else { panic!("accepted") };
+    assert_eq!(bundle.config::<Right>(ModelKind::SHOWO).unwrap().hidden_size, 64);
+    let Err(BundleError::Manifest { field, .. }) = bundle.config::<Wrong>(ModelKind::SHOWO) else { panic!("accepted") };
     assert_eq!(field, "models[\"showo\"].config.hidden_size");
-    let Err(BundleError::NoModel { kind, available }) = bundle.config::<Right>("clip") else { panic!("found") };
-    assert_eq!((kind.as_str(), available.as_str()), ("clip", "magvit, showo"));
+    let Err(BundleError::NoModel { kind, available }) = bundle.config::<Right>(ModelKind::Clip) else {
+        panic!("found")
+    };
+    assert_eq!((kind, available.as_str()), (ModelKind::Clip, "magvit, showo"));
 }
 
 #[test]
@@ -77,7 +82,7 @@ fn long_models_are_cut_into_shards() {
     let folder = tempfile::tempdir().unwrap();
     let target = folder.path().join("long");
     let mut writer = BundleWriter::create(&target, about()).unwrap();
-    writer.model("reward:parm", serde_json::json!({}), source()).unwrap();
+    writer.model(ModelKind::Reward(RewardLabel::Potential), serde_json::json!({}), source()).unwrap();
     let five_mib = vec![1.5f32; 5 << 18];
     for index in 0..7 {
         writer.f32(&format!("w{index}"), &[five_mib.len()], &five_mib).unwrap();
@@ -96,7 +101,7 @@ fn long_models_are_cut_into_shards() {
     }
     let bundle = block_on(Bundle::open(FolderReader::new(&target))).unwrap();
     let mut sink = Collect::default();
-    block_on(bundle.load("reward:parm", &mut sink, &mut |_| {})).unwrap();
+    block_on(bundle.load(ModelKind::Reward(RewardLabel::Potential), &mut sink, &mut |_| {})).unwrap();
     assert_eq!(sink.0.len(), 9);
     assert_eq!(sink.0["huge"], Received::Float(vec![huge.len()], huge));
 }
@@ -113,7 +118,7 @@ fn nothing_is_overwritten() {
     fs::remove_file(&target).unwrap();
     // Nor is a folder that appears while the bundle is written.
     let mut writer = BundleWriter::create(&target, about()).unwrap();
-    writer.model("showo", serde_json::json!({}), source()).unwrap();
+    writer.model(ModelKind::SHOWO, serde_json::json!({}), source()).unwrap();
     writer.f32("w", &[1], &[1.0]).unwrap();
     fs::create_dir(&target).unwrap();
     assert!(matches!(writer.finish(b"{}"), Err(WriteError::Exists(_))));
@@ -126,7 +131,7 @@ fn an_unfinished_bundle_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let target = folder.path().join("unfinished");
     let mut writer = BundleWriter::create(&target, about()).unwrap();
-    writer.model("showo", serde_json::json!({}), source()).unwrap();
+    writer.model(ModelKind::SHOWO, serde_json::json!({}), source()).unwrap();
     writer.f32("w", &[1], &[1.0]).unwrap();
     assert!(!target.exists());
     drop(writer);
@@ -138,7 +143,7 @@ fn the_writer_refuses_what_the_reader_would() {
     let folder = tempfile::tempdir().unwrap();
     let begin = |name: &str| {
         let mut writer = BundleWriter::create(&folder.path().join(name), about()).unwrap();
-        writer.model("showo", serde_json::json!({}), source()).unwrap();
+        writer.model(ModelKind::SHOWO, serde_json::json!({}), source()).unwrap();
         writer
     };
     let mut writer = begin("lengths");
@@ -149,7 +154,7 @@ fn the_writer_refuses_what_the_reader_would() {
     writer.f32("w", &[1], &[1.0]).unwrap();
     assert!(writer.f32("w", &[1], &[1.0]).is_err());
     assert!(
-        matches!(writer.model("showo", serde_json::json!({}), source()), Err(WriteError::Model(kind)) if kind == "showo")
+        matches!(writer.model(ModelKind::SHOWO, serde_json::json!({}), source()), Err(WriteError::Model(kind)) if kind == "showo")
     );
 
     drop(writer);
@@ -157,12 +162,6 @@ fn the_writer_refuses_what_the_reader_would() {
     writer.q8("w", &[1, 2], &[0; 2], &[f16::ONE], COST).unwrap();
     writer.f32("w.scale", &[1], &[1.0]).unwrap();
     assert!(matches!(writer.finish(b"{}"), Err(WriteError::Unreadable(BundleError::Manifest { .. }))));
-
-    let mut writer = begin("kinds");
-    writer.f32("w", &[1], &[1.0]).unwrap();
-    writer.model("parm", serde_json::json!({}), source()).unwrap();
-    writer.f32("w", &[1], &[1.0]).unwrap();
-    assert!(matches!(writer.finish(b"{}"), Err(WriteError::Unreadable(_))));
 
     assert!(matches!(begin("empty").finish(b"{}"), Err(WriteError::Unreadable(_))), "a model without tensors");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
@@ -175,10 +174,10 @@ fn a_folder_reader_stays_in_its_folder() {
     fs::create_dir(folder.path().join("bundle")).unwrap();
     let reader = FolderReader::new(folder.path().join("bundle"));
     for name in ["../secret", "/etc/hostname", "..", "a/../../secret"] {
-        let found = block_on(reader.read(name, &mut |_| {}));
+        let found = block_on(reader.read(name, None, &mut |_| {}));
         assert!(matches!(found, Err(BundleError::Read { ref file, .. }) if file == name), "{name}: {found:?}");
     }
-    assert_eq!(block_on(reader.read("absent", &mut |_| {})), Err(BundleError::Missing { file: "absent".into() }));
+    assert_eq!(block_on(reader.read("absent", None, &mut |_| {})), Err(BundleError::Missing { file: "absent".into() }));
 }
 
 proptest! {
@@ -201,13 +200,13 @@ proptest! {
         let folder = tempfile::tempdir().unwrap();
         let target = folder.path().join("any");
         let mut writer = BundleWriter::create(&target, about()).unwrap();
-        writer.model("clip", serde_json::json!({}), source()).unwrap();
+        writer.model(ModelKind::Clip, serde_json::json!({}), source()).unwrap();
         writer.q8("a", &shape, &q, &scale, COST).unwrap();
         writer.f32("b", &[floats.len()], &floats).unwrap();
         writer.finish(b"{}").unwrap();
         let reader = in_memory(&target);
         let mut sink = Collect::default();
-        block_on(open(&reader).unwrap().load("clip", &mut sink, &mut |_| {})).unwrap();
+        block_on(open(&reader).unwrap().load(ModelKind::Clip, &mut sink, &mut |_| {})).unwrap();
         prop_assert_eq!(&sink.0["a"], &Received::Q8(shape, q, scale));
         prop_assert_eq!(&sink.0["b"], &Received::Float(vec![floats.len()], floats));
     }

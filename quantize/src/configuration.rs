@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
-use showo::bundle::manifest::network;
-use showo::config::{ClipConfig, PreviewConfig, ShowoConfig};
+use showo::bundle::ModelKind;
+use showo::config::{ClipConfig, PreviewConfig, RewardLabel, ShowoConfig};
 
 use crate::{error::ToolError, layout::ModelConfig, public};
 
@@ -25,7 +25,7 @@ pub struct Configuration {
 ///
 /// # Errors
 /// None there.
-pub fn find(weights: &Path, given: Option<&Path>, kind: &str) -> Result<PathBuf, ToolError> {
+pub fn find(weights: &Path, given: Option<&Path>, kind: ModelKind) -> Result<PathBuf, ToolError> {
     if let Some(path) = given {
         return Ok(path.into());
     }
@@ -50,17 +50,17 @@ pub fn find(weights: &Path, given: Option<&Path>, kind: &str) -> Result<PathBuf,
 ///
 /// # Errors
 /// Not JSON, not an object, a field that is missing, of the wrong type or contradicts another, by name.
-pub fn read(kind: &str, path: &Path, tokens: Option<usize>) -> Result<Configuration, ToolError> {
+pub fn read(kind: ModelKind, path: &Path, tokens: Option<usize>) -> Result<Configuration, ToolError> {
     let refused = |problem: String| ToolError::Json { path: path.into(), problem };
     let text = std::fs::read(path).map_err(ToolError::io(path))?;
     let json: Value = serde_json::from_slice(&text).map_err(|error| refused(format!("not JSON: {error}")))?;
     let Value::Object(given) = json else { return Err(refused("not a JSON object".into())) };
-    match network(kind) {
-        "showo" => showo(given),
-        "magvit" => magvit(&given, tokens),
-        "preview" => preview(given),
-        "clip" => clip(given),
-        _ => reward(kind, given),
+    match kind {
+        ModelKind::Showo(_) => showo(given),
+        ModelKind::Magvit => magvit(&given, tokens),
+        ModelKind::Preview => preview(given),
+        ModelKind::Clip => clip(given),
+        ModelKind::Reward(label) => reward(label, given),
     }
     .map_err(refused)
 }
@@ -160,11 +160,11 @@ fn clip(mut given: Map<String, Value>) -> Result<Configuration, String> {
     Ok(Configuration { config: ModelConfig::Clip(config), notes })
 }
 
-fn reward(kind: &str, given: Map<String, Value>) -> Result<Configuration, String> {
+fn reward(label: RewardLabel, given: Map<String, Value>) -> Result<Configuration, String> {
     let config: showo::config::RewardConfig = typed(Value::Object(given))?;
     at_most("num_hidden_layers", config.num_hidden_layers)?;
-    let of_label = config.label.kind();
-    if kind != of_label {
+    if label != config.label {
+        let (kind, of_label) = (ModelKind::Reward(label), ModelKind::Reward(config.label));
         return Err(format!("label: a network of this label is {of_label}, not {kind}"));
     }
     Ok(Configuration { config: ModelConfig::Reward(config), notes: Vec::new() })

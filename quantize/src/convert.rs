@@ -6,9 +6,10 @@ use std::{
 };
 
 use showo::bundle::{
-    About, BundleWriter, Manifest,
-    manifest::{KINDS, Source, World},
+    About, BundleWriter, Manifest, ModelKind,
+    manifest::{Source, World},
 };
+use showo::load::fit;
 
 use crate::{
     checkpoint::{Checkpoint, Tensor},
@@ -26,8 +27,8 @@ use crate::{
 /// One `--input`: a model's kind, its weights and its configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Input {
-    /// One of [`KINDS`].
-    pub kind: String,
+    /// What it is.
+    pub kind: ModelKind,
     /// The weights.
     pub weights: PathBuf,
     /// The configuration; found beside the weights where it is not given.
@@ -40,9 +41,7 @@ impl std::str::FromStr for Input {
     /// `KIND=PATH` or `KIND=PATH:CONFIG.json`. A colon inside the path is left alone unless a `.json` follows it.
     fn from_str(text: &str) -> Result<Self, String> {
         let (kind, rest) = text.split_once('=').ok_or("expected KIND=PATH[:CONFIG.json]")?;
-        if !KINDS.contains(&kind) {
-            return Err(format!("the kind {kind:?} is unknown; the kinds are {}", KINDS.join(", ")));
-        }
+        let kind = kind.parse()?;
         let (weights, config) = match rest.rsplit_once(':') {
             Some((weights, config)) if config.ends_with(".json") => (weights, Some(config.into())),
             _ => (rest, None),
@@ -50,7 +49,7 @@ impl std::str::FromStr for Input {
         if weights.is_empty() {
             return Err("the path is empty".into());
         }
-        Ok(Self { kind: kind.into(), weights: weights.into(), config })
+        Ok(Self { kind, weights: weights.into(), config })
     }
 }
 
@@ -104,11 +103,11 @@ pub fn run(request: &Request) -> Result<(), ToolError> {
         let config = config
             .to_json()
             .map_err(|error| ToolError::Json { path: checkpoint.path().into(), problem: error.to_string() })?;
-        writer.model(kind, config, source)?;
+        writer.model(*kind, config, source)?;
         let mut total = Cost::default();
         for (name, Tensor { info, .. }) in checkpoint.tensors() {
             bar.set_message(format!("{kind}/{name}"));
-            let (dtype, _) = scheme::stored_as(request.scheme, &request.keep, kind, name, &info.shape);
+            let (dtype, _) = scheme::stored_as(request.scheme, &request.keep, *kind, name, &info.shape);
             let size = info.dtype.bytes();
             let on_progress = |elements: usize| bar.inc((elements * size) as u64);
             total = total.join(encode::tensor(checkpoint, name, dtype, &mut writer, &on_progress)?);
@@ -141,7 +140,7 @@ fn attribution(world: Option<World>, path: Option<&Path>) -> Result<Vec<String>,
 
 /// A model that is about to be converted.
 struct Model {
-    kind: String,
+    kind: ModelKind,
     checkpoint: Checkpoint,
     config: ModelConfig,
     /// What was filled in or passed over, for people.
@@ -152,7 +151,7 @@ struct Model {
 fn open(request: &Request) -> Result<Vec<Model>, ToolError> {
     let mut used = vec![false; request.keep.len()];
     let mut models: Vec<Model> = Vec::new();
-    for kind in KINDS {
+    for kind in ModelKind::ALL {
         let mut inputs = request.inputs.iter().filter(|input| input.kind == kind);
         let Some(input) = inputs.next() else { continue };
         if inputs.next().is_some() {
@@ -170,7 +169,7 @@ fn open(request: &Request) -> Result<Vec<Model>, ToolError> {
         }
         models.push(model);
     }
-    agree(&mut models)?;
+    fit_each_other(&mut models)?;
     // A pattern with a typing error would otherwise pass in silence.
     if let Some(idle) = used.iter().position(|used| !used) {
         let option = format!("--keep '{}'", request.keep[idle].pattern);
@@ -179,43 +178,18 @@ fn open(request: &Request) -> Result<Vec<Model>, ToolError> {
     Ok(models)
 }
 
-/// The models of a bundle must share the generator's codes and pictures, as the program that loads them will demand.
-fn agree(models: &mut [Model]) -> Result<(), ToolError> {
+/// The models of a bundle must fit the generator, as the program that loads them will demand.
+fn fit_each_other(models: &mut [Model]) -> Result<(), ToolError> {
     let Some(ModelConfig::Showo(showo)) = models.iter().map(|model| &model.config).next().cloned() else {
         return Ok(());
     };
     for Model { kind, config, notes, .. } in models {
-        let same = |what: &str, of_showo: usize, own: usize| match of_showo == own {
-            true => Ok(()),
-            false => Err(ToolError::Mismatch(format!("showo has {of_showo} {what}, {kind} {own}"))),
-        };
-        match config {
-            ModelConfig::Showo(other) if *other != showo => {
-                return Err(ToolError::Mismatch(format!("{kind} has another configuration than showo")));
-            }
-            ModelConfig::Showo(_) => {}
-            ModelConfig::Magvit(magvit) => {
-                same("tokens a picture", showo.num_vq_tokens, magvit.grid().pow(2))?;
-                same("codes", showo.codebook_size, magvit.codebook_size())?;
-            }
-            ModelConfig::Preview(preview) => {
-                same("tokens a picture", showo.num_vq_tokens, preview.grid.pow(2))?;
-                same("codes", showo.codebook_size, preview.codebook_size())?;
-            }
-            ModelConfig::Reward(reward) => {
-                same("tokens a picture", showo.num_vq_tokens, reward.num_vq_tokens)?;
-                same("codes", showo.codebook_size, reward.codebook_size)?;
-            }
-            ModelConfig::Clip(clip) => {
-                let words = clip.text_config.vocab_size;
-                if words < showo.llm_vocab_size {
-                    notes.push(format!(
-                        "its {words} words are not the generator's {}; a bundle holds one tokenizer, the generator's, \
-                         so programs will refuse this model",
-                        showo.llm_vocab_size
-                    ));
-                }
-            }
+        match fit::check(&showo, *kind, config.any()) {
+            // Whoever has the weights may want to look into the bundle all the same.
+            Err(why) if *kind == ModelKind::Clip => notes.push(format!(
+                "{why}; a bundle holds one tokenizer, the generator's, so programs will refuse this model"
+            )),
+            fits => fits.map_err(ToolError::Mismatch)?,
         }
     }
     Ok(())
@@ -223,7 +197,7 @@ fn agree(models: &mut [Model]) -> Result<(), ToolError> {
 
 /// Opens one input; its tensors are those of its configuration.
 fn open_one(input: &Input, tokens: Option<usize>) -> Result<Model, ToolError> {
-    let kind = &input.kind;
+    let kind = input.kind;
     let checkpoint = Checkpoint::open(&input.weights, kind)?;
     let path = configuration::find(&input.weights, input.config.as_deref(), kind)?;
     let Configuration { mut config, mut notes } = configuration::read(kind, &path, tokens)?;
@@ -240,7 +214,7 @@ fn open_one(input: &Input, tokens: Option<usize>) -> Result<Model, ToolError> {
     for (name, reason) in checkpoint.left_out() {
         notes.push(format!("{name} is left out: {reason}"));
     }
-    Ok(Model { kind: kind.clone(), checkpoint, config, notes })
+    Ok(Model { kind, checkpoint, config, notes })
 }
 
 fn report(
@@ -257,7 +231,7 @@ fn report(
             "{kind:<12} {:>8} {parameters:>12} {:>11} {:>11} {:>13.2e}",
             checkpoint.tensors().len(),
             human(checkpoint.data_bytes()),
-            human(manifest.bytes_of(kind)),
+            human(manifest.bytes_of(*kind)),
             cost.relative_rms()
         )?;
     }

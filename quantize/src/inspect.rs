@@ -3,10 +3,7 @@
 use std::path::Path;
 
 use serde::Serialize;
-use showo::bundle::{
-    Bundle, FolderReader, Manifest, block_on,
-    manifest::{KINDS, TensorEntry},
-};
+use showo::bundle::{Bundle, FolderReader, Manifest, ModelKind, block_on, manifest::TensorEntry};
 
 use crate::{
     error::ToolError,
@@ -27,15 +24,15 @@ pub fn run(folder: &Path, json: bool) -> Result<(), ToolError> {
 }
 
 /// The kinds that are there, in load order.
-pub fn kinds(manifest: &Manifest) -> impl Iterator<Item = &'static str> {
-    KINDS.into_iter().filter(|kind| manifest.models.contains_key(*kind))
+pub fn kinds(manifest: &Manifest) -> impl Iterator<Item = ModelKind> {
+    ModelKind::ALL.into_iter().filter(|kind| manifest.models.contains_key(kind))
 }
 
 fn bytes(entry: &TensorEntry) -> u64 {
     entry.stored_bytes().unwrap_or(0)
 }
 
-fn parameters(manifest: &Manifest, kind: &str) -> u64 {
+fn parameters(manifest: &Manifest, kind: ModelKind) -> u64 {
     manifest.tensors_of(kind).filter_map(|(_, entry)| entry.elements()).map(|elements| elements as u64).sum()
 }
 
@@ -65,7 +62,7 @@ struct Totals {
 
 #[derive(Serialize)]
 struct ModelTotals {
-    kind: &'static str,
+    kind: ModelKind,
     tensors: usize,
     parameters: u64,
     bytes: u64,
@@ -90,7 +87,7 @@ fn as_text(manifest: &Manifest, sha256: &str) -> Result<(), ToolError> {
     }
     for kind in kinds(manifest) {
         say!()?;
-        if let Some(model) = manifest.models.get(kind) {
+        if let Some(model) = manifest.models.get(&kind) {
             say!("{kind} · from {} (sha256 {})", model.source.checkpoint, model.source.sha256)?;
         }
         let width = manifest.tensors_of(kind).map(|(name, _)| name.len()).max().unwrap_or(0);

@@ -5,6 +5,7 @@
 //! network takes.
 
 use showo::config::{ClipConfig, ClipTowerConfig, MagvitConfig, PreviewConfig, RewardConfig, ShowoConfig};
+use showo::load::fit::AnyConfig;
 
 /// A model's configuration, as its network takes it.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,6 +43,17 @@ impl ModelConfig {
             Self::Preview(config) => serde_json::to_value(config),
             Self::Clip(config) => serde_json::to_value(config),
             Self::Reward(config) => serde_json::to_value(config),
+        }
+    }
+
+    /// The same, to be compared with another model's.
+    pub fn any(&self) -> AnyConfig<'_> {
+        match self {
+            Self::Showo(config) => AnyConfig::Showo(config),
+            Self::Magvit(config) => AnyConfig::Magvit(config),
+            Self::Preview(config) => AnyConfig::Preview(config),
+            Self::Clip(config) => AnyConfig::Clip(config),
+            Self::Reward(config) => AnyConfig::Reward(config),
         }
     }
 
@@ -324,12 +336,12 @@ mod tests {
         for (kind, model) in &manifest.models {
             let file = folder.path().join("config.json");
             std::fs::write(&file, model.config.to_string()).unwrap();
-            let config = crate::configuration::read(kind, &file, None).unwrap().config;
+            let config = crate::configuration::read(*kind, &file, None).unwrap().config;
             assert_eq!(config.to_json().unwrap(), model.config, "{kind}");
             let listed: BTreeMap<_, _> =
                 config.tensors().into_iter().map(|tensor| (tensor.name, tensor.shape)).collect();
             let mut shipped: BTreeMap<_, _> =
-                manifest.tensors_of(kind).map(|(name, entry)| (name.to_string(), entry.shape.clone())).collect();
+                manifest.tensors_of(*kind).map(|(name, entry)| (name.to_string(), entry.shape.clone())).collect();
             // A scalar may be stored as one element.
             if let Some(shape) = shipped.get_mut(LOGIT_SCALE) {
                 shape.clear();

@@ -6,12 +6,12 @@
 use std::{fs, path::Path};
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use half::f16;
 use indicatif::ProgressBar;
 use rayon::prelude::*;
 use showo::{
-    bundle::{Bundle, FolderReader, TensorSink, block_on},
+    bundle::{Bundle, FolderReader, ModelKind, block_on},
     config::ShowoConfig,
+    load::WeightSink,
     model::{
         ModelError, Weights,
         showo::{FORBIDDEN, Showo},
@@ -64,7 +64,7 @@ pub fn run(
     request: Request,
     spinner: &ProgressBar,
 ) -> Result<Result<Agreement, String>, ToolError> {
-    let mut config: ShowoConfig = bundle.config("showo").map_err(ToolError::bundle(folder))?;
+    let mut config: ShowoConfig = bundle.config(ModelKind::SHOWO).map_err(ToolError::bundle(folder))?;
     config.validate().map_err(|problem| ToolError::Json { path: folder.join("manifest.json"), problem })?;
     config.num_hidden_layers = config.num_hidden_layers.min(request.layers.unwrap_or(usize::MAX));
     let wanted = |name: &str| layer_of(name).is_none_or(|layer| layer < config.num_hidden_layers);
@@ -86,8 +86,8 @@ pub fn run(
     let device = Device::flex();
     let sequence = Sequence::new(&config, request.seed);
     spinner.set_message("probe: loading the bundle's generator");
-    let mut sink = Sink { weights: Weights::new(&device), wanted: &wanted };
-    block_on(bundle.load("showo", &mut sink, &mut |_| {})).map_err(ToolError::bundle(folder))?;
+    let mut sink = WeightSink::only(Weights::new(&device), &wanted);
+    block_on(bundle.load(ModelKind::SHOWO, &mut sink, &mut |_| {})).map_err(ToolError::bundle(folder))?;
     spinner.set_message("probe: running it");
     let stored = logits(&config, sink.weights, &sequence, folder)?;
     spinner.set_message("probe: loading the checkpoint's generator in f32");
@@ -125,28 +125,6 @@ impl Sequence {
         let allowed = attention_allowed(config, &ids);
         let bias = allowed.iter().flatten().map(|&allowed| if allowed { 0.0 } else { FORBIDDEN }).collect();
         Self { ids: ids.into_iter().map(|id| id as i32).collect(), bias, start }
-    }
-}
-
-/// Receives the bundle's tensors.
-struct Sink<'a> {
-    weights: Weights,
-    wanted: &'a dyn Fn(&str) -> bool,
-}
-
-impl TensorSink for Sink<'_> {
-    fn float(&mut self, name: &str, shape: &[usize], values: Vec<f32>) -> Result<(), String> {
-        if !(self.wanted)(name) {
-            return Ok(());
-        }
-        self.weights.insert_float(name, shape, values).map_err(|error| error.to_string())
-    }
-
-    fn q8(&mut self, name: &str, shape: &[usize], q: &[i8], scale: &[f16]) -> Result<(), String> {
-        if !(self.wanted)(name) {
-            return Ok(());
-        }
-        self.weights.insert_q8(name, shape, q, scale).map_err(|error| error.to_string())
     }
 }
 

@@ -3,7 +3,7 @@
 //! Sources: `models/modeling_showo.py`, `models/phi.py` and `models/modeling_magvitv2.py` of showlab/Show-o, and the
 //! configurations of microsoft/phi-1_5 and openai/clip-vit-base-patch32.
 
-use showo::bundle::manifest::network;
+use showo::bundle::ModelKind;
 use showo::config::{MagvitConfig, ShowoConfig, SpecialTokens};
 
 /// The tokens that UniversalPrompting adds to the language model's vocabulary, in the order in which they get their
@@ -65,13 +65,17 @@ pub fn magvit_v2(resolution: usize) -> MagvitConfig {
 
 /// Why a tensor of a public checkpoint stays out of the bundle, if it does: what the network computes from its
 /// configuration, and what does not take part in drawing.
-pub fn left_out(kind: &str, name: &str) -> Option<&'static str> {
-    match network(kind) {
-        "showo" if name.ends_with(".rotary_emb.inv_freq") => Some("the network computes it"),
+pub fn left_out(kind: ModelKind, name: &str) -> Option<&'static str> {
+    match kind {
+        ModelKind::Showo(_) if name.ends_with(".rotary_emb.inv_freq") => Some("the network computes it"),
         // Of the variants that read pictures with CLIP (`w_clip_vit`).
-        "showo" if name.starts_with("mm_projector.") => Some("it serves understanding pictures, not drawing"),
-        "magvit" if matches!(name, "quantize.embedding" | "quantize.power_vals") => Some("the network computes it"),
-        "clip" if name.ends_with(".embeddings.position_ids") => Some("the network computes it"),
+        ModelKind::Showo(_) if name.starts_with("mm_projector.") => {
+            Some("it serves understanding pictures, not drawing")
+        }
+        ModelKind::Magvit if matches!(name, "quantize.embedding" | "quantize.power_vals") => {
+            Some("the network computes it")
+        }
+        ModelKind::Clip if name.ends_with(".embeddings.position_ids") => Some("the network computes it"),
         _ => None,
     }
 }

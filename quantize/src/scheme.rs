@@ -1,6 +1,7 @@
 //! How each tensor is stored.
 
 use clap::ValueEnum;
+use showo::bundle::ModelKind;
 use showo::bundle::manifest::StoredDtype;
 
 /// Tensors with fewer elements than this are never quantized: they cost nothing, and small ones are the sensitive ones.
@@ -33,7 +34,7 @@ pub struct Keep {
 pub fn stored_as(
     scheme: Scheme,
     keep: &[Keep],
-    kind: &str,
+    kind: ModelKind,
     name: &str,
     shape: &[usize],
 ) -> (StoredDtype, Option<usize>) {
@@ -85,11 +86,15 @@ fn matches(pattern: &str, text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use showo::config::RewardLabel;
+
     use super::*;
 
     #[test]
     fn what_is_no_layer_s_weight_is_not_quantized() {
-        let stored = |name, shape: &[usize]| stored_as(Scheme::Q8, &[], "reward:parm", name, shape).0;
+        let stored = |name, shape: &[usize]| {
+            stored_as(Scheme::Q8, &[], ModelKind::Reward(RewardLabel::Potential), name, shape).0
+        };
         assert_eq!(stored("position", &[76, 512]), StoredDtype::F16);
         assert_eq!(stored("text.weight", &[50, 512]), StoredDtype::Q8);
         assert_eq!(stored("position", &[76, 32]), StoredDtype::F32);
@@ -108,7 +113,7 @@ mod tests {
 
     #[test]
     fn small_and_flat_tensors_stay_exact() {
-        let dtype = |scheme, shape: &[usize]| stored_as(scheme, &[], "showo", "w.weight", shape).0;
+        let dtype = |scheme, shape: &[usize]| stored_as(scheme, &[], ModelKind::SHOWO, "w.weight", shape).0;
         assert_eq!(dtype(Scheme::Q8, &[64, 64]), StoredDtype::Q8);
         assert_eq!(dtype(Scheme::Q8, &[64, 63]), StoredDtype::F32);
         assert_eq!(dtype(Scheme::Q8, &[8192]), StoredDtype::F32);
@@ -123,8 +128,11 @@ mod tests {
             Keep { dtype: StoredDtype::F16, pattern: "lm_head.*".into() },
             Keep { dtype: StoredDtype::F32, pattern: "showo/*".into() },
         ];
-        assert_eq!(stored_as(Scheme::Q8, &keep, "showo", "lm_head.weight", &[64, 64]), (StoredDtype::F16, Some(0)));
-        assert_eq!(stored_as(Scheme::Q8, &keep, "showo", "other", &[64, 64]), (StoredDtype::F32, Some(1)));
-        assert_eq!(stored_as(Scheme::Q8, &keep, "magvit", "other.weight", &[64, 64]), (StoredDtype::Q8, None));
+        assert_eq!(
+            stored_as(Scheme::Q8, &keep, ModelKind::SHOWO, "lm_head.weight", &[64, 64]),
+            (StoredDtype::F16, Some(0))
+        );
+        assert_eq!(stored_as(Scheme::Q8, &keep, ModelKind::SHOWO, "other", &[64, 64]), (StoredDtype::F32, Some(1)));
+        assert_eq!(stored_as(Scheme::Q8, &keep, ModelKind::Magvit, "other.weight", &[64, 64]), (StoredDtype::Q8, None));
     }
 }

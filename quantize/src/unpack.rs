@@ -7,12 +7,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use half::f16;
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
 use showo::{
-    bundle::{Bundle, FolderReader, Manifest, PartialFolder, TensorSink, block_on},
-    quant::{Quantized, dequantize},
+    bundle::{Bundle, FolderReader, Manifest, ModelKind, PartialFolder, block_on},
+    load::F32Sink,
 };
 
 use crate::{
@@ -29,9 +28,13 @@ pub fn run(bundle: &Path, out: &Path) -> Result<(), ToolError> {
     for kind in kinds(manifest) {
         let place = folder.path().join(folder_of(kind));
         fs::create_dir(&place).map_err(ToolError::io(&place))?;
-        write_json(&place.join("config.json"), &manifest.models[kind].config)?;
-        let mut sink = Sink::create(place.join("model.safetensors"), manifest, kind)?;
-        block_on(opened.load(kind, &mut sink, &mut |_| {})).map_err(|source| match sink.failed.take() {
+        write_json(&place.join("config.json"), &manifest.models[&kind].config)?;
+        let mut sink = Checkpoint::create(place.join("model.safetensors"), manifest, kind)?;
+        let loaded = {
+            let mut in_f32 = F32Sink::new(|name: &str, _: &[usize], values: Vec<f32>| sink.write(name, &values));
+            block_on(opened.load(kind, &mut in_f32, &mut |_| {}))
+        };
+        loaded.map_err(|source| match sink.failed.take() {
             Some(error) => error,
             None => ToolError::Bundle { path: bundle.into(), source },
         })?;
@@ -45,8 +48,8 @@ pub fn run(bundle: &Path, out: &Path) -> Result<(), ToolError> {
 }
 
 /// A colon is no letter of file names everywhere.
-fn folder_of(kind: &str) -> String {
-    kind.replace(':', "-")
+fn folder_of(kind: ModelKind) -> String {
+    kind.word().replace(':', "-")
 }
 
 fn write_json(path: &Path, value: &Value) -> Result<(), ToolError> {
@@ -56,7 +59,7 @@ fn write_json(path: &Path, value: &Value) -> Result<(), ToolError> {
 }
 
 /// Writes tensors to their places in a safetensors file as they come; no more than one is in memory.
-struct Sink {
+struct Checkpoint {
     path: PathBuf,
     file: File,
     /// Where each tensor begins in the file.
@@ -66,8 +69,8 @@ struct Sink {
     failed: Option<ToolError>,
 }
 
-impl Sink {
-    fn create(path: PathBuf, manifest: &Manifest, kind: &str) -> Result<Self, ToolError> {
+impl Checkpoint {
+    fn create(path: PathBuf, manifest: &Manifest, kind: ModelKind) -> Result<Self, ToolError> {
         let mut header = serde_json::Map::new();
         let mut offsets = BTreeMap::new();
         let mut end = 0u64;
@@ -101,17 +104,5 @@ impl Sink {
             self.failed = Some(ToolError::Io { path: self.path.clone(), source });
             text
         })
-    }
-}
-
-impl TensorSink for Sink {
-    fn float(&mut self, name: &str, _: &[usize], values: Vec<f32>) -> Result<(), String> {
-        self.write(name, &values)
-    }
-
-    fn q8(&mut self, name: &str, shape: &[usize], q: &[i8], scale: &[f16]) -> Result<(), String> {
-        let (out, inputs) = (shape.first().copied().unwrap_or(0), shape.iter().skip(1).product());
-        let blocks = Quantized { q: q.to_vec(), scale: scale.to_vec(), out, inputs };
-        self.write(name, &dequantize(&blocks))
     }
 }

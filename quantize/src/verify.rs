@@ -9,7 +9,7 @@ use std::{
 use half::f16;
 use rayon::prelude::*;
 use showo::{
-    bundle::{Bundle, FolderReader, Manifest, TensorSink, block_on, manifest::MANIFEST_FILE},
+    bundle::{Bundle, FolderReader, Manifest, ModelKind, TensorSink, block_on, manifest::MANIFEST_FILE},
     quant::block,
 };
 
@@ -31,10 +31,10 @@ pub fn run(folder: &Path, against: &[Input], probe: probe::Request) -> Result<()
     let mut checkpoints = BTreeMap::new();
     for input in against {
         let option = || format!("--against {}=", input.kind);
-        if !bundle.has(&input.kind) {
+        if !bundle.has(input.kind) {
             return Err(ToolError::Option { option: option(), problem: "the bundle has no such model".into() });
         }
-        if checkpoints.insert(input.kind.as_str(), Checkpoint::open(&input.weights, &input.kind)?).is_some() {
+        if checkpoints.insert(input.kind, Checkpoint::open(&input.weights, input.kind)?).is_some() {
             return Err(ToolError::Option { option: option(), problem: "is given twice".into() });
         }
     }
@@ -43,7 +43,7 @@ pub fn run(folder: &Path, against: &[Input], probe: probe::Request) -> Result<()
     let bar = bytes_bar(manifest.shards.iter().map(|shard| shard.bytes).sum::<u64>() + hashed);
     let mut before = 0;
     for kind in kinds(manifest) {
-        let checkpoint = checkpoints.get(kind);
+        let checkpoint = checkpoints.get(&kind);
         if let Some(checkpoint) = checkpoint {
             same_tensors(checkpoint, manifest, kind)?;
         }
@@ -58,7 +58,7 @@ pub fn run(folder: &Path, against: &[Input], probe: probe::Request) -> Result<()
         loaded.map_err(ToolError::bundle(folder))?;
         before += manifest.bytes_of(kind);
         let mut other_source = false;
-        if let (Some(checkpoint), Some(model)) = (checkpoint, manifest.models.get(kind)) {
+        if let (Some(checkpoint), Some(model)) = (checkpoint, manifest.models.get(&kind)) {
             bar.set_message(format!("{kind}: hashing the checkpoint"));
             other_source = checkpoint.sha256(|bytes| bar.inc(bytes))? != model.source.sha256;
             before += checkpoint.data_bytes();
@@ -79,7 +79,7 @@ pub fn run(folder: &Path, against: &[Input], probe: probe::Request) -> Result<()
         })?;
     }
     bar.finish_and_clear();
-    if let Some(checkpoint) = checkpoints.get("showo").filter(|_| probe.layers != Some(0)) {
+    if let Some(checkpoint) = checkpoints.get(&ModelKind::SHOWO).filter(|_| probe.layers != Some(0)) {
         let spinner = spinner();
         let outcome = probe::run(folder, &bundle, checkpoint, probe, &spinner)?;
         spinner.finish_and_clear();
@@ -95,7 +95,7 @@ pub fn run(folder: &Path, against: &[Input], probe: probe::Request) -> Result<()
 }
 
 /// The bundle and the checkpoint must hold the same tensors, in the same shapes.
-fn same_tensors(checkpoint: &Checkpoint, manifest: &Manifest, kind: &str) -> Result<(), ToolError> {
+fn same_tensors(checkpoint: &Checkpoint, manifest: &Manifest, kind: ModelKind) -> Result<(), ToolError> {
     let mut left: BTreeMap<_, _> = manifest.tensors_of(kind).collect();
     for (name, Tensor { info, .. }) in checkpoint.tensors() {
         match left.remove(name.as_str()) {
@@ -179,7 +179,7 @@ impl TensorSink for Comparison<'_> {
 
 fn print_costs(
     manifest: &Manifest,
-    kind: &str,
+    kind: ModelKind,
     checkpoint: &Checkpoint,
     costs: &[(String, Cost)],
 ) -> Result<(), ToolError> {

@@ -246,8 +246,7 @@ impl BundleWriter {
     pub fn finish(mut self, tokenizer_json: &[u8]) -> Result<Manifest, WriteError> {
         self.flush()?;
         self.manifest.tokenizer = self.write(TOKENIZER_FILE, &[tokenizer_json])?;
-        // What the reader would refuse must not be written: this is where a name that is not `kind/name`, or a kind
-        // that nobody knows, comes to light.
+        // What the reader would refuse must not be written: this is where a name that is not `kind/name` comes to light.
         self.manifest.validate()?;
         let json = serde_json::to_vec_pretty(&self.manifest)
             .map_err(|error| WriteError::Io { path: self.folder.path().join(MANIFEST_FILE), source: error.into() })?;

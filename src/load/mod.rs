@@ -5,10 +5,12 @@
 //! | `place` | a device, what it is called, and what it can hold |
 //! | `sink` | what takes a model's tensors from a bundle: onto the device, or into memory in f32 |
 //! | `network` | one kind of model: its network, its configuration, and how it is read |
-//! | `models` | all networks of one bundle on one device, as they arrive, and whether they fit each other |
+//! | `models` | all networks of one bundle on one device, as they arrive |
+//! | `fit` | whether models fit each other |
 //! | `error` | why that failed |
 
 mod error;
+pub mod fit;
 mod models;
 mod network;
 mod place;

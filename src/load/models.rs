@@ -7,6 +7,7 @@ use std::rc::Rc;
 use burn::tensor::Device;
 
 use super::error::LoadError;
+use super::fit::{self, AnyConfig};
 use super::network::{ClipModel, Generator, ImageTokenizer, Network, PreviewModel, RewardModel};
 use super::place::Place;
 use crate::bundle::manifest::World;
@@ -106,10 +107,8 @@ impl Models {
         place: &Place,
         about: About,
     ) -> Result<Self, LoadError> {
-        let (g, t) = (&generator.config, &image_tokenizer.config);
-        let (showo, magvit) = (ModelKind::SHOWO, ModelKind::Magvit);
-        same("tokens a picture", showo, g.num_vq_tokens, magvit, t.grid() * t.grid())?;
-        same("codes", showo, g.codebook_size, magvit, t.codebook_size())?;
+        let tokenizer = AnyConfig::Magvit(&image_tokenizer.config);
+        fit::check(&generator.config, ModelKind::Magvit, tokenizer).map_err(LoadError::Mismatch)?;
         Ok(Self {
             generator: Rc::new(generator),
             tuned: BTreeMap::new(),
@@ -186,22 +185,10 @@ impl Models {
     /// [`LoadError::Mismatch`] where it reads other codes or words than the generator writes, shows larger pictures than the image
     /// tokenizer, or is a generator of another shape.
     pub fn add(&mut self, network: Network) -> Result<(), LoadError> {
-        let g = &self.generator.config;
-        let showo = ModelKind::SHOWO;
-        // Every id that a prompt can hold must be a row of the network's table.
-        let at_least = |kind: ModelKind, rows: usize, needed: usize| {
-            if rows >= needed {
-                Ok(())
-            } else {
-                Err(LoadError::Mismatch(format!("{kind} knows {rows} words, but showo {needed}")))
-            }
-        };
+        let fits = |kind, config| fit::check(&self.generator.config, kind, config).map_err(LoadError::Mismatch);
         match network {
             Network::Generator(tuning, generator) => {
-                if generator.config != *g {
-                    let problem = format!("{} has another configuration than showo", ModelKind::Showo(tuning));
-                    return Err(LoadError::Mismatch(problem));
-                }
+                fits(ModelKind::Showo(tuning), AnyConfig::Showo(&generator.config))?;
                 let generator = Rc::new(generator);
                 match tuning {
                     Tuning::Base => self.generator = generator,
@@ -209,33 +196,24 @@ impl Models {
                 }
             }
             Network::ImageTokenizer(tokenizer) => {
-                let (t, kind) = (&tokenizer.config, ModelKind::Magvit);
-                same("tokens a picture", showo, g.num_vq_tokens, kind, t.grid() * t.grid())?;
-                same("codes", showo, g.codebook_size, kind, t.codebook_size())?;
+                fits(ModelKind::Magvit, AnyConfig::Magvit(&tokenizer.config))?;
                 self.image_tokenizer = Rc::new(tokenizer);
             }
             Network::Preview(model) => {
-                let (p, kind) = (&model.config, ModelKind::Preview);
-                same("tokens a picture", showo, g.num_vq_tokens, kind, p.grid * p.grid)?;
-                same("codes", showo, g.codebook_size, kind, p.codebook_size())?;
-                let whole = self.image_tokenizer.config.resolution;
-                if p.side_px() > whole {
-                    let problem = format!("preview shows {} pixels a side, magvit only {whole}", p.side_px());
+                fits(ModelKind::Preview, AnyConfig::Preview(&model.config))?;
+                let (whole, side) = (self.image_tokenizer.config.resolution, model.config.side_px());
+                if side > whole {
+                    let problem = format!("preview shows {side} pixels a side, magvit only {whole}");
                     return Err(LoadError::Mismatch(problem));
                 }
                 self.preview = Some(Rc::new(model));
             }
             Network::Clip(model) => {
-                let end = model.config.text_config.eos_token_id.unwrap_or(g.eos);
-                let needed = g.llm_vocab_size.max(g.bos.max(end) as usize + 1);
-                at_least(ModelKind::Clip, model.config.text_config.vocab_size, needed)?;
+                fits(ModelKind::Clip, AnyConfig::Clip(&model.config))?;
                 self.clip = Some(Rc::new(model));
             }
             Network::Reward(model) => {
-                let (r, kind) = (&model.config, ModelKind::Reward(model.config.label));
-                same("tokens a picture", showo, g.num_vq_tokens, kind, r.num_vq_tokens)?;
-                same("codes", showo, g.codebook_size, kind, r.codebook_size)?;
-                at_least(kind, r.text_vocab_size, g.llm_vocab_size.max(r.pad as usize + 1))?;
+                fits(ModelKind::Reward(model.config.label), AnyConfig::Reward(&model.config))?;
                 let network = Rc::new(model);
                 self.rewards.extend(network.config.labels().into_iter().map(|label| (label, network.clone())));
             }
@@ -288,8 +266,4 @@ impl Models {
     pub fn device_bytes(&self) -> u64 {
         self.device_bytes.get()
     }
-}
-
-fn same(what: &str, one: ModelKind, a: usize, other: ModelKind, b: usize) -> Result<(), LoadError> {
-    if a == b { Ok(()) } else { Err(LoadError::Mismatch(format!("{one} has {a} {what}, {other} {b}"))) }
 }

@@ -93,15 +93,14 @@ pub enum Network {
 
 type Progress<'a> = &'a mut dyn FnMut(LoadProgress<'_>);
 
-/// Streams the model `kind` into `weights`, without the tensors whose names begin with `passed_over`.
+/// Streams the model `kind` into `weights`.
 async fn fill<R: Reader>(
     weights: Weights,
     bundle: &Bundle<R>,
     kind: ModelKind,
-    passed_over: &'static str,
     on_progress: Progress<'_>,
 ) -> Result<Weights, LoadError> {
-    let mut sink = WeightSink::without(weights, passed_over);
+    let mut sink = WeightSink::new(weights);
     bundle.load(kind, &mut sink, on_progress).await?;
     Ok(sink.weights)
 }
@@ -126,7 +125,7 @@ impl Network {
                 let config: ShowoConfig = bundle.config(kind)?;
                 config.validate().map_err(|why| built(ModelError::Config { model: "showo", why }))?;
                 keep_drawing_rows(&config, &mut weights);
-                let weights = fill(weights, bundle, kind, "", on_progress).await?;
+                let weights = fill(weights, bundle, kind, on_progress).await?;
                 let bytes = weights.bytes();
                 let showo = Showo::new(&config, weights).map_err(built)?;
                 (Self::Generator(tuning, Generator { showo, config }), bytes)
@@ -137,14 +136,14 @@ impl Network {
             }
             ModelKind::Preview => {
                 let config: PreviewConfig = bundle.config(kind)?;
-                let weights = fill(weights, bundle, kind, "", on_progress).await?;
+                let weights = fill(weights, bundle, kind, on_progress).await?;
                 let bytes = weights.bytes();
                 let preview = Preview::new(&config, weights).map_err(built)?;
                 (Self::Preview(PreviewModel { preview, config, device }), bytes)
             }
             ModelKind::Clip => {
                 let config: ClipConfig = bundle.config(kind)?;
-                let weights = fill(weights, bundle, kind, "", on_progress).await?;
+                let weights = fill(weights, bundle, kind, on_progress).await?;
                 let bytes = weights.bytes();
                 let clip = Clip::new(&config, weights).map_err(built)?;
                 (Self::Clip(ClipModel { clip, config }), bytes)
@@ -156,7 +155,7 @@ impl Network {
                     let problem = format!("{kind} was trained on the label {:?}, which is {trained}'s", config.label);
                     return Err(LoadError::Mismatch(problem));
                 }
-                let weights = fill(weights, bundle, kind, "", on_progress).await?;
+                let weights = fill(weights, bundle, kind, on_progress).await?;
                 let bytes = weights.bytes();
                 let reward = Reward::new(&config, weights).map_err(built)?;
                 (Self::Reward(RewardModel { reward, config, device }), bytes)
@@ -172,9 +171,10 @@ async fn image_tokenizer<R: Reader>(
 ) -> Result<(ImageTokenizer, u64), LoadError> {
     let kind = ModelKind::Magvit;
     let config: MagvitConfig = bundle.config(kind)?;
-    let weights = fill(place.weights(), bundle, kind, "encoder.", on_progress).await?;
-    let bytes = weights.bytes();
-    let magvit = Magvit::new(&config, weights, false).map_err(|source| LoadError::Model { kind, source })?;
+    let mut sink = WeightSink::only(place.weights(), &|name| !name.starts_with("encoder."));
+    bundle.load(kind, &mut sink, on_progress).await?;
+    let bytes = sink.weights.bytes();
+    let magvit = Magvit::new(&config, sink.weights, false).map_err(|source| LoadError::Model { kind, source })?;
     Ok((ImageTokenizer { magvit, config, device: place.device.clone() }, bytes))
 }
 

@@ -8,45 +8,42 @@ use crate::model::{ModelError, Weights};
 use crate::quant::{Quantized, dequantize};
 
 /// Uploads tensors as they come, in parts where a shard is long.
-pub struct WeightSink {
+pub struct WeightSink<'a> {
     /// What has come.
     pub weights: Weights,
-    /// Tensors of parts that this program does not build begin with this; empty where all are built.
-    passed_over: &'static str,
+    /// Whether a tensor of this name is wanted; the others are passed over.
+    wanted: &'a dyn Fn(&str) -> bool,
 }
 
-impl WeightSink {
-    /// Fills `weights`.
+impl<'a> WeightSink<'a> {
+    /// Fills `weights` with every tensor.
     #[must_use]
     pub fn new(weights: Weights) -> Self {
-        Self::without(weights, "")
+        Self::only(weights, &|_| true)
     }
 
-    /// Fills `weights`, but for tensors whose names begin with `passed_over`.
+    /// Fills `weights` with the tensors whose names are `wanted`.
     #[must_use]
-    pub fn without(weights: Weights, passed_over: &'static str) -> Self {
-        Self { weights, passed_over }
+    pub fn only(weights: Weights, wanted: &'a dyn Fn(&str) -> bool) -> Self {
+        Self { weights, wanted }
     }
 
-    fn unless_passed_over(
+    fn if_wanted(
         &mut self,
         name: &str,
         take: impl FnOnce(&mut Weights) -> Result<(), ModelError>,
     ) -> Result<(), String> {
-        if !self.passed_over.is_empty() && name.starts_with(self.passed_over) {
-            return Ok(());
-        }
-        take(&mut self.weights).map_err(|error| error.to_string())
+        if (self.wanted)(name) { take(&mut self.weights).map_err(|error| error.to_string()) } else { Ok(()) }
     }
 }
 
-impl TensorSink for WeightSink {
+impl TensorSink for WeightSink<'_> {
     fn float(&mut self, name: &str, shape: &[usize], values: Vec<f32>) -> Result<(), String> {
-        self.unless_passed_over(name, |weights| weights.insert_float(name, shape, values))
+        self.if_wanted(name, |weights| weights.insert_float(name, shape, values))
     }
 
     fn q8(&mut self, name: &str, shape: &[usize], q: &[i8], scale: &[f16]) -> Result<(), String> {
-        self.unless_passed_over(name, |weights| weights.insert_q8(name, shape, q, scale))
+        self.if_wanted(name, |weights| weights.insert_q8(name, shape, q, scale))
     }
 
     fn in_parts(&mut self) -> Option<&mut dyn PartSink> {
@@ -54,21 +51,21 @@ impl TensorSink for WeightSink {
     }
 }
 
-impl PartSink for WeightSink {
+impl PartSink for WeightSink<'_> {
     fn float_part(&mut self, name: &str, shape: &[usize], values: Vec<f32>) -> Result<(), String> {
-        self.unless_passed_over(name, |weights| weights.float_part(name, shape, values))
+        self.if_wanted(name, |weights| weights.float_part(name, shape, values))
     }
 
     fn q8_rows(&mut self, name: &str, shape: &[usize], q: &[i8]) -> Result<(), String> {
-        self.unless_passed_over(name, |weights| weights.q8_rows(name, shape, q))
+        self.if_wanted(name, |weights| weights.q8_rows(name, shape, q))
     }
 
     fn scale_rows(&mut self, name: &str, shape: &[usize], scale: &[f16]) -> Result<(), String> {
-        self.unless_passed_over(name, |weights| weights.scale_rows(name, shape, scale))
+        self.if_wanted(name, |weights| weights.scale_rows(name, shape, scale))
     }
 
     fn whole(&mut self, name: &str) -> Result<(), String> {
-        self.unless_passed_over(name, |weights| weights.whole(name))
+        self.if_wanted(name, |weights| weights.whole(name))
     }
 
     fn forget(&mut self, name: &str) {

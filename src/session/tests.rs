@@ -4,9 +4,9 @@ use super::reflection::patch_of;
 use super::tiny::{GRID, icons, models, models_asked, preview, write_bundle};
 use super::{LargeError, NativeHost, Outcome, Session, SessionError, large};
 use crate::bundle::manifest::World;
-use crate::bundle::{Bundle, BundleError, FolderReader, block_on};
+use crate::bundle::{Bundle, BundleError, FolderReader, ModelKind, block_on};
 use crate::config::RewardLabel::{self, Outcome as Finished, Potential, Preview};
-use crate::load::{Judge, LoadError, Models, Place, RewardModel};
+use crate::load::{LoadError, Models, Network, Place, RewardModel};
 use crate::model::Weights;
 use crate::model::reward::Reward;
 use crate::model::weights::named_parameters;
@@ -123,7 +123,7 @@ fn stepwise_modes_commit_the_highest_score_and_keep_what_is_known() {
 /// The same models, PARM's logits many times as large: with random weights all of its scores are near one half.
 fn outspoken(mut models: Models) -> Models {
     let parm = models.rewards.remove(&RewardLabel::Potential).expect("a PARM");
-    let mut weights = Weights::new(&models.device);
+    let mut weights = Weights::new(models.device());
     for (name, (shape, mut values)) in named_parameters(&parm.reward).expect("the CPU can be read") {
         if name == "head2.weight" {
             values.iter_mut().for_each(|value| *value *= 40.0);
@@ -132,7 +132,7 @@ fn outspoken(mut models: Models) -> Models {
     }
     let reward = Reward::new(&parm.config, weights).expect("the same network");
     models
-        .add(Judge::Reward(RewardModel { reward, config: parm.config.clone(), device: parm.device.clone() }))
+        .add(Network::Reward(RewardModel { reward, config: parm.config.clone(), device: parm.device.clone() }))
         .expect("it fits");
     models
 }
@@ -264,7 +264,7 @@ fn other_weights_draw_another_picture_and_are_asked_for_by_name() {
     assert!(error.to_string().contains("\"dpo\"") && error.to_string().contains("base"), "{error}");
     let other = models(2, &[], false);
     let generator = std::rc::Rc::try_unwrap(other.generator).ok().expect("nobody else holds it");
-    session.models_mut().add_generator(Tuning::Dpo, generator).expect("they fit");
+    session.models_mut().add(Network::Generator(Tuning::Dpo, generator)).expect("they fit");
     let tokens = |events: &[Event]| match events.last() {
         Some(Event::Finished { tokens, .. }) => tokens.clone(),
         _ => panic!("no end"),
@@ -542,7 +542,10 @@ fn a_verifier_that_is_not_there_is_named() {
     let mut bare = Session::new(models(1, &[], false));
     let error = draw(&mut bare, settings(VerifierMode::Parm)).expect_err("must be refused");
     let SessionError::VerifierMissing(missing) = &error else { panic!("{error}") };
-    assert_eq!((missing.needs, missing.available.as_slice()), ("reward:parm", &[VerifierMode::None][..]));
+    assert_eq!(
+        (missing.needs, missing.available.as_slice()),
+        (ModelKind::Reward(Potential), &[VerifierMode::None][..])
+    );
     let reflecting = Settings { reflection: Some(reflecting(AcceptRule::Every)), ..settings(VerifierMode::None) };
     assert_eq!(draw(&mut bare, reflecting).expect_err("must be refused"), SessionError::ReflectionNeedsClip);
     assert_eq!(resume(&mut bare), Err(SessionError::NothingToResume));
@@ -635,7 +638,7 @@ fn a_bundle_of_another_world_than_it_says_is_refused() {
 fn a_preview_decoder_shows_candidates_and_nothing_else() {
     let previewed = || {
         let mut models = models(1, &ALL, true);
-        models.add_preview(preview(7)).expect("it fits");
+        models.add(Network::Preview(preview(7))).expect("it fits");
         models
     };
     for mode in [VerifierMode::Parm, VerifierMode::BestOfK] {
@@ -683,7 +686,7 @@ fn a_preview_decoder_comes_with_its_bundle_and_must_fit_the_generator() {
     let folder = tempfile::tempdir().expect("a folder");
     let target = folder.path().join("tiny");
     let mut original = models(1, &[], false);
-    original.add_preview(preview(7)).expect("it fits");
+    original.add(Network::Preview(preview(7))).expect("it fits");
     write_bundle(&original, &target);
     let settings = Settings { previews: true, ..settings(VerifierMode::None) };
     let loaded = block_on(async {
@@ -702,7 +705,7 @@ fn a_preview_decoder_comes_with_its_bundle_and_must_fit_the_generator() {
     let mut other_grid = preview(7);
     other_grid.config.grid = 2;
     for (wrong, words) in [(larger, "16 pixels"), (other_codes, "preview 32"), (other_grid, "preview 4")] {
-        let error = original.add_preview(wrong).expect_err("does not fit").to_string();
+        let error = original.add(Network::Preview(wrong)).expect_err("does not fit").to_string();
         assert!(error.contains(words), "{error}");
     }
 }
@@ -717,18 +720,18 @@ fn a_bundle_draws_what_its_models_drew_and_draws_before_its_judges_arrive() {
         let bundle = Bundle::open(FolderReader::new(&target)).await.expect("opens");
         let mut kinds = Vec::new();
         let mut loaded = Models::load(&bundle, &Place::cpu("CPU"), &mut |progress| {
-            if kinds.last().is_none_or(|kind| kind != progress.kind) {
-                kinds.push(progress.kind.to_owned());
+            if kinds.last() != Some(&progress.kind) {
+                kinds.push(progress.kind);
             }
         })
         .await
         .expect("loads");
-        assert_eq!(kinds, ["showo", "magvit"]);
+        assert_eq!(kinds, [ModelKind::SHOWO, ModelKind::Magvit]);
         assert_eq!(loaded.verifiers(), [VerifierMode::None]);
         let early = draw(&mut Session::new(loaded.clone()), settings(VerifierMode::None)).expect("draws");
         let wanted = draw(&mut session(), settings(VerifierMode::None)).expect("draws");
         assert_eq!(timeless(&early)[1..], timeless(&wanted)[1..]);
-        loaded.load_judges(&bundle, &mut |_| {}).await.expect("loads");
+        loaded.load_verifiers(&bundle, &mut |_| {}).await.expect("loads");
         assert_eq!(loaded.verifiers(), VerifierMode::ALL);
         let late = draw(&mut Session::new(loaded), settings(VerifierMode::Parm)).expect("draws");
         let wanted = draw(&mut session(), settings(VerifierMode::Parm)).expect("draws");

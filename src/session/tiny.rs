@@ -7,9 +7,9 @@ use burn::tensor::Device;
 use serde_json::json;
 
 use crate::bundle::manifest::{Source, World};
-use crate::bundle::{self, BundleWriter};
+use crate::bundle::{self, BundleWriter, ModelKind};
 use crate::config::{ClipConfig, MagvitConfig, PreviewConfig, RewardConfig, RewardLabel, RewardQuestion, ShowoConfig};
-use crate::load::{About, ClipModel, Generator, ImageTokenizer, Judge, Models, PreviewModel, RewardModel};
+use crate::load::{About, ClipModel, Generator, ImageTokenizer, Models, Network, Place, PreviewModel, RewardModel};
 use crate::model::Weights;
 use crate::model::clip::Clip;
 use crate::model::magvit::Magvit;
@@ -45,7 +45,7 @@ pub fn write_bundle(models: &Models, target: &Path) {
     let world = models.about.world;
     let about = bundle::About { name: "tiny".into(), licence: "MIT".into(), attribution: Vec::new(), world };
     let mut writer = BundleWriter::create(target, about).expect("a new folder");
-    let mut model = |kind: &str, config: serde_json::Value, tensors: Tensors| {
+    let mut model = |kind: ModelKind, config: serde_json::Value, tensors: Tensors| {
         let source = Source { checkpoint: "random".into(), sha256: "0".repeat(64) };
         writer.model(kind, config, source).expect("a model");
         for (name, (shape, values)) in tensors {
@@ -53,16 +53,16 @@ pub fn write_bundle(models: &Models, target: &Path) {
         }
     };
     let (generator, tokenizer) = (&models.generator, &models.image_tokenizer);
-    model("showo", to(&generator.config), parameters(&generator.showo));
-    model("magvit", to(&tokenizer.config), parameters(&tokenizer.magvit));
+    model(ModelKind::SHOWO, to(&generator.config), parameters(&generator.showo));
+    model(ModelKind::Magvit, to(&tokenizer.config), parameters(&tokenizer.magvit));
     if let Some(preview) = &models.preview {
-        model("preview", to(&preview.config), parameters(&preview.preview));
+        model(ModelKind::Preview, to(&preview.config), parameters(&preview.preview));
     }
     if let Some(clip) = &models.clip {
-        model("clip", to(&clip.config), parameters(&clip.clip));
+        model(ModelKind::Clip, to(&clip.config), parameters(&clip.clip));
     }
     for (label, reward) in models.rewards.iter().filter(|(label, reward)| **label == reward.config.label) {
-        model(label.kind(), to(&reward.config), parameters(&reward.reward));
+        model(ModelKind::Reward(*label), to(&reward.config), parameters(&reward.reward));
     }
     writer.finish(&tokenizer_json(world.unwrap_or(World::Shapes))).expect("a whole bundle");
 }
@@ -120,7 +120,7 @@ fn drawing(seed: u64, words: World, max_text_len: usize, world: Option<World>) -
     let magvit = Magvit::new(&config, weights(), false).expect("magvit");
     let image_tokenizer = ImageTokenizer { magvit, config, device: device.clone() };
     let about = About { bundle: "tiny".into(), device: "CPU".into(), world };
-    Models::new(generator, image_tokenizer, tokenizer(words), &device, about).expect("models")
+    Models::new(generator, image_tokenizer, tokenizer(words), &Place::cpu("CPU"), about).expect("models")
 }
 
 /// What draws in the world of things, with pictures of 8 × 8 pixels.
@@ -146,10 +146,10 @@ pub fn models(seed: u64, judges: &[RewardLabel], clip: bool) -> Models {
             "projection_dim": 8,
         }));
         let clip = Clip::new(&config, weights()).expect("clip");
-        models.add(Judge::Clip(ClipModel { clip, config })).expect("clip fits");
+        models.add(Network::Clip(ClipModel { clip, config })).expect("clip fits");
     }
     for &label in judges {
-        models.add(Judge::Reward(reward(weights(), label, 0))).expect("reward fits");
+        models.add(Network::Reward(reward(weights(), label, 0))).expect("reward fits");
     }
     models
 }
@@ -158,7 +158,7 @@ pub fn models(seed: u64, judges: &[RewardLabel], clip: bool) -> Models {
 pub fn models_asked(seed: u64) -> Models {
     let mut models = models(seed, &[], false);
     let network = reward(Weights::random(&Device::flex(), seed), RewardLabel::Potential, RewardQuestion::ALL.len());
-    models.add(Judge::Reward(network)).expect("reward fits");
+    models.add(Network::Reward(network)).expect("reward fits");
     models
 }
 

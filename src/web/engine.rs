@@ -11,10 +11,9 @@ use super::device::{self, WebDevice};
 use super::host::{WorkerHost, to_javascript};
 use super::problem::Problem;
 use super::reader::FetchReader;
-use crate::bundle::manifest::network;
-use crate::bundle::{Bundle, LoadProgress};
+use crate::bundle::{Bundle, LoadProgress, ModelKind};
 use crate::decode::sampling::read_floats;
-use crate::load::{JUDGES, LoadError, Models};
+use crate::load::{LoadError, Models};
 use crate::probe::Probe;
 use crate::session::{CancelFlag, Drawing, Outcome, Session, SessionError, large};
 use crate::settings::{Settings, Tuning, VerifierMode};
@@ -144,7 +143,10 @@ impl Engine {
             model: Model {
                 grid: config.grid(),
                 image_side_px: models.image_tokenizer.config.resolution,
-                generators: Tuning::ALL.into_iter().filter(|tuning| self.bundle.has(tuning.kind())).collect(),
+                generators: Tuning::ALL
+                    .into_iter()
+                    .filter(|tuning| self.bundle.has(ModelKind::Showo(*tuning)))
+                    .collect(),
                 verifiers: models.verifiers(),
                 words,
                 examples: models.about.world.map(World::examples).unwrap_or_default(),
@@ -162,8 +164,8 @@ impl Engine {
     /// # Errors
     /// As [`Engine::load`]; what was loaded before the error can be used.
     pub async fn load_verifiers(&self, on_progress: Function) -> Result<Array, JsValue> {
-        for kind in JUDGES {
-            self.load_judge(kind, &on_progress).await.map_err(Problem::from)?;
+        for kind in ModelKind::verifiers().filter(|&kind| self.bundle.has(kind)) {
+            self.fetch(kind, &on_progress).await.map_err(Problem::from)?;
         }
         let modes = self.models.borrow().verifiers();
         Ok(modes.into_iter().map(|mode| JsValue::from_str(mode.word())).collect())
@@ -175,7 +177,7 @@ impl Engine {
     /// As [`Engine::load`]; `{ code: "settings", … }` for an unknown word.
     pub async fn load_generator(&self, word: String, on_progress: Function) -> Result<(), JsValue> {
         let tuning = word.parse::<Tuning>().map_err(|why| Problem::new("settings", why))?;
-        Ok(self.load_tuned(tuning, &on_progress).await.map_err(Problem::from)?)
+        Ok(self.fetch(ModelKind::Showo(tuning), &on_progress).await.map_err(Problem::from)?)
     }
 
     /// Draws. The events are those of `src/trace.rs`; a stop ends it with `cancelled` and is no error.
@@ -291,44 +293,26 @@ impl Engine {
         self.generation.set(self.generation.get() + 1);
         *self.models.borrow_mut() = models;
         *self.device.borrow_mut() = device;
-        for kind in JUDGES.into_iter().filter(|kind| before.has_judge(kind)) {
-            self.load_judge(kind, &nobody).await?;
-        }
-        for tuning in before.tunings() {
-            self.load_tuned(tuning, &nobody).await?;
+        for kind in ModelKind::ALL.into_iter().filter(|&kind| before.has(kind) && self.bundle.has(kind)) {
+            self.fetch(kind, &nobody).await?;
         }
         Ok(())
     }
 
-    async fn load_tuned(&self, tuning: Tuning, on_progress: &Function) -> Result<(), LoadError> {
+    /// Reads a model and takes it in, unless it is there; a drawing may run meanwhile.
+    async fn fetch(&self, kind: ModelKind, on_progress: &Function) -> Result<(), LoadError> {
         loop {
             let generation = self.generation.get();
             let models = self.models.borrow().clone();
-            if models.tuned(tuning).is_some() {
+            if models.has(kind) {
                 return Ok(());
             }
             let tell = &mut |progress: LoadProgress<'_>| tell(on_progress, &self.bundle, progress);
-            let generator = models.load_generator(&self.bundle, tuning, tell).await?;
+            let network = models.read_network(&self.bundle, kind, tell).await?;
             if generation == self.generation.get() {
-                return self.models.borrow_mut().add_generator(tuning, generator);
+                return self.models.borrow_mut().add(network);
             }
-            // As with a judge: the device was lost meanwhile.
-        }
-    }
-
-    async fn load_judge(&self, kind: &'static str, on_progress: &Function) -> Result<(), LoadError> {
-        loop {
-            let generation = self.generation.get();
-            let models = self.models.borrow().clone();
-            let judge = models.load_judge(&self.bundle, kind, &mut |p| tell(on_progress, &self.bundle, p)).await?;
-            if generation != self.generation.get() {
-                // The device was lost meanwhile; what was loaded lies on the old one.
-                continue;
-            }
-            return match judge {
-                Some(judge) => self.models.borrow_mut().add(judge),
-                None => Ok(()),
-            };
+            // The device was lost meanwhile; what was read lies on the old one.
         }
     }
 }
@@ -343,13 +327,13 @@ async fn load_models(
 
 fn tell(on_progress: &Function, bundle: &Bundle<FetchReader>, progress: LoadProgress<'_>) {
     let LoadProgress { kind, file, bytes_done, bytes_total } = progress;
-    let phase = match network(kind) {
-        "showo" => "generator",
-        "magvit" | "preview" => "tokenizer",
-        _ => "verifier",
+    let phase = match kind {
+        ModelKind::Showo(_) => "generator",
+        ModelKind::Magvit | ModelKind::Preview => "tokenizer",
+        ModelKind::Clip | ModelKind::Reward(_) => "verifier",
     };
     let source = bundle.reader().source();
-    report(on_progress, &Progress { phase, kind, file, bytes_done, bytes_total, source });
+    report(on_progress, &Progress { phase, kind: kind.word(), file, bytes_done, bytes_total, source });
 }
 
 fn report(on_progress: &Function, progress: &Progress<'_>) {

@@ -87,7 +87,7 @@ impl From<LoadError> for Problem {
     fn from(error: LoadError) -> Self {
         match error {
             LoadError::Bundle(error) => error.into(),
-            LoadError::Model { .. } | LoadError::Words { .. } => Self::new("bundle_content", &error),
+            LoadError::Model { .. } | LoadError::TextTokenizer { .. } => Self::new("bundle_content", &error),
             LoadError::World(_) => Self::new("bundle_world", &error),
             LoadError::Mismatch(_) => Self::new("bundle_mismatch", &error),
         }

@@ -7,7 +7,7 @@ use std::{cell::RefCell, collections::BTreeMap, fs, path::Path, sync::LazyLock};
 use half::f16;
 use sha2::{Digest, Sha256};
 use showo::bundle::{
-    About, Bundle, BundleError, BundleWriter, MemoryReader, Reader, TensorSink, block_on,
+    About, Bundle, BundleError, BundleWriter, MemoryReader, ModelKind, Reader, TensorSink, block_on,
     manifest::{Source, TensorError, World},
 };
 
@@ -70,7 +70,7 @@ pub fn magvit() -> BTreeMap<String, Received> {
 
 pub fn write(folder: &Path) {
     let mut writer = BundleWriter::create(folder, about()).unwrap();
-    for (kind, tensors) in [("showo", showo()), ("magvit", magvit())] {
+    for (kind, tensors) in [(ModelKind::SHOWO, showo()), (ModelKind::Magvit, magvit())] {
         writer.model(kind, serde_json::json!({ "hidden_size": 64 }), source()).unwrap();
         for (name, tensor) in tensors {
             match tensor {
@@ -152,7 +152,7 @@ pub fn open(reader: &MemoryReader) -> Result<Bundle<&MemoryReader>, BundleError>
 /// Opens the bundle and loads all of it.
 pub fn load_all(reader: &MemoryReader) -> Result<(), BundleError> {
     let bundle = open(reader)?;
-    for kind in bundle.manifest().models.keys() {
+    for &kind in bundle.manifest().models.keys() {
         block_on(bundle.load(kind, &mut Collect::default(), &mut |_| {}))?;
     }
     block_on(bundle.tokenizer_json())?;
@@ -174,11 +174,11 @@ impl Stale {
 }
 
 impl Reader for Stale {
-    async fn read(&self, file: &str, on_piece: &mut dyn FnMut(&[u8])) -> Result<(), BundleError> {
+    async fn read(&self, file: &str, _: Option<u64>, on_piece: &mut dyn FnMut(&[u8])) -> Result<(), BundleError> {
         self.reads.borrow_mut().push(file.into());
         let fresh = self.refreshed.borrow().iter().any(|refreshed| refreshed == file);
         let from = self.good.as_ref().filter(|_| fresh).unwrap_or(&self.bad);
-        from.read(file, on_piece).await
+        from.read(file, None, on_piece).await
     }
 
     async fn refresh(&self, file: &str) {

@@ -12,6 +12,7 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use scenes::{Object, Picture, Rng, SIDE, SLOT, Scene, Spec};
 use serde::{Deserialize, Serialize};
+use showo::bundle::ModelKind;
 use showo::config::{ClipConfig, ClipTowerConfig};
 use showo::model::Weights;
 use showo::model::clip::Clip;
@@ -147,8 +148,8 @@ impl Task for ClipTask {
     type Model = Clip;
     type Batch<'a> = Batch;
 
-    fn kind(&self) -> &'static str {
-        "clip"
+    fn kind(&self) -> ModelKind {
+        ModelKind::Clip
     }
 
     fn config(&self) -> Result<serde_json::Value> {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use burn::tensor::Device;
+use showo::bundle::ModelKind;
 use showo::config::{RewardLabel, ShowoConfig};
 use showo::model::clip::Clip;
 use showo::model::magvit::Magvit;
@@ -139,7 +140,8 @@ pub fn train_dpo(args: &TrainArgs, learnt_from: &LearntFrom, context: &Context) 
             ranks = preference::parm_ranks(&parm, &rollouts);
         }
         if config.reward_coefficient > 0.0 {
-            let named = context.source.parameters(RewardLabel::Potential.kind(), "reward-potential", "reward")?;
+            let named =
+                context.source.parameters(ModelKind::Reward(RewardLabel::Potential), "reward-potential", "reward")?;
             let device = context.device.clone().autodiff();
             judge = Some(preference::Judge::new(parm.config.clone(), &named, device)?);
         }

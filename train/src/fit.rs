@@ -14,6 +14,7 @@ use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{Device, Tensor};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
+use showo::bundle::ModelKind;
 use showo::model::Weights;
 use showo::model::weights::named_parameters;
 use showo::ops::gradient::{in_bf16, multiplies_in_bf16};
@@ -125,7 +126,7 @@ pub trait Task: Sync {
         Self: 'a;
 
     /// What a bundle calls the model.
-    fn kind(&self) -> &'static str;
+    fn kind(&self) -> ModelKind;
 
     /// The whole configuration: a run goes on only with the one that it began with.
     ///

@@ -13,6 +13,7 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use scenes::Rng;
 use serde::{Deserialize, Serialize};
+use showo::bundle::ModelKind;
 use showo::config::ShowoConfig;
 use showo::decode::generator::{attention_bias, ids_tensor};
 use showo::model::Weights;
@@ -246,8 +247,8 @@ impl Task for GeneratorTask {
     type Model = Tied;
     type Batch<'a> = Masked<'a>;
 
-    fn kind(&self) -> &'static str {
-        "showo"
+    fn kind(&self) -> ModelKind {
+        ModelKind::SHOWO
     }
 
     fn config(&self) -> Result<serde_json::Value> {

@@ -10,6 +10,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use scenes::Rng;
+use showo::bundle::ModelKind;
 use showo::config::ShowoConfig;
 use showo::decode::step::{StepPlan, draw_candidates};
 use showo::model::Weights;
@@ -177,8 +178,8 @@ impl Task for DpoTask {
     /// The examples' numbers: which pairs these are may be the networks' word ([`Compared::Step`]).
     type Batch<'a> = Range<u64>;
 
-    fn kind(&self) -> &'static str {
-        "showo"
+    fn kind(&self) -> ModelKind {
+        ModelKind::SHOWO
     }
 
     fn config(&self) -> Result<serde_json::Value> {

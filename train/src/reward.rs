@@ -12,6 +12,7 @@ use burn::tensor::activation::log_sigmoid;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use scenes::{Category, Spec};
 use serde::{Deserialize, Serialize};
+use showo::bundle::ModelKind;
 use showo::config::{RewardConfig, RewardLabel};
 use showo::model::Weights;
 use showo::model::magvit::Magvit;
@@ -214,8 +215,8 @@ impl Task for RewardTask {
     type Model = TiedReward;
     type Batch<'a> = Batch;
 
-    fn kind(&self) -> &'static str {
-        self.network.label.kind()
+    fn kind(&self) -> ModelKind {
+        ModelKind::Reward(self.network.label)
     }
 
     fn config(&self) -> Result<serde_json::Value> {

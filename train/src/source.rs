@@ -4,16 +4,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
-use half::f16;
 use serde::de::DeserializeOwned;
-use showo::bundle::{Bundle, FolderReader, TensorSink, block_on};
+use showo::bundle::{Bundle, FolderReader, ModelKind, block_on};
 use showo::config::{MagvitConfig, RewardLabel, ShowoConfig};
+use showo::load::{WeightSink, named_tensors};
 use showo::model::Weights;
 use showo::model::clip::Clip;
 use showo::model::magvit::Magvit;
 use showo::model::reward::Reward;
 use showo::model::showo::Showo;
-use showo::quant::{Quantized, dequantize};
 use showo::settings::Tuning;
 
 use crate::checkpoint::{Named, named_from_bytes};
@@ -42,7 +41,7 @@ impl Source {
     /// # Errors
     /// As there.
     pub fn tokenizer_of(&self, run: &str, device: &Device) -> Result<(MagvitConfig, Magvit)> {
-        let (config, weights) = self.read("magvit", run, "magvit", device)?;
+        let (config, weights) = self.read(ModelKind::Magvit, run, "magvit", device)?;
         let network = Magvit::new(&config, weights, true)?;
         Ok((config, network))
     }
@@ -60,7 +59,7 @@ impl Source {
     /// # Errors
     /// As there.
     pub fn generator_of(&self, tuning: Tuning, run: &str, device: &Device) -> Result<(ShowoConfig, Showo)> {
-        let (config, weights) = self.read(tuning.kind(), run, "showo", device)?;
+        let (config, weights) = self.read(ModelKind::Showo(tuning), run, "showo", device)?;
         let network = Showo::new(&config, weights)?;
         Ok((config, network))
     }
@@ -70,7 +69,7 @@ impl Source {
     /// # Errors
     /// It is there and cannot be read.
     pub fn reward(&self, label: RewardLabel, device: &Device) -> Result<Option<Critic>> {
-        let (kind, run) = (label.kind(), format!("reward-{}", label.word()));
+        let (kind, run) = (ModelKind::Reward(label), format!("reward-{}", label.word()));
         if !self.holds(kind, &run, "reward")? {
             return Ok(None);
         }
@@ -84,10 +83,10 @@ impl Source {
     /// # Errors
     /// It is there and cannot be read.
     pub fn clip(&self) -> Result<Option<Clip>> {
-        if !self.holds("clip", "clip", "clip")? {
+        if !self.holds(ModelKind::Clip, "clip", "clip")? {
             return Ok(None);
         }
-        let (config, weights) = self.read("clip", "clip", "clip", &Device::flex())?;
+        let (config, weights) = self.read(ModelKind::Clip, "clip", "clip", &Device::flex())?;
         Ok(Some(Clip::new(&config, weights)?))
     }
 
@@ -96,7 +95,7 @@ impl Source {
     /// # Errors
     /// As [`Source::tokenizer`].
     pub fn generator_parameters(&self, tuning: Tuning) -> Result<Named> {
-        self.parameters(tuning.kind(), run_of(tuning), "showo")
+        self.parameters(ModelKind::Showo(tuning), run_of(tuning), "showo")
     }
 
     /// A model's parameters in f32, under the names that it ships with: `kind` of a bundle, or `name.safetensors` of the
@@ -104,7 +103,7 @@ impl Source {
     ///
     /// # Errors
     /// As [`Source::tokenizer`].
-    pub fn parameters(&self, kind: &str, run: &str, name: &str) -> Result<Named> {
+    pub fn parameters(&self, kind: ModelKind, run: &str, name: &str) -> Result<Named> {
         match self {
             Self::Runs(runs) => {
                 let path = runs.join(run).join(format!("{name}.safetensors"));
@@ -117,7 +116,7 @@ impl Source {
     }
 
     /// Whether the model is there.
-    fn holds(&self, kind: &str, run: &str, name: &str) -> Result<bool> {
+    fn holds(&self, kind: ModelKind, run: &str, name: &str) -> Result<bool> {
         Ok(match self {
             Self::Runs(runs) => runs.join(run).join(format!("{name}.json")).exists(),
             Self::Bundle(folder) => open(folder)?.has(kind),
@@ -139,7 +138,13 @@ impl Source {
     }
 
     /// The model `kind` of a bundle, or `name.json` and `name.safetensors` of the run `run`.
-    fn read<C: DeserializeOwned>(&self, kind: &str, run: &str, name: &str, device: &Device) -> Result<(C, Weights)> {
+    fn read<C: DeserializeOwned>(
+        &self,
+        kind: ModelKind,
+        run: &str,
+        name: &str,
+        device: &Device,
+    ) -> Result<(C, Weights)> {
         match self {
             Self::Runs(runs) => {
                 let folder = runs.join(run);
@@ -156,9 +161,9 @@ impl Source {
             Self::Bundle(folder) => {
                 let bundle = open(folder)?;
                 let config = bundle.config(kind)?;
-                let mut sink = Upload(Weights::new(device));
+                let mut sink = WeightSink::new(Weights::new(device));
                 block_on(bundle.load(kind, &mut sink, &mut |_| {}))?;
-                Ok((config, sink.0))
+                Ok((config, sink.weights))
             }
         }
     }
@@ -181,40 +186,8 @@ pub fn open(folder: &Path) -> Result<Bundle<FolderReader>> {
 ///
 /// # Errors
 /// The bundle is damaged or holds no such model.
-pub fn parameters(folder: &Path, kind: &str) -> Result<Named> {
-    let mut sink = Collect(Named::new());
-    block_on(open(folder)?.load(kind, &mut sink, &mut |_| {}))?;
-    Ok(sink.0)
-}
-
-/// Keeps tensors as they are stored.
-struct Upload(Weights);
-
-impl TensorSink for Upload {
-    fn float(&mut self, name: &str, shape: &[usize], values: Vec<f32>) -> Result<(), String> {
-        self.0.insert_float(name, shape, values).map_err(|error| error.to_string())
-    }
-
-    fn q8(&mut self, name: &str, shape: &[usize], q: &[i8], scale: &[f16]) -> Result<(), String> {
-        self.0.insert_q8(name, shape, q, scale).map_err(|error| error.to_string())
-    }
-}
-
-/// Decodes tensors: to train on from them.
-struct Collect(Named);
-
-impl TensorSink for Collect {
-    fn float(&mut self, name: &str, shape: &[usize], values: Vec<f32>) -> Result<(), String> {
-        self.0.insert(name.to_owned(), (shape.to_vec(), values));
-        Ok(())
-    }
-
-    fn q8(&mut self, name: &str, shape: &[usize], q: &[i8], scale: &[f16]) -> Result<(), String> {
-        let (out, inputs) = (shape.first().copied().unwrap_or(0), shape.iter().skip(1).product());
-        let blocks = Quantized { q: q.to_vec(), scale: scale.to_vec(), out, inputs };
-        self.0.insert(name.to_owned(), (shape.to_vec(), dequantize(&blocks)));
-        Ok(())
-    }
+pub fn parameters(folder: &Path, kind: ModelKind) -> Result<Named> {
+    Ok(block_on(named_tensors(&open(folder)?, kind))?)
 }
 
 #[cfg(test)]
@@ -227,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_bundle_s_parameters_are_what_its_network_computes_with() {
-        let named = parameters(&shipped(), "showo").unwrap();
+        let named = parameters(&shipped(), ModelKind::SHOWO).unwrap();
         let (shape, values) = &named["showo.model.embed_tokens.weight"];
         let (config, network) = Source::Bundle(shipped()).generator(Tuning::Base, &Device::flex()).unwrap();
         assert_eq!(shape, &[config.vocab_size, config.hidden_size]);

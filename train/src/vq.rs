@@ -10,6 +10,7 @@ use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor, TensorData};
 use scenes::{Colour, GROUND, LATTICE, Object, Picture, Rng, SIDE, Scene, Shape, Size};
 use serde::{Deserialize, Serialize};
+use showo::bundle::ModelKind;
 use showo::config::MagvitConfig;
 use showo::model::Weights;
 use showo::model::magvit::Magvit;
@@ -84,8 +85,8 @@ impl Task for VqTask {
     type Model = Magvit;
     type Batch<'a> = Vec<Picture>;
 
-    fn kind(&self) -> &'static str {
-        "magvit"
+    fn kind(&self) -> ModelKind {
+        ModelKind::Magvit
     }
 
     fn config(&self) -> Result<serde_json::Value> {

@@ -19,6 +19,7 @@ use std::{
 
 use half::{bf16, f16};
 use sha2::{Digest, Sha256};
+use showo::bundle::ModelKind;
 use showo::bundle::header::{Dtype, TensorInfo};
 
 use crate::{error::ToolError, interrupt, layout::ModelConfig, public};
@@ -48,7 +49,7 @@ impl Checkpoint {
     /// # Errors
     /// A file that is missing, truncated, in no known format, empty, or whose header lies; a pickle with anything but
     /// tensors; an index that contradicts its files; a tensor that is not of floating point. By name.
-    pub fn open(path: &Path, kind: &str) -> Result<Self, ToolError> {
+    pub fn open(path: &Path, kind: ModelKind) -> Result<Self, ToolError> {
         let found = files::find(path)?;
         let mut checkpoint =
             Self { path: path.into(), files: found.weights, tensors: BTreeMap::new(), left_out: BTreeMap::new() };

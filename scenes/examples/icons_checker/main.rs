@@ -141,7 +141,7 @@ fn figures(name: &str, figures: &Figures) {
     }
     for (whose, lists) in [("true", &figures.true_things), ("false", &figures.false_things)] {
         println!("    {whose} things: {}", lists[0].len());
-        for (name, values) in ["score", "worst part", "gain"].into_iter().zip(lists) {
+        for (name, values) in ["score", "worst part", "edges", "gain"].into_iter().zip(lists) {
             spread(name, values);
         }
     }
@@ -183,7 +183,7 @@ fn look_at(folder: &Path, checker: &Checker, atlas: &Atlas, borderline: Option<&
         println!("{}: {}", path.display(), checker.describe(&seen));
         for thing in &seen.things {
             println!(
-                "    {:16} glyph {:3} {:8} {:2} px at {:3}, {:3}: score {:.2}, worst part {:.2}, gain {:.2}{}",
+                "    {:16} glyph {:3} {:8} {:2} px at {:3}, {:3}: score {:.2}, worst part {:.2}, edges {:.2}, gain {:.2}{}",
                 thing.class.name(),
                 thing.glyph,
                 thing.colour.map_or("", |colour| colour.name()),
@@ -192,6 +192,7 @@ fn look_at(folder: &Path, checker: &Checker, atlas: &Atlas, borderline: Option<&
                 thing.y,
                 thing.score,
                 thing.worst,
+                thing.edges,
                 thing.gain,
                 if thing.is_sure() { "" } else { "  (not sure)" }
             );

@@ -74,10 +74,10 @@ pub struct Figures {
     /// Near misses that were refused by the exact verdict, and by GenEval's.
     pub refused: Share,
     pub times: Vec<Duration>,
-    /// Score, worst part and gain of things that are there.
-    pub true_things: [Vec<f32>; 3],
+    /// Score, worst part, edges and gain of things that are there.
+    pub true_things: [Vec<f32>; 4],
     /// The same of things that are not.
-    pub false_things: [Vec<f32>; 3],
+    pub false_things: [Vec<f32>; 4],
     pub left: Vec<f32>,
 }
 
@@ -139,7 +139,7 @@ impl World<'_> {
                 };
                 let is_there = truth.things.iter().any(|other| is_it(&other));
                 let lists = if is_there { &mut figures.true_things } else { &mut figures.false_things };
-                for (list, value) in lists.iter_mut().zip([thing.score, thing.worst, thing.gain]) {
+                for (list, value) in lists.iter_mut().zip([thing.score, thing.worst, thing.edges, thing.gain]) {
                     list.push(value);
                 }
             }

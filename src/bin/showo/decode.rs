@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use showo::bundle::{Bundle, FolderReader, block_on};
 use showo::decode::sampling::read_floats;
-use showo::load::{LoadError, load_tokenizer};
+use showo::load::{LoadError, load_image_tokenizer};
 use showo::picture::Rgb;
 
 use crate::device::DeviceName;
@@ -40,7 +40,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     let mut bar = LoadBar::new();
     let tokenizer = block_on(async {
         let bundle = Bundle::open(FolderReader::new(&options.bundle)).await.map_err(LoadError::from)?;
-        load_tokenizer(&bundle, &place, &mut |progress| bar.report(progress)).await
+        load_image_tokenizer(&bundle, &place, &mut |progress| bar.report(progress)).await
     })?;
     bar.finish();
 

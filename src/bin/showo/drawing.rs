@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use showo::bundle::{Bundle, FolderReader, block_on};
+use showo::bundle::{Bundle, FolderReader, ModelKind, block_on};
 use showo::load::{LoadError, Models};
 use showo::settings::{AcceptRule, ReflectionSettings, Settings, Tuning, VerifierMode};
 
@@ -93,8 +93,8 @@ impl DrawingOptions {
         let loaded = block_on(async {
             let bundle = Bundle::open(FolderReader::new(&self.bundle)).await.map_err(LoadError::from)?;
             let mut models = Models::load(&bundle, &place, &mut |progress| bar.report(progress)).await?;
-            models.fetch_generator(&bundle, self.generator, &mut |progress| bar.report(progress)).await?;
-            models.load_judges(&bundle, &mut |progress| bar.report(progress)).await?;
+            models.fetch(&bundle, ModelKind::Showo(self.generator), &mut |progress| bar.report(progress)).await?;
+            models.load_verifiers(&bundle, &mut |progress| bar.report(progress)).await?;
             let name = BundleName { name: bundle.manifest().name.clone(), sha256: bundle.sha256().to_owned() };
             Ok::<_, LoadError>((models, name))
         })?;

@@ -3,23 +3,22 @@
 use std::borrow::Cow;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use showo::bundle::LoadProgress;
+use showo::bundle::{LoadProgress, ModelKind};
 
 /// A bar for one model after the other. Shown only where standard error is a terminal.
 pub struct LoadBar {
     bar: ProgressBar,
-    kind: String,
+    kind: Option<ModelKind>,
 }
 
 impl LoadBar {
     pub fn new() -> Self {
-        Self { bar: bar("{prefix:>12} {wide_bar} {bytes}/{total_bytes}"), kind: String::new() }
+        Self { bar: bar("{prefix:>12} {wide_bar} {bytes}/{total_bytes}"), kind: None }
     }
 
     pub fn report(&mut self, progress: LoadProgress<'_>) {
-        if self.kind != progress.kind {
-            progress.kind.clone_into(&mut self.kind);
-            self.bar.set_prefix(self.kind.clone());
+        if self.kind.replace(progress.kind) != Some(progress.kind) {
+            self.bar.set_prefix(progress.kind.word());
             self.bar.set_length(progress.bytes_total);
         }
         self.bar.set_position(progress.bytes_done);

@@ -1,5 +1,6 @@
 use burn::module::Param;
 use burn::tensor::TensorData;
+use showo::bundle::ModelKind;
 use showo::model::weights::Init;
 
 use super::*;
@@ -38,8 +39,8 @@ impl Task for Constant {
     type Model = Line;
     type Batch<'a> = Vec<f32>;
 
-    fn kind(&self) -> &'static str {
-        "line"
+    fn kind(&self) -> ModelKind {
+        ModelKind::Preview
     }
 
     fn config(&self) -> Result<serde_json::Value> {

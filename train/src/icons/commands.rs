@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use burn::tensor::Device;
 use scenes::icons::checker::Options;
 use scenes::icons::{Checker, Class};
+use showo::bundle::ModelKind;
 use showo::model::clip::Clip;
 use showo::model::magvit::Magvit;
 use showo::model::preview::Preview;
@@ -55,7 +56,7 @@ fn train_vq(args: &TrainArgs, context: &Context) -> Result<()> {
     let folder = args.folder(&context.runs, "icons-vq");
     let (model, fit_config) = (config.model.clone(), config.fit.clone());
     let encoder = match (&args.start.init, config.encoder_kept) {
-        (Some(bundle), true) => Some(PatchEncoder::new(&source::parameters(bundle, "magvit")?)?),
+        (Some(bundle), true) => Some(PatchEncoder::new(&source::parameters(bundle, ModelKind::Magvit)?)?),
         (None, true) => bail!("encoder_kept needs --init BUNDLE, whose encoder it is"),
         (_, false) => None,
     };
@@ -77,7 +78,7 @@ fn train_preview(args: &TrainArgs, context: &Context) -> Result<()> {
     let device = &context.device;
     let (magvit, tokenizer) = context.source.tokenizer_of("icons-vq", device)?;
     config.fits(&magvit)?;
-    let encoder = PatchEncoder::new(&context.source.parameters("magvit", "icons-vq", "magvit")?)?;
+    let encoder = PatchEncoder::new(&context.source.parameters(ModelKind::Magvit, "icons-vq", "magvit")?)?;
     let (model, fit_config) = (config.model.clone(), config.fit.clone());
     let task = PreviewTask { world: World::new(&config.world), encoder, config };
     let named = fit::fit(&task, &fit_config, &folder, &args.start, device.clone())?;
@@ -94,7 +95,7 @@ fn train_showo(args: &TrainArgs, context: &Context) -> Result<()> {
     let folder = args.folder(&context.runs, "icons-showo");
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let (magvit, tokenizer) = context.source.tokenizer_of("icons-vq", &Device::flex())?;
-    let encoder = PatchEncoder::new(&context.source.parameters("magvit", "icons-vq", "magvit")?)?;
+    let encoder = PatchEncoder::new(&context.source.parameters(ModelKind::Magvit, "icons-vq", "magvit")?)?;
     let bits = magvit.z_channels;
     let world = World::new(&config.world);
     let (network, fit_config) = (config.network(&world, bits), config.fit.clone());
@@ -158,7 +159,7 @@ fn train_reward(args: &TrainArgs, files: &[std::path::PathBuf], context: &Contex
     let config: RewardTrainConfig = args.read("icons-reward")?;
     let folder = args.folder(&context.runs, "icons-reward");
     let (magvit, _) = context.source.tokenizer_of("icons-vq", &Device::flex())?;
-    let encoder = PatchEncoder::new(&context.source.parameters("magvit", "icons-vq", "magvit")?)?;
+    let encoder = PatchEncoder::new(&context.source.parameters(ModelKind::Magvit, "icons-vq", "magvit")?)?;
     let world = World::new(&config.world);
     let own = [context.runs.join("icons-rollouts.jsonl")];
     let files = if files.is_empty() { &own[..] } else { files };
@@ -199,8 +200,8 @@ fn evaluate(prompts: Option<usize>, images: Option<usize>, decoding: &DecodingAr
     println!("{}", context.source.describe()?);
     let world = World::new(&Width::Preset(Preset::Narrow));
     let (_, tokenizer) = context.source.tokenizer_of("icons-vq", device)?;
-    let encoder = PatchEncoder::new(&context.source.parameters("magvit", "icons-vq", "magvit")?)?;
-    let parameters = context.source.parameters("showo", "icons-showo", "showo")?;
+    let encoder = PatchEncoder::new(&context.source.parameters(ModelKind::Magvit, "icons-vq", "magvit")?)?;
+    let parameters = context.source.parameters(ModelKind::SHOWO, "icons-showo", "showo")?;
     let (network_config, _) = context.source.generator_of(Tuning::Base, "icons-showo", &Device::flex())?;
     let measured = Measured {
         world: &world,

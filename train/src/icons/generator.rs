@@ -10,6 +10,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use scenes::Rng;
 use scenes::icons::sample_question;
 use serde::{Deserialize, Serialize};
+use showo::bundle::ModelKind;
 use showo::config::ShowoConfig;
 use showo::model::Weights;
 use showo::model::magvit::Magvit;
@@ -94,8 +95,8 @@ impl Task for GeneratorTask {
     type Model = Tied;
     type Batch<'a> = Batch<'a>;
 
-    fn kind(&self) -> &'static str {
-        "showo"
+    fn kind(&self) -> ModelKind {
+        ModelKind::SHOWO
     }
 
     fn config(&self) -> Result<serde_json::Value> {

@@ -10,6 +10,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use scenes::Rng;
 use scenes::icons::{Picture, SIDE, Scene};
 use serde::{Deserialize, Serialize};
+use showo::bundle::ModelKind;
 use showo::config::{MagvitConfig, PreviewConfig};
 use showo::model::Weights;
 use showo::model::magvit::Magvit;
@@ -137,8 +138,8 @@ impl Task for PreviewTask {
     type Model = Preview;
     type Batch<'a> = Examples;
 
-    fn kind(&self) -> &'static str {
-        "preview"
+    fn kind(&self) -> ModelKind {
+        ModelKind::Preview
     }
 
     fn config(&self) -> Result<serde_json::Value> {

@@ -15,6 +15,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use scenes::Rng;
 use scenes::icons::{CLASSES, LATTICE_PX, SIDE, Sighting, Spec, near_miss, verdicts};
 use serde::{Deserialize, Serialize};
+use showo::bundle::ModelKind;
 use showo::config::{RewardConfig, RewardLabel, RewardQuestion};
 use showo::model::Weights;
 use showo::model::reward::{Reward, grouped, inputs};
@@ -281,8 +282,8 @@ impl Task for RewardTask {
     type Model = TiedReward;
     type Batch<'a> = Batch;
 
-    fn kind(&self) -> &'static str {
-        "reward"
+    fn kind(&self) -> ModelKind {
+        ModelKind::Reward(RewardLabel::Potential)
     }
 
     fn config(&self) -> Result<serde_json::Value> {

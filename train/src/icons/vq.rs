@@ -13,6 +13,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use scenes::Rng;
 use scenes::icons::{Picture, SIDE};
 use serde::{Deserialize, Serialize};
+use showo::bundle::ModelKind;
 use showo::config::MagvitConfig;
 use showo::model::Weights;
 use showo::model::magvit::Magvit;
@@ -156,8 +157,8 @@ impl Task for VqTask {
     type Model = Magvit;
     type Batch<'a> = Crops;
 
-    fn kind(&self) -> &'static str {
-        "magvit"
+    fn kind(&self) -> ModelKind {
+        ModelKind::Magvit
     }
 
     fn config(&self) -> Result<serde_json::Value> {

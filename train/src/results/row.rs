@@ -11,8 +11,8 @@ use anyhow::{Context, Result, bail};
 use indicatif::ProgressBar;
 use scenes::{Category, Spec, Split};
 use serde::{Deserialize, Serialize};
-use showo::bundle::block_on;
-use showo::load::{JUDGES, Models, Place};
+use showo::bundle::{ModelKind, block_on};
+use showo::load::{Models, Place};
 use showo::session::Session;
 use showo::settings::{AcceptRule, ReflectionSettings, Tuning, VerifierMode};
 
@@ -41,19 +41,19 @@ struct Header {
 impl Header {
     fn new(config: &ResultsConfig, row: &Row, bundle: &Path) -> Result<Self> {
         let manifest = open(bundle)?.manifest().clone();
-        let mut kinds = vec![row.generator.kind(), "magvit"];
-        kinds.extend(row.verifier.needs());
+        let mut kinds = vec![ModelKind::Showo(row.generator), ModelKind::Magvit];
+        kinds.extend(ModelKind::verifying(row.verifier));
         if let Some(reflection) = row.reflection {
-            kinds.push("clip");
+            kinds.push(ModelKind::Clip);
             // Without one of its own a mode asks whichever reward network there is.
             if reflection.accept != AcceptRule::Every && !row.verifier.gives_odds() {
-                kinds.extend(JUDGES.into_iter().filter(|kind| is_reward(kind)));
+                kinds.extend(ModelKind::verifiers().filter(|kind| matches!(kind, ModelKind::Reward(_))));
             }
         }
-        let hash = |kind: &str| {
-            let entry = manifest.models.get(kind)?;
+        let hash = |kind: ModelKind| {
+            let entry = manifest.models.get(&kind)?;
             let shards = entry.shards.iter().filter_map(|&shard| manifest.shards.get(shard));
-            Some((kind.to_owned(), shards.map(|shard| shard.sha256.as_str()).collect::<Vec<_>>().join(" ")))
+            Some((kind.to_string(), shards.map(|shard| shard.sha256.as_str()).collect::<Vec<_>>().join(" ")))
         };
         Ok(Self {
             models: kinds.into_iter().filter_map(hash).collect(),
@@ -67,10 +67,6 @@ impl Header {
             oracle: row.oracle,
         })
     }
-}
-
-fn is_reward(kind: &str) -> bool {
-    kind.starts_with("reward:")
 }
 
 /// What is to be drawn for a row, in order: category, words, seed.
@@ -197,8 +193,8 @@ fn models(folder: &Path, tuning: Tuning) -> Result<Models> {
     let bundle = open(folder)?;
     let place = Place::cpu("CPU");
     let mut models = block_on(Models::load(&bundle, &place, &mut |_| {}))?;
-    block_on(models.fetch_generator(&bundle, tuning, &mut |_| {}))?;
-    block_on(models.load_judges(&bundle, &mut |_| {}))?;
+    block_on(models.fetch(&bundle, ModelKind::Showo(tuning), &mut |_| {}))?;
+    block_on(models.load_verifiers(&bundle, &mut |_| {}))?;
     Ok(models)
 }
 

@@ -1,6 +1,7 @@
 //! The picture as explained so far: a ground with the things found stamped onto it.
 
 use super::stamp::Stamp;
+use super::thresholds::LEAST_STEP;
 use super::view::{CELL, CELLS, HALF, View};
 
 /// The explanation, beside the picture that it is to explain.
@@ -89,6 +90,41 @@ impl<'a> Canvas<'a> {
             cell.stamp += change * change;
         }
         cell
+    }
+
+    /// How well a stamp's edges fit: of the steps in luma between neighbours that a stamp or the picture makes beyond those of
+    /// the explanation, the share that the stamp explains. A patch of the right colour and about the right place has none of
+    /// its own, however much of the energy it explains.
+    pub fn edges(&self, stamp: &Stamp) -> f32 {
+        let seen = &self.picture.planes[0];
+        let ground = &self.view.planes[0];
+        let at = |y: usize, x: usize| (stamp.top + y) * HALF + stamp.left + x;
+        let over = |y: usize, x: usize| {
+            let from = y * stamp.columns + x;
+            stamp.planes[0][from] + (1.0 - stamp.planes[3][from]) * ground[at(y, x)]
+        };
+        let (mut left, mut seen_beyond, mut own) = (0.0f32, 0.0f32, 0.0f32);
+        let mut step = |(y, x): (usize, usize), (v, u): (usize, usize)| {
+            let (picture, before) = (seen[at(v, u)] - seen[at(y, x)], ground[at(v, u)] - ground[at(y, x)]);
+            let after = over(v, u) - over(y, x);
+            let (open, mine) = (picture - before, after - before);
+            if open.abs().max(mine.abs()) > LEAST_STEP {
+                left += (open - mine) * (open - mine);
+                seen_beyond += open * open;
+                own += mine * mine;
+            }
+        };
+        for y in 0..stamp.rows {
+            for x in 0..stamp.columns {
+                if x + 1 < stamp.columns {
+                    step((y, x), (y, x + 1));
+                }
+                if y + 1 < stamp.rows {
+                    step((y, x), (y + 1, x));
+                }
+            }
+        }
+        1.0 - left / own.max(seen_beyond).max(1e-6)
     }
 
     /// How well a stamp fits. The share is that of the cells which the stamp changes, and a stamp that changes more

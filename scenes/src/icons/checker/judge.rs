@@ -183,6 +183,7 @@ mod tests {
             extent: [f32::from(x), f32::from(y), f32::from(x) + 48.0, f32::from(y) + 48.0],
             score: 0.9,
             worst: 0.7,
+            edges: 0.8,
             gain: 4.0,
         }
     }

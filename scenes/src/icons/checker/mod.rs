@@ -104,6 +104,7 @@ impl Checker {
                 extent: extent(look, found),
                 score: found.share,
                 worst: found.worst,
+                edges: found.edges,
                 gain: found.gain,
             }
         });

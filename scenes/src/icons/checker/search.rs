@@ -26,6 +26,8 @@ pub(super) struct Found {
     pub share: f32,
     /// The same in its worst part.
     pub worst: f32,
+    /// The share of its edges that is explained.
+    pub edges: f32,
 }
 
 /// What was found in a picture.
@@ -164,6 +166,7 @@ fn choose(canvas: &Canvas<'_>, templates: &Templates, near: &[Proposal]) -> Opti
         gain: fit.gain,
         share: fit.share,
         worst: fit.share,
+        edges: 0.0,
     };
     let model = Model::of(&found, templates);
     let (shaded, moved) = refine(canvas, &model, spot, (canvas.fit(&model.stamp(spot)), spot), 5);
@@ -227,7 +230,9 @@ fn look_again(bare: &Canvas<'_>, templates: &Templates, things: &[Found]) -> Vec
         let now = (others.fit(&model.stamp(thing.spot)), thing.spot);
         let (fit, spot) = refine(&others, &model, thing.spot, now, 5);
         (thing.spot, thing.gain) = (spot, fit.gain);
-        (thing.share, thing.worst) = shares(&others, &model.stamp(spot));
+        let stamp = model.stamp(spot);
+        (thing.share, thing.worst) = shares(&others, &stamp);
+        thing.edges = others.edges(&stamp);
     }
     things
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::thresholds::{FAINTEST, LEAST_DOUBT, MOST_LEFT, SURE_FIT, SURE_WORST};
+use super::thresholds::{FAINTEST, LEAST_DOUBT, MOST_LEFT, SURE_EDGES, SURE_FIT, SURE_WORST};
 use crate::icons::class::{Class, Colour};
 use crate::icons::scene::{Placed, Scene};
 use crate::icons::{Atlas, Extent, extent};
@@ -32,6 +32,8 @@ pub struct Seen {
     pub score: f32,
     /// The same in its worst part.
     pub worst: f32,
+    /// The share of its edges that is explained: steps in luma between neighbours.
+    pub edges: f32,
     /// How much it stands out: the energy explained (squared differences, over cells of 8 × 8 pixels) times the square
     /// of the share. A thing has 1 to 20, a faint one 0.2.
     pub gain: f32,
@@ -47,7 +49,7 @@ impl Seen {
     /// How far it is from being doubtful: above 0 it is sure.
     #[must_use]
     pub fn margin(&self) -> f32 {
-        (self.score - SURE_FIT).min(self.worst - SURE_WORST)
+        (self.score - SURE_FIT).min(self.worst - SURE_WORST).min(self.edges - SURE_EDGES)
     }
 
     /// Whether it is something at all, not a shadow or a stain.
@@ -94,6 +96,7 @@ impl Sighting {
                 extent: extent(thing, atlas),
                 score: 1.0,
                 worst: 1.0,
+                edges: 1.0,
                 gain: 1.0,
             })
         };
