@@ -2,24 +2,6 @@
 //
 // `Settings` and `Event` mirror src/settings.rs and src/trace.rs; those files decide.
 
-/** The bundle that this page draws with unless its address says otherwise: a folder under models/. */
-export const DEFAULT_MODEL = "scenes";
-
-/**
- * The model that a page's address asks for (`?model=icons`). What is no folder's plain name is no model.
- *
- * @param {URLSearchParams} query
- */
-export function modelOf(query) {
-  const asked = query.get("model") ?? "";
-  return /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(asked) ? asked : DEFAULT_MODEL;
-}
-
-/** Where a model's bundle lies, relative to the page. @param {string} model */
-export function bundleOf(model) {
-  return `models/${model}/`;
-}
-
 /** The token written for a position that is still masked. */
 export const MASK = -1;
 

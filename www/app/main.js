@@ -1,11 +1,12 @@
-// Where it all meets: the form asks, the worker answers, the state changes, the views follow. In that direction only.
+// Where it all meets: the form asks, the engine answers, the state changes, the views follow. In that direction only.
 
-import { bundleOf, modelOf } from "./contract.js";
+import { askedBy, embedCode, fullPage, onOtherDevice } from "./addresses.js";
 import { byId, setText } from "./dom.js";
 import { EMPTY_DRAWING, withEvent } from "./drawing.js";
+import { engineClient } from "./engine_client.js";
 import { fileOf } from "./picture.js";
 import { checked, fromHash, inTheWayOf, toHash, typedFrom } from "./settings.js";
-import { drawingBegun, drawingResumed, INITIAL_STATE, readiness, received, stopped, toEnlarge } from "./state.js";
+import { INITIAL_STATE } from "./state.js";
 import { fromFile, toFile } from "./trace_file.js";
 import { announcementsView } from "./views/announcements.js";
 import { choiceView } from "./views/choice.js";
@@ -18,25 +19,19 @@ import { stageView } from "./views/stage.js";
 import { selfTestView, showResults } from "./views/tables.js";
 import { worldOf } from "./worlds.js";
 
-/** @import { Picture, Problem, Request, Settings } from "./contract.js" */
+/** @import { Problem, Settings } from "./contract.js" */
 /** @import { State } from "./state.js" */
 
-const query = new URLSearchParams(location.search);
-const embedded = query.has("embed");
-/** `?device=cpu` leaves the graphics device alone. */
-const device = query.get("device") === "cpu" ? "cpu" : "auto";
-/** `?model=icons` draws with another bundle. */
-const model = modelOf(query);
-const bundle = bundleOf(model);
+const { embedded, device, model, bundle } = askedBy(location.search);
 const world = worldOf(model);
 
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 /** @type {State} */
 let state = INITIAL_STATE;
-/** @type {Worker | null} */
-let worker = null;
 let paintAsked = false;
+
+const engine = engineClient({ bundle, device, now: () => state, change, onAllHere: keepForOffline });
 
 /** @param {State} next */
 function change(next) {
@@ -51,47 +46,7 @@ function change(next) {
 function showState() {
   paintAsked = false;
   for (const view of views) view(state);
-  askForLarge();
-}
-
-/** @type {{ id: number, of: Picture | null }} the preview of which the large picture was asked for last */
-let asked = { id: 0, of: null };
-
-/** What is looked at is shown as the tokenizer shows it, once that is here. */
-function askForLarge() {
-  const wanted = toEnlarge(state);
-  if (!wanted || wanted.of === asked.of) return;
-  asked = { id: asked.id + 1, of: wanted.of };
-  send({ type: "picture", id: asked.id, codes: wanted.codes });
-}
-
-// --- the worker -----------------------------------------------------------------------------------------------------
-
-/** @param {Request} request */
-function send(request) {
-  worker ??= startWorker();
-  worker.postMessage(request);
-}
-
-function startWorker() {
-  const started = new Worker(new URL("../worker.js", import.meta.url), { type: "module" });
-  started.addEventListener("message", ({ data }) => {
-    // What a worker that was given up still had to say is about an engine that is gone.
-    if (started !== worker) return;
-    if (data.type === "fault") return restart(data.message);
-    if (data.type === "picture") {
-      if (data.id === asked.id && asked.of) change({ ...state, large: { of: asked.of, picture: data.picture } });
-      return;
-    }
-    change(received(state, data));
-    drawIfReady();
-    if (data.type === "verifier_ready") keepForOffline();
-  });
-  started.addEventListener("error", (event) => {
-    event.preventDefault();
-    if (started === worker) restart(event.message || "it could not be started");
-  });
-  return started;
+  engine.enlarge();
 }
 
 /** Once all is here, so that keeping it takes nothing from the first visit; most of it then comes from the browser's own cache. */
@@ -99,45 +54,6 @@ function keepForOffline() {
   if (embedded || !navigator.serviceWorker) return;
   // A browser that refuses (a private window) has a page that works with a network, as before.
   navigator.serviceWorker.register(new URL("../sw.js", import.meta.url)).catch(() => {});
-}
-
-/** After a fault nothing in the worker can be trusted, and what waits there may wait for ever. @param {string} why */
-function restart(why) {
-  worker?.terminate();
-  worker = null;
-  asked = { ...asked, of: null };
-  change(stopped(state, why));
-  if (state.engine === "loading") send({ type: "load", bundle, device });
-}
-
-function load() {
-  change({ ...state, engine: "loading", problem: null });
-  send({ type: "load", bundle, device });
-}
-
-/** A drawing that was asked for too early begins when everything it needs is here. */
-function drawIfReady() {
-  if (!state.waiting || state.run !== "idle") return;
-  const settings = state.waiting;
-  switch (readiness(state, settings)) {
-    case "now":
-      change(drawingBegun(state));
-      return send({ type: "draw", settings });
-    case "never":
-      // If the verifier's own loading failed, that error says more than this one.
-      return change({ ...state, waiting: null, problem: state.problem ?? notHere(settings) });
-  }
-}
-
-/** What these settings need and the bundle lacks. @param {Settings} settings @returns {Problem} */
-function notHere({ generator, verifier }) {
-  const lacking = generator && !state.model?.generators.includes(generator) ? "generator" : "verifier";
-  const word = lacking === "generator" ? generator : verifier;
-  return {
-    code: `${lacking}_missing`, field: lacking,
-    message: `The ${lacking} “${word}” is not available with this bundle.`,
-    remedy: `Choose another ${lacking}.`,
-  };
 }
 
 // --- what a visitor does ----------------------------------------------------------------------------------------------
@@ -149,23 +65,9 @@ function draw(event) {
   const result = checked(readForm(), state.model?.grid ?? null);
   // A fresh object even for the same fault, so that its field gets the focus again.
   if ("problem" in result) return change({ ...state, problem: result.problem });
-  change({ ...state, waiting: result.settings, problem: null });
-  if (state.engine === "idle" || state.engine === "failed") load();
-  drawIfReady();
+  engine.draw(result.settings);
   // On a phone the picture may stand below the fold. Not in a frame: that would scroll the page around it.
   if (!embedded) byId("picture").scrollIntoView({ block: "nearest", behavior: calm.matches ? "auto" : "smooth" });
-}
-
-function stop() {
-  if (state.waiting) return change({ ...state, waiting: null });
-  if (state.run !== "drawing") return;
-  change({ ...state, run: "stopping" });
-  send({ type: "stop" });
-}
-
-function goOn() {
-  change(drawingResumed(state));
-  send({ type: "resume" });
 }
 
 /** An edit makes the link follow and takes back what was said about the old text. */
@@ -173,6 +75,14 @@ function edited() {
   history.replaceState(null, "", toHash(readForm()));
   showAddresses();
   if (state.problem?.field) change({ ...state, problem: null });
+}
+
+/** The addresses that the page hands on follow its own. */
+function showAddresses() {
+  /** @type {HTMLAnchorElement} */ (byId("full-page")).href = fullPage(location.href);
+  const link = /** @type {HTMLAnchorElement} */ (byId("other-device"));
+  link.href = onOtherDevice(location.href, device);
+  setText(link, device === "cpu" ? "Draw on WebGPU where there is one" : "Draw on the CPU instead");
 }
 
 /** @param {Settings} way */
@@ -214,31 +124,6 @@ function refuse(problem) {
   change({ ...state, problem });
 }
 
-// --- addresses --------------------------------------------------------------------------------------------------------
-
-function pageAddress() {
-  const address = new URL(location.href);
-  address.searchParams.delete("embed");
-  return address;
-}
-
-function embedCode() {
-  const address = pageAddress();
-  address.searchParams.set("embed", "");
-  const source = address.href.replaceAll("&", "&amp;").replaceAll('"', "&quot;");
-  return `<iframe src="${source}" width="480" height="640" allow="clipboard-write" title="A picture, chosen step by step"></iframe>`;
-}
-
-function showAddresses() {
-  /** @type {HTMLAnchorElement} */ (byId("full-page")).href = pageAddress().href;
-  const other = pageAddress();
-  if (device === "cpu") other.searchParams.delete("device");
-  else other.searchParams.set("device", "cpu");
-  const link = /** @type {HTMLAnchorElement} */ (byId("other-device"));
-  link.href = other.href;
-  setText(link, device === "cpu" ? "Draw on WebGPU where there is one" : "Draw on the CPU instead");
-}
-
 // --- start ------------------------------------------------------------------------------------------------------------
 
 mountForm(edited);
@@ -248,7 +133,7 @@ edited();
 
 const views = [
   formView(edited, world.examples),
-  announcementsView({ onNear: takeNear, onRetry: load }),
+  announcementsView({ onNear: takeNear, onRetry: engine.load }),
   stageView(),
   choiceView((focused) => change({ ...state, focused })),
   sheetView((selected) => change({ ...state, selected, focused: null })),
@@ -260,13 +145,13 @@ const views = [
 showState();
 
 byId("controls").addEventListener("submit", draw);
-byId("stop").addEventListener("click", stop);
-byId("go-on").addEventListener("click", goOn);
-byId("self-test").addEventListener("click", () => send({ type: "self_test" }));
+byId("stop").addEventListener("click", engine.stop);
+byId("go-on").addEventListener("click", engine.resume);
+byId("self-test").addEventListener("click", engine.selfTest);
 byId("save-picture").addEventListener("click", () => state.drawing.finished && download(fileOf(state.drawing.finished.picture), fileName(state, "png")));
 byId("save-trace").addEventListener("click", () => download(toFile(state.drawing.events), fileName(state, "trace.json")));
-byId("copy-link").addEventListener("click", (event) => copyText(/** @type {HTMLElement} */ (event.currentTarget), pageAddress().href));
-byId("copy-embed").addEventListener("click", (event) => copyText(/** @type {HTMLElement} */ (event.currentTarget), embedCode()));
+byId("copy-link").addEventListener("click", (event) => copyText(/** @type {HTMLElement} */ (event.currentTarget), fullPage(location.href)));
+byId("copy-embed").addEventListener("click", (event) => copyText(/** @type {HTMLElement} */ (event.currentTarget), embedCode(location.href)));
 const traceFile = /** @type {HTMLInputElement} */ (byId("trace-file"));
 byId("open-trace").addEventListener("click", () => traceFile.click());
 traceFile.addEventListener("change", () => {
@@ -287,7 +172,7 @@ window.addEventListener("hashchange", () => {
 
 // A blog's readers who only scroll past, and those who save data, download nothing until they ask to draw.
 const saveData = /** @type {{ connection?: { saveData?: boolean } }} */ (navigator).connection?.saveData;
-if (!embedded && !saveData) load();
+if (!embedded && !saveData) engine.load();
 if (!embedded) void showResults(bundle, takeWay);
 
 /** For tests and the curious: what is on the page, never a way to change it. */

@@ -1,4 +1,4 @@
-// Everything the page knows, and how a message from the worker changes it. Pure: main.js acts on the result.
+// Everything the page knows, and how a message from the worker changes it. Pure: main.js and engine_client.js act on the result.
 
 import { EMPTY_DRAWING, focusOf, withEvent, withoutCancellation } from "./drawing.js";
 

@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { bundleOf, DEFAULT_MODEL, modelOf } from "../app/contract.js";
 import { EMPTY_DRAWING, focusOf, statesAt, withEvent } from "../app/drawing.js";
 import { checked, DEFAULTS, fromHash, inTheWayOf, toHash, typedFrom } from "../app/settings.js";
 import { drawingResumed, INITIAL_STATE, momentIndex, readiness, received, stopped, toEnlarge } from "../app/state.js";
@@ -167,14 +166,6 @@ test("a trace file is read back, and a damaged one is refused with the place", (
   assert.equal(fromFile(JSON.stringify([...events, finished])).length, 3);
   refused((copy) => copy.push({ ...finished, verdict: { accepted: "yes", sentence: "a dog" } }), /Event 3.*verdict/);
   refused((copy) => copy.push({ ...finished, verdict: null, unchecked: { toString: 1 } }), /Event 3.*verdict/);
-});
-
-test("an address names a model's folder, and nothing that is none", () => {
-  const asked = (query) => bundleOf(modelOf(new URLSearchParams(query)));
-  assert.equal(asked("model=icons&embed"), "models/icons/");
-  for (const query of ["", "embed", "model=", "model=../secret", "model=a/b", "model=.hidden", "model=http://elsewhere"]) {
-    assert.equal(asked(query), `models/${DEFAULT_MODEL}/`, query);
-  }
 });
 
 test("a model has words of its own on the page before it has arrived, and a stranger's has none", () => {

@@ -1,24 +1,23 @@
 //! `build`: engine to wasm, wasm-bindgen, wasm-opt, the page's sources beside it, and what it all weighs.
 
-mod folder;
+pub mod folder;
+mod last;
 mod offline;
 mod sizes;
 mod wasm;
 
 use std::env;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use anyhow::Result;
 use clap::Args;
 
+use crate::layout;
 use crate::places::Places;
 use crate::setup::{self, Scope};
-use folder::Source;
 
-/// What lies in www/ for its developers, not for its visitors.
-const NOT_SERVED: [&str; 3] = ["tests", "jsconfig.json", "README.md"];
-/// And what lies beside the atlas: what it is made of.
-const NOT_THE_ATLAS: [&str; 3] = ["glyphs.json", "npm", "own"];
+pub use last::last_engine;
 
 /// Build the page into dist/ and print the sizes of everything in it.
 ///
@@ -45,24 +44,15 @@ pub fn run(places: &Places, options: &Options) -> Result<()> {
 /// # Errors
 /// What failed; `dist` is then as it was.
 pub fn build(places: &Places, options: &Options) -> Result<()> {
-    let page = places.www();
-    folder::require_page(&page)?;
-    let engine = wasm::engine(places, options.dev)?;
+    folder::require_page(&places.www())?;
+    let engine = engine(places, options.dev)?;
     let trunk = env::var_os("TRUNK_STAGING_DIR").map(PathBuf::from);
-    let atlas = places.atlas();
-    let sources = [
-        Source { folder: &page, under: "", without: &NOT_SERVED },
-        Source { folder: &engine, under: "", without: &[] },
-        // The checker's drawings, which the engine fetches once it judges.
-        Source { folder: &atlas, under: "atlas", without: &NOT_THE_ATLAS },
-    ];
+    let sources = layout::with_engine(places, &engine);
     let out = match (&options.out, trunk) {
         (Some(out), _) => out.clone(),
         // Trunk made this folder and moves it to dist/ itself.
         (None, Some(staging)) => {
-            for source in &sources {
-                source.copy_into(&staging)?;
-            }
+            folder::fill(&staging, &sources)?;
             offline::write_list(&staging)?;
             return report(places, &staging, options.dev);
         }
@@ -71,6 +61,17 @@ pub fn build(places: &Places, options: &Options) -> Result<()> {
     folder::replace(&out, &sources)?;
     offline::write_list(&out)?;
     report(places, &out, options.dev)
+}
+
+/// Builds the engine alone and says in which folder it lies; where nothing has changed, that is the one from before.
+///
+/// # Errors
+/// What cargo, wasm-bindgen or wasm-opt say; the engine that was built last is then as it was.
+pub fn engine(places: &Places, dev: bool) -> Result<PathBuf> {
+    let began = SystemTime::now();
+    let engine = wasm::engine(places, dev)?;
+    last::remember(places, &engine, began)?;
+    Ok(engine)
 }
 
 fn report(places: &Places, out: &Path, dev: bool) -> Result<()> {

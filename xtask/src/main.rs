@@ -10,9 +10,11 @@ mod card;
 mod checks;
 mod command;
 mod demo;
+mod layout;
 mod places;
 mod serve;
 mod setup;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -46,7 +48,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let success = |()| ExitCode::SUCCESS;
     let outcome = Places::find().and_then(|places| match cli.task {
-        Task::Demo(options) => demo::run(&places, &options).map(success),
+        Task::Demo(options) => demo::run(places, &options).map(success),
         Task::Build(options) => build::run(&places, &options).map(success),
         Task::Test(options) => checks::run(&places, &options),
         Task::Bench(options) => bench::run(&places, &options).map(success),

@@ -5,6 +5,7 @@
 
 mod answer;
 mod connection;
+mod layers;
 mod range;
 mod resource;
 
@@ -16,7 +17,12 @@ use std::thread;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
+use crate::layout::Source;
 use crate::places::Places;
+
+pub use answer::answer;
+pub use connection::{Answer, Body, Request};
+pub use layers::Layers;
 
 /// Serve a folder on 127.0.0.1 without building.
 #[derive(Args)]
@@ -33,63 +39,42 @@ pub struct Options {
 
 /// The subcommand: prints the address as its only line of output, and serves until it is killed.
 pub fn run(places: &Places, options: &Options) -> Result<()> {
-    let mut site = Site::open(options.folder.as_deref().unwrap_or(&places.dist()), options.port)?;
-    if let Some(bundle) = &options.bundle {
-        site.add_bundle(bundle)?;
-    }
-    println!("{}", site.address());
-    site.serve();
+    let layers = page(options.folder.as_deref().unwrap_or(&places.dist()), options.bundle.as_deref())?;
+    let server = Server::open(options.port)?;
+    println!("{}", server.address());
+    server.serve(move |request| answer(&layers, request));
     Ok(())
 }
 
-/// What is served: a folder, and perhaps another beside it.
-#[derive(Clone)]
-struct Folders {
-    page: Arc<Path>,
-    bundle: Option<Arc<Path>>,
-}
-
-impl Folders {
-    /// The folder that a URL is about, and the URL inside it.
-    fn of<'a>(&self, url: &'a str) -> (&Path, &'a str) {
-        match (&self.bundle, url.strip_prefix("/bundle")) {
-            (Some(bundle), Some(inside)) if inside.starts_with('/') => (bundle, inside),
-            _ => (&self.page, url),
-        }
+/// A built page, and perhaps another folder beside it as `/bundle/`.
+///
+/// # Errors
+/// When one of the folders is missing.
+pub fn page(folder: &Path, bundle: Option<&Path>) -> Result<Layers> {
+    if !folder.is_dir() {
+        bail!("there is no folder {}; build the page with `cargo xtask build`", folder.display());
     }
+    let bundle = bundle.map(|folder| Source { under: "bundle", ..Source::whole(folder) });
+    Layers::of([Source::whole(folder)].into_iter().chain(bundle))
 }
 
-/// A folder that is being served.
-pub struct Site {
-    folders: Folders,
+/// A port on this machine.
+pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
 }
 
-impl Site {
-    /// Binds the port; connections wait until [`Site::serve`].
+impl Server {
+    /// Binds the port; connections wait until [`Server::serve`].
     ///
     /// # Errors
-    /// When `folder` is missing or the port is taken.
-    pub fn open(folder: &Path, port: u16) -> Result<Self> {
-        let Some(page) = canonical(folder) else {
-            bail!("there is no folder {}; build the page with `cargo xtask build`", folder.display());
-        };
+    /// When the port is taken.
+    pub fn open(port: u16) -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", port));
         let listener = listener
             .with_context(|| format!("cannot listen on 127.0.0.1:{port}; choose another port with `--port`"))?;
         let address = listener.local_addr().context("the system gave no address")?;
-        Ok(Self { folders: Folders { page, bundle: None }, listener, address })
-    }
-
-    /// Serves another folder, too, as `/bundle/`.
-    ///
-    /// # Errors
-    /// When `folder` is missing.
-    pub fn add_bundle(&mut self, folder: &Path) -> Result<()> {
-        self.folders.bundle =
-            Some(canonical(folder).with_context(|| format!("there is no folder {}", folder.display()))?);
-        Ok(())
+        Ok(Self { listener, address })
     }
 
     /// `http://127.0.0.1:8080/`
@@ -97,18 +82,15 @@ impl Site {
         format!("http://{}/", self.address)
     }
 
-    /// Serves for as long as the process lives.
-    pub fn serve(&self) {
+    /// Answers for as long as the process lives.
+    pub fn serve(&self, answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) {
+        let answer = Arc::new(answer);
         for stream in self.listener.incoming().flatten() {
-            let folders = self.folders.clone();
+            let answer = Arc::clone(&answer);
             // A visitor who has left is none of our errors.
-            thread::spawn(move || connection::serve(&stream, |request| answer::answer(&folders, request)));
+            thread::spawn(move || connection::serve(&stream, |request| answer(request)));
         }
     }
-}
-
-fn canonical(folder: &Path) -> Option<Arc<Path>> {
-    folder.canonicalize().ok().filter(|folder| folder.is_dir()).map(Into::into)
 }
 
 #[cfg(test)]

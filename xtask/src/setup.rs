@@ -40,6 +40,8 @@ pub struct Options {
 pub enum Scope {
     /// Building and serving the page.
     Build,
+    /// The checks of `test --quick`.
+    QuickTest,
     /// Every check.
     Test,
 }
@@ -71,10 +73,15 @@ pub fn ensure(places: &Places, scope: Scope) -> Result<()> {
 }
 
 fn needs(scope: Scope) -> Vec<Need> {
-    let mut needs = vec![rust::wasm_target(), npm::node(), npm::build_tools()];
+    let mut needs = vec![npm::node()];
+    if scope != Scope::QuickTest {
+        needs.extend([rust::wasm_target(), npm::build_tools()]);
+    }
+    if scope != Scope::Build {
+        needs.extend([rust::component("rustfmt"), rust::component("clippy"), rust::nextest()]);
+    }
     if scope == Scope::Test {
-        needs.extend([rust::component("rustfmt"), rust::component("clippy"), rust::nextest(), npm::test_tools()]);
-        needs.extend([debian::chromium_need(), debian::lavapipe_need()]);
+        needs.extend([npm::test_tools(), debian::chromium_need(), debian::lavapipe_need()]);
     }
     needs
 }
@@ -131,6 +138,13 @@ mod tests {
     fn what_is_missing_is_named_with_its_command() {
         let error = provide(&places(), &[absent(false)], true, false).unwrap_err().to_string();
         assert!(error.contains("thing") && error.contains("get thing"), "{error}");
+    }
+
+    #[test]
+    fn quick_tests_need_no_browser_and_no_wasm() {
+        let names = |scope| needs(scope).iter().map(|need| need.name).collect::<Vec<_>>();
+        assert_eq!(names(Scope::QuickTest), ["node and npm", "rustfmt", "clippy", "cargo-nextest"]);
+        assert!(names(Scope::Test).len() > names(Scope::QuickTest).len() + names(Scope::Build).len() - 1);
     }
 
     #[test]

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
+use crate::layout::Source;
+
 /// Refuses a page without its first file.
 ///
 /// # Errors
@@ -20,25 +22,16 @@ pub fn require_page(page: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A folder whose contents belong into another.
-pub struct Source<'a> {
-    /// The folder.
-    pub folder: &'a Path,
-    /// Where its contents go in the other; empty for the top.
-    pub under: &'a str,
-    /// What stays behind at its top.
-    pub without: &'a [&'a str],
-}
-
-impl Source<'_> {
-    /// Copies it to its place in `target`.
-    ///
-    /// # Errors
-    /// Names the file that cannot be read or written.
-    pub fn copy_into(&self, target: &Path) -> Result<()> {
-        let target = if self.under.is_empty() { target.to_path_buf() } else { target.join(self.under) };
-        copy_into(self.folder, &target, self.without)
+/// Copies each of `sources` to its place in `out`.
+///
+/// # Errors
+/// Names the file that cannot be read or written.
+pub fn fill(out: &Path, sources: &[Source]) -> Result<()> {
+    for source in sources {
+        let target = if source.under.is_empty() { out.to_path_buf() } else { out.join(source.under) };
+        copy_into(&source.folder, &target, source.without)?;
     }
+    Ok(())
 }
 
 /// Makes `out` hold the contents of `sources` and nothing else. It is put together beside and swapped in, so that a
@@ -46,7 +39,7 @@ impl Source<'_> {
 ///
 /// # Errors
 /// Names the file that cannot be read or written.
-pub fn replace(out: &Path, sources: &[Source<'_>]) -> Result<()> {
+pub fn replace(out: &Path, sources: &[Source]) -> Result<()> {
     let beside = |suffix: &str| {
         let mut name = out.as_os_str().to_owned();
         name.push(suffix);
@@ -55,9 +48,7 @@ pub fn replace(out: &Path, sources: &[Source<'_>]) -> Result<()> {
     let (partial, old) = (beside(".partial"), beside(".old"));
     remove(&partial)?;
     remove(&old)?;
-    for source in sources {
-        source.copy_into(&partial)?;
-    }
+    fill(&partial, sources)?;
     if out.exists() {
         fs::rename(out, &old).with_context(|| format!("cannot move {} out of the way", out.display()))?;
     }
@@ -137,11 +128,10 @@ mod tests {
         fs::create_dir_all(atlas.join("own"))?;
         fs::write(atlas.join("atlas.png"), "pixels")?;
         fs::write(atlas.join("own/dog.svg"), "<svg/>")?;
-        let source = |folder, under, without| Source { folder, under, without };
         let sources = [
-            source(page.as_path(), "", &["README.md"][..]),
-            source(engine.as_path(), "", &[]),
-            source(atlas.as_path(), "atlas", &["own"]),
+            Source { folder: page, under: "", without: &["README.md"] },
+            Source::whole(engine),
+            Source { folder: atlas, under: "atlas", without: &["own"] },
         ];
         replace(&out, &sources)?;
         let names: Vec<_> =
@@ -161,10 +151,7 @@ mod tests {
         let out = place.path().join("dist");
         fs::create_dir_all(&out)?;
         fs::write(out.join("kept"), "")?;
-        let error = {
-            let absent = place.path().join("absent");
-            replace(&out, &[Source { folder: &absent, under: "", without: &[] }]).unwrap_err()
-        };
+        let error = replace(&out, &[Source::whole(place.path().join("absent"))]).unwrap_err();
         assert!(error.to_string().contains("absent"), "{error}");
         assert!(out.join("kept").exists());
         Ok(())

@@ -35,7 +35,8 @@ const KEPT: usize = 8;
 /// What cargo, wasm-bindgen or wasm-opt say.
 pub fn engine(places: &Places, dev: bool) -> Result<PathBuf> {
     let compiled = compile(places)?;
-    let kept = places.cache.join("wasm");
+    // Apart, so that a day of changes clears away nothing that took wasm-opt minutes.
+    let kept = places.cache.join(if dev { "wasm-dev" } else { "wasm" });
     let folder = kept.join(key(&compiled, dev)?);
     if !folder.is_dir() {
         let partial = folder.with_extension(format!("{}.partial", std::process::id()));

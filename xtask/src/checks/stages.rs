@@ -1,7 +1,7 @@
 //! The stages, quickest to fail first. The native ones share profile and features, so that burn is compiled once.
 //!
 //! `gpu` does not run by default: a second native build with the GPU backend costs a quarter of an hour, and `e2e` runs
-//! the same checks of the same kernels in Chromium. `--only gpu` runs it.
+//! the same checks of the same kernels in Chromium. `--only gpu` runs it. Nor does `unit`, which is a part of `native`.
 
 use anyhow::{Context, Result};
 
@@ -16,6 +16,9 @@ use crate::setup::{self, Scope};
 /// The whole workspace, as the native tests want it.
 const NATIVE: [&str; 2] = ["--workspace", "--release"];
 
+/// Of that, the tests that stand beside what they test: those in `tests/` draw whole pictures.
+const UNIT: [&str; 4] = ["--workspace", "--release", "--lib", "--bins"];
+
 /// The engine and the training with the GPU backend.
 const GPU: [&str; 7] =
     ["--release", "--package", "showo", "--package", "train", "--features", "showo/webgpu,train/vulkan"];
@@ -28,6 +31,8 @@ pub struct Stage {
     pub about: &'static str,
     /// Whether it runs without being named.
     pub by_default: bool,
+    /// Whether it is part of `--quick`.
+    pub quick: bool,
     /// Runs it; the second argument is a part of the tests' names.
     pub run: fn(&Places, Option<&str>) -> Result<Counts>,
 }
@@ -38,22 +43,37 @@ pub const STAGES: &[Stage] = &[
         name: "setup",
         about: "what the checks need",
         by_default: true,
+        quick: false,
         run: |places, _| passed(setup::ensure(places, Scope::Test)),
     },
     Stage {
         name: "fmt",
         about: "formatting",
         by_default: true,
+        quick: true,
         run: |places, _| passed(run(cargo(places).args(["fmt", "--all", "--check"]))),
     },
-    Stage { name: "clippy", about: "lints, warnings refused", by_default: true, run: clippy },
-    Stage { name: "page", about: "the page's modules under node", by_default: true, run: page },
-    Stage { name: "native", about: "unit, property and integration tests", by_default: true, run: native },
-    Stage { name: "results", about: "the shipped bundle against its recorded figures", by_default: true, run: results },
-    Stage { name: "gpu", about: "kernels on a native GPU device", by_default: false, run: gpu },
-    Stage { name: "doc", about: "documentation and its examples", by_default: true, run: doc },
-    Stage { name: "dist", about: "the page, and its size", by_default: true, run: dist },
-    Stage { name: "e2e", about: "the built page in headless Chromium", by_default: true, run: e2e },
+    Stage { name: "clippy", about: "lints, warnings refused", by_default: true, quick: true, run: clippy },
+    Stage { name: "page", about: "the page's modules under node", by_default: true, quick: true, run: page },
+    Stage { name: "unit", about: "unit tests of libraries and programs", by_default: false, quick: true, run: unit },
+    Stage {
+        name: "native",
+        about: "unit, property and integration tests",
+        by_default: true,
+        quick: false,
+        run: native,
+    },
+    Stage {
+        name: "results",
+        about: "the shipped bundle against its recorded figures",
+        by_default: true,
+        quick: false,
+        run: results,
+    },
+    Stage { name: "gpu", about: "kernels on a native GPU device", by_default: false, quick: false, run: gpu },
+    Stage { name: "doc", about: "documentation and its examples", by_default: true, quick: false, run: doc },
+    Stage { name: "dist", about: "the page, and its size", by_default: true, quick: false, run: dist },
+    Stage { name: "e2e", about: "the built page in headless Chromium", by_default: true, quick: false, run: e2e },
 ];
 
 fn passed(outcome: Result<()>) -> Result<Counts> {
@@ -66,6 +86,10 @@ fn clippy(places: &Places, _: Option<&str>) -> Result<Counts> {
 
 fn page(places: &Places, filter: Option<&str>) -> Result<Counts> {
     node::tests(places, program(places, "node"), &places.www().join("tests"), filter)
+}
+
+fn unit(places: &Places, filter: Option<&str>) -> Result<Counts> {
+    nextest(places, &UNIT, filter)
 }
 
 fn native(places: &Places, filter: Option<&str>) -> Result<Counts> {

@@ -4,20 +4,19 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Take};
 use std::path::Path;
 
-use super::Folders;
 use super::connection::{Answer, Body, Request};
+use super::layers::Layers;
 use super::range::Range;
-use super::resource::{Refusal, Resource};
+use super::resource::Refusal;
 
-/// Answers `request` with a file in one of `folders`, a part of it, or a refusal.
-pub fn answer(folders: &Folders, request: &Request) -> Answer {
+/// Answers `request` with a file of `layers`, a part of it, or a refusal.
+pub fn answer(layers: &Layers, request: &Request) -> Answer {
     if !matches!(request.method.as_str(), "GET" | "HEAD") {
         let mut refusal = Answer::refusal("405 Method Not Allowed", "only GET and HEAD");
         refusal.headers.push(("Allow", "GET, HEAD".into()));
         return refusal;
     }
-    let (folder, url) = folders.of(&request.target);
-    let resource = match Resource::find(folder, url) {
+    let resource = match layers.find(&request.target) {
         Ok(resource) => resource,
         Err(refusal @ Refusal::BadPath) => return Answer::refusal("400 Bad Request", &refusal.to_string()),
         Err(refusal @ Refusal::Missing) => return Answer::refusal("404 Not Found", &refusal.to_string()),

@@ -21,6 +21,12 @@ pub struct Request {
 }
 
 impl Request {
+    /// A bare GET, for tests that need no connection.
+    #[cfg(test)]
+    pub fn get(target: &str) -> Self {
+        Self { method: "GET".into(), target: target.into(), headers: Vec::new(), keep_alive: true }
+    }
+
     /// A header's value, by its name in any case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())

@@ -34,22 +34,12 @@ impl fmt::Display for Refusal {
 }
 
 impl Resource {
-    /// The file that `url` (`/models/scenes/manifest.json?x`) names in `folder`, which must be canonical.
-    /// A folder is its `index.html`.
+    /// The file at `path`, which [`inside`] gave, in `folder`, which must be canonical. A folder is its `index.html`.
     ///
     /// # Errors
-    /// When it is not a path inside `folder`, also by way of a link, or nothing is there.
-    pub fn find(folder: &Path, url: &str) -> Result<Self, Refusal> {
-        let path = url.split(['?', '#']).next().unwrap_or_default();
-        let path = percent_decoded(path.strip_prefix('/').ok_or(Refusal::BadPath)?).ok_or(Refusal::BadPath)?;
-        let mut file = folder.to_path_buf();
-        for part in path.split('/').filter(|part| !part.is_empty()) {
-            // Backslash and colon mean something on Windows; a leading dot is `.`, `..` or a hidden file.
-            if part.starts_with('.') || part.contains(['\\', ':', '\0']) {
-                return Err(Refusal::BadPath);
-            }
-            file.push(part);
-        }
+    /// When a link there leads out of `folder`, or nothing is there.
+    pub fn find(folder: &Path, path: &Path) -> Result<Self, Refusal> {
+        let mut file = folder.join(path);
         if file.is_dir() {
             file.push("index.html");
         }
@@ -86,6 +76,19 @@ impl Resource {
     }
 }
 
+/// The path that `url` (`/models/scenes/manifest.json?x`) names, relative to the page and inside it.
+///
+/// # Errors
+/// When there is none.
+pub fn inside(url: &str) -> Result<PathBuf, Refusal> {
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    let path = percent_decoded(path.strip_prefix('/').ok_or(Refusal::BadPath)?).ok_or(Refusal::BadPath)?;
+    let parts = path.split('/').filter(|part| !part.is_empty());
+    // Backslash and colon mean something on Windows; a leading dot is `.`, `..` or a hidden file.
+    let plain = |part: &str| !part.starts_with('.') && !part.contains(['\\', ':', '\0']);
+    parts.map(|part| plain(part).then_some(part)).collect::<Option<_>>().ok_or(Refusal::BadPath)
+}
+
 /// `%41` as `A`; `None` for a broken escape or for what is not UTF-8.
 fn percent_decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
@@ -114,8 +117,9 @@ mod tests {
         fs::write(folder.join("index.html"), "i").unwrap();
         fs::write(folder.join(".hidden"), "h").unwrap();
         fs::write(folder.join("models/a b.json"), "{}").unwrap();
-        let find = |url| {
-            Resource::find(&folder, url).map(|resource| resource.path.strip_prefix(&folder).unwrap().to_path_buf())
+        let find = |url| -> Result<PathBuf, Refusal> {
+            let resource = Resource::find(&folder, &inside(url)?)?;
+            Ok(resource.path.strip_prefix(&folder).unwrap().to_path_buf())
         };
         assert_eq!(find("/"), Ok("index.html".into()));
         assert_eq!(find("/index.html?v=1"), Ok("index.html".into()));
@@ -152,6 +156,6 @@ mod tests {
         fs::create_dir(&folder).unwrap();
         fs::write(root.join("secret"), "s").unwrap();
         std::os::unix::fs::symlink(root.join("secret"), folder.join("link")).unwrap();
-        assert_eq!(Resource::find(&folder, "/link").unwrap_err(), Refusal::BadPath);
+        assert_eq!(Resource::find(&folder, Path::new("link")).unwrap_err(), Refusal::BadPath);
     }
 }

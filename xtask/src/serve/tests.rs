@@ -11,10 +11,15 @@ fn with_site(check: impl FnOnce(SocketAddr)) {
     let place = tempfile::tempdir().unwrap();
     fs::write(place.path().join("index.html"), "<p>page</p>").unwrap();
     fs::write(place.path().join("a.wasm"), (0..=255).cycle().take(100_000).collect::<Vec<u8>>()).unwrap();
-    let site = Site::open(place.path(), 0).unwrap();
-    let address = site.address;
-    thread::spawn(move || site.serve());
-    check(address);
+    check(serve(page(place.path(), None).unwrap()));
+}
+
+/// Serves `layers` on a free port.
+fn serve(layers: Layers) -> SocketAddr {
+    let server = Server::open(0).unwrap();
+    let address = server.address;
+    thread::spawn(move || server.serve(move |request| answer(&layers, request)));
+    address
 }
 
 /// Sends one request and returns the head, in small letters, and the body.
@@ -102,14 +107,16 @@ fn an_idle_connection_keeps_nobody_waiting() {
 
 #[test]
 fn a_missing_folder_names_the_remedy() {
-    let error = Site::open(Path::new("/nowhere"), 0).err().unwrap().to_string();
+    let error = page(Path::new("/nowhere"), None).err().unwrap().to_string();
     assert!(error.contains("cargo xtask build"), "{error}");
+    let error = page(Path::new("/"), Some(Path::new("/nowhere"))).err().unwrap().to_string();
+    assert!(error.contains("/nowhere"), "{error}");
 }
 
 #[test]
 fn a_taken_port_is_named() {
     with_site(|address| {
-        let error = Site::open(Path::new("/"), address.port()).err().unwrap().to_string();
+        let error = Server::open(address.port()).err().unwrap().to_string();
         assert!(error.contains(&address.port().to_string()) && error.contains("--port"), "{error}");
     });
 }
@@ -133,18 +140,14 @@ fn a_connection_serves_several_requests() {
 #[test]
 fn a_bundle_lies_beside_the_page_and_leads_nowhere_else() {
     let place = tempfile::tempdir().unwrap();
-    let (page, bundle) = (place.path().join("page"), place.path().join("big"));
-    for folder in [&page, &bundle] {
+    let (built, bundle) = (place.path().join("page"), place.path().join("big"));
+    for folder in [&built, &bundle] {
         fs::create_dir(folder).unwrap();
     }
-    fs::write(page.join("index.html"), "page").unwrap();
-    fs::write(page.join("bundle.html"), "page's own").unwrap();
+    fs::write(built.join("index.html"), "page").unwrap();
+    fs::write(built.join("bundle.html"), "page's own").unwrap();
     fs::write(bundle.join("manifest.json"), "{}").unwrap();
-    let mut site = Site::open(&page, 0).unwrap();
-    assert!(site.add_bundle(Path::new("/nowhere")).unwrap_err().to_string().contains("/nowhere"));
-    site.add_bundle(&bundle).unwrap();
-    let address = site.address;
-    thread::spawn(move || site.serve());
+    let address = serve(page(&built, Some(&bundle)).unwrap());
     assert_eq!(ask(address, "GET /bundle/manifest.json", "").1, b"{}");
     assert_eq!(ask(address, "GET /bundle.html", "").1, b"page's own");
     assert!(ask(address, "GET /bundle/../page/index.html", "").0.starts_with("http/1.1 400"));

@@ -1,0 +1,57 @@
+// Addresses in and out: what the page's own address asks for, and the addresses that the page hands on. Pure.
+//
+// What stands after `#` is the settings: settings.js.
+
+/** The bundle that this page draws with unless its address says otherwise: a folder under models/. */
+export const DEFAULT_MODEL = "scenes";
+
+/**
+ * What an address asks for.
+ *
+ * @typedef {object} Asked
+ * @property {boolean} embedded `?embed`: the small layout for frames
+ * @property {"auto" | "cpu"} device `?device=cpu` leaves the graphics device alone
+ * @property {string} model `?model=icons` draws with another bundle
+ * @property {string} bundle where that bundle lies, relative to the page
+ */
+
+/** @param {string} search an address's part from `?` to `#` @returns {Asked} */
+export function askedBy(search) {
+  const query = new URLSearchParams(search);
+  const model = modelOf(query);
+  return {
+    embedded: query.has("embed"),
+    device: query.get("device") === "cpu" ? "cpu" : "auto",
+    model,
+    bundle: `models/${model}/`,
+  };
+}
+
+/** What is no folder's plain name is no model. @param {URLSearchParams} query */
+function modelOf(query) {
+  const asked = query.get("model") ?? "";
+  return /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(asked) ? asked : DEFAULT_MODEL;
+}
+
+/** The full page with the same settings, also where this one is embedded. @param {string} here the page's address */
+export function fullPage(here) {
+  const address = new URL(here);
+  address.searchParams.delete("embed");
+  return address.href;
+}
+
+/** The full page on the other device. @param {string} here @param {Asked["device"]} device the one asked for now */
+export function onOtherDevice(here, device) {
+  const address = new URL(fullPage(here));
+  if (device === "cpu") address.searchParams.delete("device");
+  else address.searchParams.set("device", "cpu");
+  return address.href;
+}
+
+/** The markup that shows this drawing in another page. @param {string} here */
+export function embedCode(here) {
+  const address = new URL(fullPage(here));
+  address.searchParams.set("embed", "");
+  const source = address.href.replaceAll("&", "&amp;").replaceAll('"', "&quot;");
+  return `<iframe src="${source}" width="480" height="640" allow="clipboard-write" title="A picture, chosen step by step"></iframe>`;
+}

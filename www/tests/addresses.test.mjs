@@ -1,0 +1,36 @@
+// What an address asks for, and the addresses that the page hands on.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { askedBy, DEFAULT_MODEL, embedCode, fullPage, onOtherDevice } from "../app/addresses.js";
+
+const PAGE = "https://example.org/drawing/?model=icons#prompt=a+dog";
+
+test("an address says how the page is laid out, what computes and what draws", () => {
+  assert.deepEqual(askedBy(""), { embedded: false, device: "auto", model: DEFAULT_MODEL, bundle: `models/${DEFAULT_MODEL}/` });
+  assert.deepEqual(askedBy("?embed&device=cpu&model=icons"), { embedded: true, device: "cpu", model: "icons", bundle: "models/icons/" });
+  assert.equal(askedBy("?device=gpu").device, "auto");
+});
+
+test("an address names a model's folder, and nothing that is none", () => {
+  for (const query of ["embed", "model=", "model=../secret", "model=a/b", "model=.hidden", "model=http://elsewhere"]) {
+    assert.equal(askedBy(query).bundle, `models/${DEFAULT_MODEL}/`, query);
+  }
+});
+
+test("the full page keeps model, device and settings", () => {
+  assert.equal(fullPage("https://example.org/drawing/?embed=&model=icons#prompt=a+dog"), PAGE);
+  assert.equal(fullPage(PAGE), PAGE);
+});
+
+test("the link to the other device leads there and back", () => {
+  const cpu = onOtherDevice(PAGE, "auto");
+  assert.equal(cpu, "https://example.org/drawing/?model=icons&device=cpu#prompt=a+dog");
+  assert.equal(onOtherDevice(cpu, "cpu"), PAGE);
+});
+
+test("the embed code is markup with the small layout's address in it", () => {
+  const code = embedCode(PAGE);
+  assert.match(code, /^<iframe src="https:\/\/example\.org\/drawing\/\?model=icons&amp;embed=#prompt=a\+dog" .*><\/iframe>$/);
+  assert.equal(embedCode("https://example.org/?embed").match(/embed=/g)?.length, 1);
+});

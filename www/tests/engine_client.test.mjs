@@ -1,0 +1,167 @@
+// The engine client with a worker that only writes down what it is told.
+import assert from "node:assert/strict";
+import { beforeEach, test } from "node:test";
+
+import { engineClient } from "../app/engine_client.js";
+import { checked, DEFAULTS } from "../app/settings.js";
+import { INITIAL_STATE } from "../app/state.js";
+
+const PICTURE = { width_px: 4, height_px: 4, png_base64: "iVBORw0KGgo=" };
+const SETTINGS = { ...checked(DEFAULTS, 8).settings, verifier: "none" };
+const READY = { type: "ready", device: { kind: "cpu", words: "CPU" }, model: { verifiers: ["none"], generators: ["base"], grid: 2, image_side_px: 8, bundle: "b" } };
+const ALL_HERE = { type: "verifier_ready", verifiers: ["none", "parm"] };
+const STEP = {
+  type: "step", path: 0, step: 0, steps: 2, known_before: [false, false, false, false],
+  candidates: [{ tokens: [1, -1, -1, -1], sampled: [1, 2, 3, 4], score: null, preview: PICTURE }], chosen: 0, masked_after: 3, milliseconds: 1,
+};
+
+class FakeWorker extends EventTarget {
+  /** @type {FakeWorker[]} */
+  static all = [];
+  /** @type {any[]} */
+  told = [];
+  ended = false;
+  /** @param {URL} address */
+  constructor(address) {
+    super();
+    assert.match(address.pathname, /\/www\/worker\.js$/);
+    FakeWorker.all.push(this);
+  }
+  /** @param {any} message */
+  postMessage(message) {
+    this.told.push(message);
+  }
+  terminate() {
+    this.ended = true;
+  }
+  /** @param {any[]} replies */
+  says(...replies) {
+    for (const data of replies) this.dispatchEvent(Object.assign(new Event("message"), { data }));
+  }
+  /** What it was told, by type. */
+  get types() {
+    return this.told.map((message) => message.type);
+  }
+}
+
+/** A page with nothing but its state. */
+function page() {
+  const page = {
+    state: INITIAL_STATE,
+    allHere: 0,
+    engine: /** @type {ReturnType<typeof engineClient>} */ (/** @type {unknown} */ (null)),
+  };
+  page.engine = engineClient({
+    bundle: "models/b/", device: "cpu", now: () => page.state, change: (next) => (page.state = next), onAllHere: () => (page.allHere += 1),
+  });
+  return page;
+}
+
+beforeEach(() => {
+  FakeWorker.all = [];
+  globalThis.Worker = /** @type {any} */ (FakeWorker);
+});
+
+test("no worker is started before something is asked of it", () => {
+  const { engine } = page();
+  engine.enlarge();
+  engine.stop();
+  assert.equal(FakeWorker.all.length, 0);
+});
+
+test("a drawing that is asked for first of all loads, waits, and begins by itself", () => {
+  const visit = page();
+  visit.engine.draw(SETTINGS);
+  const [worker] = FakeWorker.all;
+  assert.deepEqual(worker.told, [{ type: "load", bundle: "models/b/", device: "cpu" }]);
+  assert.equal(visit.state.waiting, SETTINGS);
+  worker.says(READY);
+  assert.deepEqual(worker.told[1], { type: "draw", settings: SETTINGS });
+  assert.equal(visit.state.run, "drawing");
+  assert.equal(visit.state.waiting, null);
+  assert.equal(visit.allHere, 0);
+  worker.says({ type: "done" }, ALL_HERE);
+  assert.deepEqual([visit.state.run, visit.allHere], ["idle", 1]);
+});
+
+test("stop takes back what waits, stops what is drawn, and says so once", () => {
+  const visit = page();
+  visit.engine.draw(SETTINGS);
+  visit.engine.stop();
+  assert.equal(visit.state.waiting, null);
+  const [worker] = FakeWorker.all;
+  worker.says(READY);
+  assert.deepEqual(worker.types, ["load"]);
+  visit.engine.draw(SETTINGS);
+  visit.engine.stop();
+  visit.engine.stop();
+  assert.deepEqual(worker.types, ["load", "draw", "stop"]);
+  assert.equal(visit.state.run, "stopping");
+  worker.says({ type: "event", event: { type: "cancelled", next_step: 1 } }, { type: "done" });
+  assert.equal(visit.state.resumable, 1);
+  visit.engine.resume();
+  assert.deepEqual([worker.types.at(-1), visit.state.run, visit.state.resumed], ["resume", "drawing", true]);
+});
+
+test("what the bundle lacks is named, by its field", () => {
+  const visit = page();
+  visit.engine.draw({ ...SETTINGS, verifier: "orm" });
+  const [worker] = FakeWorker.all;
+  worker.says(READY);
+  assert.equal(visit.state.problem, null, "it may still arrive");
+  worker.says(ALL_HERE);
+  assert.deepEqual([visit.state.problem?.code, visit.state.problem?.field, visit.state.waiting], ["verifier_missing", "verifier", null]);
+  visit.engine.draw({ ...SETTINGS, generator: "dpo" });
+  assert.equal(visit.state.problem?.code, "generator_missing");
+  assert.deepEqual(worker.types, ["load"]);
+});
+
+test("after a fault a ready engine starts again in another worker, and the old one is not heard any more", () => {
+  const visit = page();
+  visit.engine.load();
+  const [old] = FakeWorker.all;
+  old.says(READY, ALL_HERE, { type: "fault", message: "unreachable" });
+  assert.equal(old.ended, true);
+  assert.deepEqual([visit.state.engine, visit.state.problem?.code], ["loading", "engine_restarted"]);
+  const [, fresh] = FakeWorker.all;
+  assert.deepEqual(fresh.types, ["load"]);
+  old.says(READY);
+  assert.equal(visit.state.engine, "loading");
+  fresh.says(READY);
+  assert.equal(visit.state.engine, "ready");
+});
+
+test("an engine that never was ready is tried again only when asked", () => {
+  const visit = page();
+  visit.engine.load();
+  FakeWorker.all[0].dispatchEvent(new Event("error", { cancelable: true }));
+  assert.deepEqual([visit.state.engine, visit.state.problem?.code, FakeWorker.all.length], ["failed", "engine_fault", 1]);
+  assert.match(visit.state.problem?.message ?? "", /could not be started/);
+  visit.engine.load();
+  assert.deepEqual([visit.state.engine, visit.state.problem, FakeWorker.all.length], ["loading", null, 2]);
+});
+
+test("a preview that is looked at is asked for large once, and an answer to an older question is dropped", () => {
+  const visit = page();
+  visit.engine.load();
+  const [worker] = FakeWorker.all;
+  const started = { type: "started", version: 1, settings: SETTINGS, prompt_ids: [1], grid: 2, image_side_px: 8, device: "d", bundle: "b" };
+  worker.says(READY, { type: "event", event: started }, { type: "event", event: STEP });
+  visit.state = { ...visit.state, selected: 0 };
+  visit.engine.enlarge();
+  visit.engine.enlarge();
+  const asked = worker.told.filter(({ type }) => type === "picture");
+  assert.deepEqual(asked, [{ type: "picture", id: 1, codes: [1, 2, 3, 4] }]);
+  worker.says({ type: "picture", id: 0, picture: PICTURE });
+  assert.equal(visit.state.large, null);
+  worker.says({ type: "picture", id: 1, picture: PICTURE });
+  assert.equal(visit.state.large?.of, PICTURE);
+});
+
+test("the self test needs nothing loaded", () => {
+  const visit = page();
+  visit.engine.selfTest();
+  assert.deepEqual(FakeWorker.all[0].types, ["self_test"]);
+  FakeWorker.all[0].says({ type: "self_test", rows: [{ name: "x" }] });
+  assert.deepEqual(visit.state.selfTest, [{ name: "x" }]);
+});
