@@ -6,11 +6,11 @@ use super::error::LoadError;
 use super::place::Place;
 use super::sink::WeightSink;
 use crate::bundle::{Bundle, LoadProgress, ModelKind, Reader};
-use crate::config::{ClipConfig, MagvitConfig, PreviewConfig, RewardConfig, ShowoConfig};
+use crate::config::{ClipConfig, MagvitConfig, PreviewConfig, RewardConfig, RewardQuestion, ShowoConfig};
 use crate::model::clip::Clip;
 use crate::model::magvit::Magvit;
 use crate::model::preview::Preview;
-use crate::model::reward::Reward;
+use crate::model::reward::{Reward, inputs};
 use crate::model::showo::{Showo, keep_drawing_rows};
 use crate::model::{ModelError, Weights};
 use crate::settings::Tuning;
@@ -75,6 +75,19 @@ pub struct RewardModel {
     pub config: RewardConfig,
     /// Where it runs.
     pub device: Device,
+}
+
+impl RewardModel {
+    /// Logits of "yes" to a question about grids of N codes, negative where masked, each with its prompt: `[grids]`. A network that
+    /// knows its label's question alone answers that.
+    #[must_use]
+    pub fn logits(&self, prompts: &[&[u32]], grids: &[&[i32]], question: RewardQuestion) -> Tensor<1> {
+        let (text, codes, padding) = inputs(&self.config, prompts, grids, &self.device);
+        match self.config.questions {
+            0 => self.reward.forward(text, codes, padding),
+            _ => self.reward.forward_asked(text, codes, padding, question),
+        }
+    }
 }
 
 /// A network that has been read, of one of the kinds that a bundle can hold.

@@ -8,7 +8,6 @@ use burn::tensor::activation::sigmoid;
 use super::{Candidates, Verifier, When};
 use crate::config::{RewardLabel, RewardQuestion};
 use crate::load::RewardModel;
-use crate::model::reward::inputs;
 
 /// Which of a candidate's two grids the network reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,14 +41,7 @@ impl RewardVerifier {
 
     /// The chance of "yes" for each grid, `[grids]`.
     fn ask(&self, grids: &[&[i32]], question: RewardQuestion) -> Tensor<1> {
-        let RewardModel { reward, config, device } = &*self.network;
-        let prompts = vec![self.prompt_ids.as_slice(); grids.len()];
-        let (text, codes, padding) = inputs(config, &prompts, grids, device);
-        sigmoid(if config.questions == 0 {
-            reward.forward(text, codes, padding)
-        } else {
-            reward.forward_asked(text, codes, padding, question)
-        })
+        sigmoid(self.network.logits(&vec![self.prompt_ids.as_slice(); grids.len()], grids, question))
     }
 }
 

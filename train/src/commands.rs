@@ -6,12 +6,12 @@ use anyhow::{Context as _, Result, ensure};
 use burn::tensor::Device;
 use showo::bundle::ModelKind;
 use showo::config::{RewardLabel, ShowoConfig};
+use showo::load::RewardModel;
 use showo::model::clip::Clip;
 use showo::model::magvit::Magvit;
 use showo::settings::Tuning;
 
 use crate::cli::{LearntFrom, ResultsArgs, RolloutsConfig, TrainArgs, configuration};
-use crate::critic::Critic;
 use crate::source::Source;
 use crate::{checkpoint, clip, data, fit, generator, preference, results, reward, rollouts, shuffle, tokens, vq};
 
@@ -116,7 +116,7 @@ pub fn roll(
     rollouts::run(&roller, config.count, config.group, from, &context.runs.join("rollouts.jsonl"))
 }
 
-fn parm(context: &Context, device: &Device) -> Result<Critic> {
+fn parm(context: &Context, device: &Device) -> Result<RewardModel> {
     context.source.reward(RewardLabel::Potential, device)?.context("there is no PARM to ask; train it first")
 }
 
@@ -133,7 +133,7 @@ pub fn train_dpo(args: &TrainArgs, learnt_from: &LearntFrom, context: &Context) 
     let begin = generator::import(&network, bits, context.source.generator_parameters(context.tuning)?)?;
     let rollouts = learnt_from.read(&context.runs)?;
     let mut ranks = rollouts.iter().map(|rollout| f32::from(u8::from(rollout.accepted))).collect();
-    let (mut judge, mut critic) = (None, None);
+    let (mut surprise, mut parm_model) = (None, None);
     if config.needs_parm() {
         let parm = parm(context, &Device::flex())?;
         if config.ranked_by == preference::Ranking::Parm {
@@ -143,9 +143,9 @@ pub fn train_dpo(args: &TrainArgs, learnt_from: &LearntFrom, context: &Context) 
             let named =
                 context.source.parameters(ModelKind::Reward(RewardLabel::Potential), "reward-potential", "reward")?;
             let device = context.device.clone().autodiff();
-            judge = Some(preference::Judge::new(parm.config.clone(), &named, device)?);
+            surprise = Some(preference::Surprise::new(parm.config.clone(), &named, device)?);
         }
-        critic = Some(parm);
+        parm_model = Some(parm);
     }
     let pairs = preference::Pairs::new(&rollouts, &ranks)?;
     let reference = preference::reference(&network, bits, &begin, &context.device)?;
@@ -157,8 +157,8 @@ pub fn train_dpo(args: &TrainArgs, learnt_from: &LearntFrom, context: &Context) 
         pairs,
         begin,
         reference,
-        judge,
-        critic,
+        surprise,
+        parm: parm_model,
         tokenizer,
     };
     let named = fit::fit(&task, &fit_config, &folder, &args.start, context.device.clone())?;

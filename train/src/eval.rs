@@ -9,10 +9,10 @@ use indicatif::ProgressBar;
 use scenes::{Category, Spec, Split};
 use serde_json::json;
 use showo::config::RewardLabel;
+use showo::load::RewardModel;
 use showo::model::magvit::Magvit;
 use showo::settings::Tuning;
 
-use crate::critic::Critic;
 use crate::data;
 use crate::reward::auc;
 use crate::rollouts::{Decoding, Lane, Roller, Rollout};
@@ -47,8 +47,8 @@ pub fn run(source: &Source, tuning: Tuning, runs: &Path, prompts: usize, decodin
         figures.insert(split.word(), table(split, &rolled));
         if split == Split::Train {
             sheet(&runs.join("eval-samples.png"), &tokenizer, &rolled)?;
-            if let Some(critic) = source.reward(RewardLabel::Potential, &Device::flex())? {
-                aucs = parm(&critic, &rolled);
+            if let Some(network) = source.reward(RewardLabel::Potential, &Device::flex())? {
+                aucs = parm(&network, &rolled);
             }
         }
     }
@@ -108,12 +108,12 @@ fn sheet(path: &Path, tokenizer: &Magvit, rolled: &Rolled) -> Result<()> {
 
 /// ROC-AUC of PARM for the final verdict at every step; prompts that training rollouts may hold, pictures that they
 /// do not.
-fn parm(critic: &Critic, rolled: &Rolled) -> Vec<f64> {
+fn parm(network: &RewardModel, rolled: &Rolled) -> Vec<f64> {
     let steps = rolled.first().map_or(0, |row| row.2.states.len());
     println!("PARM's ROC-AUC for potential by step (of {steps}), held-out rollouts:");
     let by_step = (0..steps).map(|step| {
         let states: Vec<_> = rolled.iter().map(|row| (row.2.prompt.as_str(), row.2.states[step].as_slice())).collect();
-        let scores = critic.logits(&states);
+        let scores = crate::parm::logits(network, &states);
         let scored: Vec<_> = scores.into_iter().zip(rolled.iter().map(|row| row.2.accepted)).collect();
         let auc = auc(&scored);
         println!("  step {:>2}: {auc:.3}", step + 1);

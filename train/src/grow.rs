@@ -67,10 +67,10 @@ mod tests {
 
     use super::*;
     use crate::checkpoint::weights_of;
-    use crate::critic::Critic;
     use crate::fit::Task;
     use crate::reward::{self, RewardTask, RewardTrainConfig, Rollouts};
     use crate::source::Source;
+    use showo::load::RewardModel;
 
     #[test]
     fn the_wide_network_says_what_the_narrow_one_says_and_its_copies_differ() {
@@ -104,8 +104,8 @@ mod tests {
             let exported = reward::export(&network, bits, parameters).unwrap();
             let reward = showo::model::reward::Reward::new(&network, weights_of(&exported, &device).unwrap()).unwrap();
             let state: Vec<i32> = (0..64).map(|at| if at % 3 == 0 { -1 } else { at * 7 % 500 }).collect();
-            let critic = Critic { config: network, reward, device: device.clone() };
-            critic.logits(&[("a circle", &state), ("two red stars", &state)])
+            let network = RewardModel { config: network, reward, device: device.clone() };
+            crate::parm::logits(&network, &[("a circle", &state), ("two red stars", &state)])
         };
         let random = task(&narrow).build(showo::model::Weights::random(&device, 1)).unwrap();
         let parameters = named_parameters(&random).unwrap();

@@ -13,23 +13,23 @@ use scenes::Rng;
 use showo::bundle::ModelKind;
 use showo::config::ShowoConfig;
 use showo::decode::step::{StepPlan, draw_candidates};
+use showo::load::RewardModel;
 use showo::model::Weights;
 use showo::model::magvit::Magvit;
 
 use crate::checkpoint::{Named, weights_of};
-use crate::critic::Critic;
 use crate::fit::{Loss, Task};
 use crate::generator::{self, Masked, Tied};
 use train::dpo::{self, IGNORED, Sums};
 
 mod config;
-mod judge;
 mod pairs;
+mod surprise;
 
 pub use config::{Compared, DpoConfig, Ranking};
-pub use judge::{Judge, parm_ranks};
 pub use pairs::Pairs;
 use pairs::{Pair, Side, Visited};
+pub use surprise::{Surprise, parm_ranks};
 
 /// The task.
 pub struct DpoTask {
@@ -46,9 +46,9 @@ pub struct DpoTask {
     /// `begin` as a network, on the training's device without gradients.
     pub reference: Tied,
     /// PARM, where it has a part in the loss.
-    pub judge: Option<Judge>,
+    pub surprise: Option<Surprise>,
     /// PARM, where it ranks candidates, without gradients.
-    pub critic: Option<Critic>,
+    pub parm: Option<RewardModel>,
     /// For sample sheets.
     pub tokenizer: Magvit,
 }
@@ -82,9 +82,9 @@ impl DpoTask {
     /// Pairs of candidates, drawn by the reference: the best and the worst by PARM's word.
     ///
     /// # Panics
-    /// There is no critic; the device fails.
+    /// There is no PARM; the device fails.
     fn candidates(&self, visited: &[(Visited, u64)], candidates: u32, temperature: f32) -> Vec<[Side; 2]> {
-        let critic = self.critic.as_ref().expect("candidates are ranked by PARM");
+        let parm = self.parm.as_ref().expect("candidates are ranked by PARM");
         let states: Vec<Side> = visited.iter().map(|(at, _)| Side::new(&at.state, at.state.clone())).collect();
         let sides = visited.iter().zip(&states).map(|((at, _), state)| (at.group.prompt_ids.as_slice(), state));
         let logits =
@@ -114,7 +114,7 @@ impl DpoTask {
             .zip(&drawn)
             .flat_map(|((at, _), drawn)| drawn.iter().map(|tokens| (at.group.prompt_ids.as_slice(), tokens.as_slice())))
             .collect();
-        let scores = critic.logits_of(&asked);
+        let scores = crate::parm::logits_of(parm, &asked);
         let best_and_worst = |((at, drawn), scores): ((&Visited, &Vec<Vec<i32>>), &[f32])| {
             let mut ranked: Vec<(&f32, &Vec<i32>)> = scores.iter().zip(drawn).collect();
             ranked.sort_by(|a, b| a.0.total_cmp(b.0));
@@ -226,7 +226,7 @@ impl Task for DpoTask {
         let preferred = losses.mean();
         logged.push(("dpo", preferred.clone().into_scalar::<f32>()));
         let mut total = preferred + unlikely * self.config.chosen_coefficient;
-        if let Some(judge) = &self.judge {
+        if let Some(surprise) = &self.surprise {
             let n = self.network.num_vq_tokens;
             let hidden =
                 pairs.iter().flat_map(|pair| (0..n).map(|at| f32::from(u8::from(pair.chosen.hidden.contains(&at)))));
@@ -234,7 +234,7 @@ impl Task for DpoTask {
             let hidden = Tensor::<2>::from_data(TensorData::new::<f32, _>(hidden, [examples, n]), device);
             let prompts: Vec<&[u32]> = pairs.iter().map(|pair| pair.prompt_ids).collect();
             let states: Vec<&[i32]> = pairs.iter().map(|pair| pair.chosen.codes.as_slice()).collect();
-            let surprise = judge.surprise(&prompts, &states, logits.narrow(0, 0, examples), hidden).mean();
+            let surprise = surprise.of(&prompts, &states, logits.narrow(0, 0, examples), hidden).mean();
             logged.push(("surprise", surprise.clone().into_scalar::<f32>()));
             total = total + surprise * self.config.reward_coefficient;
         }

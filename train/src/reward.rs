@@ -14,6 +14,7 @@ use scenes::{Category, Spec};
 use serde::{Deserialize, Serialize};
 use showo::bundle::ModelKind;
 use showo::config::{RewardConfig, RewardLabel};
+use showo::load::RewardModel;
 use showo::model::Weights;
 use showo::model::magvit::Magvit;
 use showo::model::reward::{Reward, inputs};
@@ -21,7 +22,6 @@ use showo::model::weights::{Init, named_parameters};
 
 use crate::axes;
 use crate::checkpoint::Named;
-use crate::critic::Critic;
 use crate::data::{MAX_TEXT_LEN, Words, write_sheet};
 use crate::fit::{FitConfig, Loss, Task};
 use crate::grounding::{self, Grounding};
@@ -155,7 +155,7 @@ pub struct RewardTask {
     /// The code of empty ground at every place.
     pub ground: Vec<i32>,
     /// A PARM that is there already, which labels what is [`RewardTrainConfig::foreseen`].
-    pub teacher: Option<Critic>,
+    pub teacher: Option<RewardModel>,
 }
 
 impl RewardTask {

@@ -19,13 +19,15 @@ use serde::{Deserialize, Serialize};
 use showo::config::ShowoConfig;
 use showo::decode::generator::Prompted;
 use showo::decode::step::{Drawn, StepPlan, draw_candidates};
+use showo::load::RewardModel;
 use showo::model::magvit::Magvit;
 use showo::model::showo::Showo;
+use showo::verify::best;
 
-use crate::critic::Critic;
 use crate::data::Words;
 use crate::device::on_card;
 use crate::fit::STOP;
+use crate::parm;
 
 /// One decoding to the end.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -133,7 +135,7 @@ pub struct Roller<'a> {
 #[derive(Clone, Copy)]
 pub struct Chooser<'a> {
     /// PARM.
-    pub parm: &'a Critic,
+    pub parm: &'a RewardModel,
     /// k.
     pub candidates: u32,
 }
@@ -146,12 +148,9 @@ impl Chooser<'_> {
             .zip(&drawn)
             .flat_map(|(prompt, drawn)| drawn.iter().map(|one| (prompt.as_str(), one.tokens.as_slice())))
             .collect();
-        let mut logits = self.parm.logits(&states).into_iter();
-        drawn
-            .into_iter()
-            .filter_map(|drawn| drawn.into_iter().zip(&mut logits).max_by(|a, b| a.1.total_cmp(&b.1)))
-            .map(|(best, _)| best)
-            .collect()
+        let logits = parm::logits(self.parm, &states);
+        let chosen = drawn.into_iter().zip(logits.chunks(self.candidates as usize));
+        chosen.map(|(mut drawn, logits)| drawn.swap_remove(best(logits))).collect()
     }
 }
 
@@ -388,7 +387,7 @@ mod tests {
         assert_eq!(with(4).roll(&lanes[1..2]).unwrap()[0].states, chosen[1].states);
         let of = |rollout: &Rollout| {
             let state = rollout.states[0].as_slice();
-            parm.logits(&[(rollout.prompt.as_str(), state)])[0]
+            parm::logits(&parm, &[(rollout.prompt.as_str(), state)])[0]
         };
         assert!(together.iter().zip(&chosen).all(|(one, best)| of(best) >= of(one)));
         assert!(together.iter().zip(&chosen).any(|(one, best)| of(best) > of(one)));

@@ -7,7 +7,7 @@ use burn::tensor::Device;
 use serde::de::DeserializeOwned;
 use showo::bundle::{Bundle, FolderReader, ModelKind, block_on};
 use showo::config::{MagvitConfig, RewardLabel, ShowoConfig};
-use showo::load::{WeightSink, named_tensors};
+use showo::load::{RewardModel, WeightSink, named_tensors};
 use showo::model::Weights;
 use showo::model::clip::Clip;
 use showo::model::magvit::Magvit;
@@ -16,7 +16,6 @@ use showo::model::showo::Showo;
 use showo::settings::Tuning;
 
 use crate::checkpoint::{Named, named_from_bytes};
-use crate::critic::Critic;
 
 /// A folder of runs with the weights as trained, or a bundle with the weights as shipped.
 #[derive(Debug, Clone)]
@@ -68,14 +67,14 @@ impl Source {
     ///
     /// # Errors
     /// It is there and cannot be read.
-    pub fn reward(&self, label: RewardLabel, device: &Device) -> Result<Option<Critic>> {
+    pub fn reward(&self, label: RewardLabel, device: &Device) -> Result<Option<RewardModel>> {
         let (kind, run) = (ModelKind::Reward(label), format!("reward-{}", label.word()));
         if !self.holds(kind, &run, "reward")? {
             return Ok(None);
         }
         let (config, weights) = self.read(kind, &run, "reward", device)?;
         let reward = Reward::new(&config, weights)?;
-        Ok(Some(Critic { config, reward, device: device.clone() }))
+        Ok(Some(RewardModel { config, reward, device: device.clone() }))
     }
 
     /// CLIP, where there is one.

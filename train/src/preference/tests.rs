@@ -27,7 +27,7 @@ fn task(change: impl Fn(&mut DpoConfig)) -> DpoTask {
     let rolled = [1, 2].map(|shift| Rollout { prompt: "a circle".into(), states: states(shift), ..Rollout::default() });
     let pairs = Pairs::new(&rolled, &[0.0, 1.0]).unwrap();
     let reference = reference(&network, bits, &begin, &Device::flex()).unwrap();
-    DpoTask { config, network, bits, pairs, begin, reference, judge: None, critic: None, tokenizer }
+    DpoTask { config, network, bits, pairs, begin, reference, surprise: None, parm: None, tokenizer }
 }
 
 #[test]
@@ -94,8 +94,8 @@ fn the_best_and_the_worst_candidate_of_a_step_share_its_state() {
         config.compared = Compared::Step { candidates: 6, temperature: 8.0 };
         config.guidance_scale = 2.0;
     });
-    task.critic = shipped().reward(RewardLabel::Potential, &Device::flex()).unwrap();
-    let critic = task.critic.as_ref().unwrap();
+    task.parm = shipped().reward(RewardLabel::Potential, &Device::flex()).unwrap();
+    let parm = task.parm.as_ref().unwrap();
     let mut told_apart = 0;
     for pair in task.draw(0..8) {
         let [chosen, rejected] = [&pair.chosen, &pair.rejected];
@@ -106,7 +106,7 @@ fn the_best_and_the_worst_candidate_of_a_step_share_its_state() {
             assert!((0..64).all(|at| known(&at) == (side.codes[at] >= 0)));
         }
         let states = [chosen, rejected].map(|side| ("a circle", side.codes.as_slice()));
-        let [better, worse] = critic.logits(&states)[..] else { unreachable!() };
+        let [better, worse] = crate::parm::logits(parm, &states)[..] else { unreachable!() };
         assert!(better >= worse, "{better} {worse}");
         told_apart += usize::from(better > worse);
     }

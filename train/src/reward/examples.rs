@@ -160,7 +160,7 @@ impl RewardTask {
         let asked: Vec<&mut Example> = examples.iter_mut().filter(|example| example.later.is_some()).collect();
         let states: Vec<(&[u32], &[i32])> =
             asked.iter().filter_map(|example| Some((example.prompt.as_slice(), example.later.as_deref()?))).collect();
-        let logits = teacher.logits_of(&states);
+        let logits = crate::parm::logits_of(teacher, &states);
         for (example, logit) in asked.into_iter().zip(logits) {
             example.label = 1.0 / (1.0 + (-logit).exp());
         }

@@ -65,7 +65,7 @@ fn the_teacher_labels_states_by_what_comes_of_them() {
         foreseen += 1;
         assert_eq!(known(later), known(&example.state) + 16, "two steps later");
         assert!(rollouts.iter().any(|one| one.states.contains(&example.state) && one.states.contains(later)));
-        let logit = teacher.logits(&[("a red circle and a blue square", later)])[0];
+        let logit = crate::parm::logits(teacher, &[("a red circle and a blue square", later)])[0];
         assert!((example.label - 1.0 / (1.0 + (-logit).exp())).abs() < 1e-4, "{} for {logit}", example.label);
     }
     assert!(foreseen > 16, "{foreseen}");
