@@ -10,8 +10,6 @@ use showo::model::Weights;
 
 pub use showo::model::weights::Named;
 
-use crate::fit::Optimizer;
-
 /// Parameters on a device, for a network to be built from.
 ///
 /// # Errors
@@ -132,11 +130,17 @@ pub fn named_from_bytes(bytes: &[u8]) -> Result<Named> {
         .collect())
 }
 
-/// Replaces the checkpoint in `folder`: written beside it, then renamed, so that one whole checkpoint always exists.
+/// Replaces the checkpoint in `folder`, with the state that `optimizer` writes: written beside it, then renamed, so that one whole checkpoint always exists.
 ///
 /// # Errors
 /// A full disk or a folder that cannot be written; the previous checkpoint survives.
-pub fn write(folder: &Path, state: &State, model: &Named, mean: &Named, optimizer: &Optimizer) -> Result<()> {
+pub fn write(
+    folder: &Path,
+    state: &State,
+    model: &Named,
+    mean: &Named,
+    optimizer: impl Fn(&Path) -> Result<()>,
+) -> Result<()> {
     let fresh = folder.join("checkpoint.partial");
     let place = folder.join("checkpoint");
     let old = folder.join("checkpoint.old");
@@ -144,7 +148,7 @@ pub fn write(folder: &Path, state: &State, model: &Named, mean: &Named, optimize
     std::fs::create_dir_all(&fresh).with_context(|| format!("cannot make {}", fresh.display()))?;
     write_named(&fresh.join("model.safetensors"), model)?;
     write_named(&fresh.join("mean.safetensors"), mean)?;
-    optimizer.save(&fresh)?;
+    optimizer(&fresh)?;
     std::fs::write(fresh.join("state.json"), serde_json::to_vec_pretty(state)?)?;
     let _ = std::fs::remove_dir_all(&old);
     if place.exists() {

@@ -4,7 +4,8 @@ use std::ops::Range;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::Scope;
 
-use super::{Task, on_pools};
+use super::pools::on_pools;
+use super::task::Task;
 
 /// Batches that wait at most for each thread that makes them.
 const WAITING: usize = 2;

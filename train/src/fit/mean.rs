@@ -4,7 +4,8 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 
-use super::EMA_EVERY;
+/// Steps between updates of the running mean: it need not see every one.
+pub const EMA_EVERY: u64 = 8;
 
 /// `mean`, moved towards `now` by what [`EMA_EVERY`] steps weigh.
 pub fn moved<M: Module>(mean: M, now: &M, decay: f64, step: u64) -> M {

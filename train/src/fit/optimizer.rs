@@ -10,8 +10,9 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamGroup, Param
 use burn::optim::{AdamWConfig, AdjustLrFn, GradientsParams, ModuleOptimizer, MuonConfig};
 use burn::tensor::{Device, Tensor};
 
+use super::config::FitConfig;
 use super::muon::Muon;
-use super::{FitConfig, on_pools};
+use super::pools::on_pools;
 
 /// Shares of the parameters, on however many cores: a checkpoint holds as many states.
 const SHARES: usize = 4;

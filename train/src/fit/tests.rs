@@ -1,9 +1,16 @@
-use burn::module::Param;
-use burn::tensor::TensorData;
-use showo::bundle::ModelKind;
-use showo::model::weights::Init;
+use std::path::Path;
+use std::time::Instant;
 
+use anyhow::Result;
+use burn::module::{Module, Param};
+use burn::tensor::{Device, Tensor, TensorData};
+use showo::bundle::ModelKind;
+use showo::model::Weights;
+use showo::model::weights::{Init, Named};
+
+use super::batches::{self, Batches};
 use super::*;
+use crate::{checkpoint, data};
 
 fn fit_config() -> FitConfig {
     FitConfig {
@@ -156,7 +163,7 @@ fn a_checkpoint_that_cannot_be_written_leaves_the_one_before() {
 #[test]
 fn the_rate_warms_up_and_decays() {
     let config = FitConfig { steps: 100, learning_rate: 1.0, warmup_steps: 10, ..fit_config() };
-    let rate = |step| rate(&config, step, progress(&config, step, 0.0));
+    let rate = |step| config.rate(step, config.progress(step, 0.0));
     assert!((rate(0) - 0.1).abs() < 0.01);
     assert!(rate(10) > 0.95);
     assert!((rate(100) - 0.1).abs() < 1e-9);
@@ -166,9 +173,9 @@ fn the_rate_warms_up_and_decays() {
 fn a_run_ends_by_its_clock_or_its_steps_whichever_is_first() {
     let config = FitConfig { steps: 100, seconds: Some(8.0), ..fit_config() };
     let near = |found: f64, wanted: f64| assert!((found - wanted).abs() < 1e-12, "{found}, not {wanted}");
-    near(progress(&config, 0, 2.0), 0.25);
-    near(progress(&config, 50, 2.0), 0.5);
-    near(progress(&config, 50, 9.0), 1.0);
+    near(config.progress(0, 2.0), 0.25);
+    near(config.progress(50, 2.0), 0.5);
+    near(config.progress(50, 9.0), 1.0);
     near(progress(&FitConfig { seconds: None, ..config.clone() }, 50, 9.0), 0.5);
 
     let folder = tempfile::tempdir().unwrap();

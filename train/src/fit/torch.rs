@@ -14,7 +14,7 @@ use burn::tensor::Tensor as BurnTensor;
 use tch::{Kind, Tensor};
 use torch_ops::AdamW;
 
-use super::FitConfig;
+use super::config::FitConfig;
 use super::optimizer::{BETAS, EPSILON, MATRICES, MOST};
 
 /// The quintic's coefficients, burn's and Jordan's.
