@@ -91,6 +91,9 @@ pub struct Start {
     /// a bundle's folder.
     #[arg(long, value_name = "PATH", conflicts_with = "resume")]
     pub init: Option<std::path::PathBuf>,
+    /// End after this step as Ctrl-C would, the learning rate still being where the configuration's steps put it.
+    #[arg(long, value_name = "STEP", value_parser = clap::value_parser!(u64).range(1..))]
+    pub stop_at: Option<u64>,
 }
 
 /// What one shard of a batch yields.
@@ -296,7 +299,8 @@ pub fn fit<T: Task>(task: &T, config: &FitConfig, folder: &Path, start: &Start, 
             state.step += 1;
             state.examples += config.batch as u64;
             done = progress(config, state.step, clock.seconds());
-            last = done >= 1.0 || STOP.load(Ordering::Relaxed);
+            let told = STOP.load(Ordering::Relaxed) || start.stop_at.is_some_and(|at| state.step >= at);
+            last = done >= 1.0 || told;
             if last || state.step.is_multiple_of(EMA_EVERY) {
                 mean = mean.take().map(|mean| mean::moved(mean, &model, config.ema_decay, state.step));
             }
