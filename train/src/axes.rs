@@ -1,7 +1,7 @@
 //! Rows and columns in a reward network's position embedding.
 //!
 //! Drawn at random, the embeddings of 64 positions say nothing of which of them lie beside each other, and how two things lie to
-//! each other is what a network learns last (train/README.md, "Relations"). With a direction along which the embedding grows
+//! each other is what a network learns last (docs/notebook.md, "Relations"). With a direction along which the embedding grows
 //! from row to row, and one from column to column, what attention brings from another token can be compared with one's own by
 //! a difference.
 

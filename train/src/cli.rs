@@ -10,6 +10,7 @@ use showo::config::RewardLabel;
 use showo::settings::Tuning;
 
 use crate::device::DeviceName;
+use crate::recipe::RecipeArgs;
 use crate::rollouts::Decoding;
 use crate::{axes, fit, rollouts};
 
@@ -130,7 +131,7 @@ pub enum Command {
         #[command(flatten)]
         args: TrainArgs,
     },
-    /// The figures that the README states; with --bundle, of what the page loads.
+    /// Success by category, what the tokenizer keeps, what CLIP and PARM tell apart; with --bundle, of what the page loads.
     Eval {
         /// Prompts, evenly over the six categories, instead of the configuration's.
         #[arg(long)]
@@ -142,8 +143,12 @@ pub enum Command {
         decoding: DecodingArgs,
     },
     /// Every strategy on the same prompts and seeds, from the bundle (www/models/scenes by default): results/scenes.json,
-    /// plots, and the README's table. Goes on where it was interrupted.
+    /// plots, and the table of docs/results.md. Goes on where it was interrupted.
     Results(ResultsArgs),
+    /// A file of train/recipes: commands with what each took and why, run in their order. Without a name, lists the recipes.
+    ///
+    /// --runs and --device are passed on to every command; commands name --bundle, --generator and --world themselves.
+    Recipe(RecipeArgs),
 }
 
 /// What `train results` asks for.
@@ -159,7 +164,7 @@ pub struct ResultsArgs {
     #[arg(long, default_value = "results")]
     pub out: PathBuf,
     /// The file whose table is replaced.
-    #[arg(long, default_value = "README.md")]
+    #[arg(long, default_value = "docs/results.md")]
     pub readme: PathBuf,
 }
 
@@ -248,6 +253,9 @@ pub struct TrainArgs {
     pub config: Option<PathBuf>,
     #[command(flatten)]
     pub start: fit::Start,
+    /// Replaces a value of the configuration, as `fit.steps=600`. May be given several times.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
     /// Name of the run's folder, instead of the command's own name.
     #[arg(long)]
     pub out: Option<String>,
@@ -285,19 +293,50 @@ impl LearntFrom {
 /// # Errors
 /// The file cannot be read, or is no such configuration: the file and the key.
 pub fn configuration<C: DeserializeOwned>(given: Option<&Path>, name: &str) -> Result<C> {
-    let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs").join(format!("{name}.toml"));
-    let path = given.unwrap_or(&committed);
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    toml::from_str(&text).with_context(|| format!("{} is no configuration of `train {name}`", path.display()))
+    let (path, text) = text_of(given, name)?;
+    toml::from_str(&text).with_context(|| no_configuration(&path, name))
+}
+
+fn text_of(given: Option<&Path>, name: &str) -> Result<(PathBuf, String)> {
+    let committed = || Path::new(env!("CARGO_MANIFEST_DIR")).join("configs").join(format!("{name}.toml"));
+    let path = given.map_or_else(committed, Path::to_owned);
+    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok((path, text))
+}
+
+fn no_configuration(path: &Path, name: &str) -> String {
+    format!("{} is no configuration of `train {name}`", path.display())
+}
+
+/// Puts `more` in place of what `table` holds under the same keys.
+fn replace(table: &mut toml::Table, more: toml::Table) {
+    for (key, value) in more {
+        match (table.get_mut(&key), value) {
+            (Some(toml::Value::Table(inner)), toml::Value::Table(more)) => replace(inner, more),
+            (_, value) => drop(table.insert(key, value)),
+        }
+    }
 }
 
 impl TrainArgs {
-    /// The configuration of the command `name`.
+    /// The configuration of the command `name`, with what `--set` says.
     ///
     /// # Errors
-    /// As [`configuration`].
+    /// As [`configuration`]; what `--set` says is no key with a value.
     pub fn read<C: DeserializeOwned>(&self, name: &str) -> Result<C> {
-        configuration(self.config.as_deref(), name)
+        if self.set.is_empty() {
+            // This way an error names its line.
+            return configuration(self.config.as_deref(), name);
+        }
+        let (path, text) = text_of(self.config.as_deref(), name)?;
+        let mut table: toml::Table = toml::from_str(&text).with_context(|| no_configuration(&path, name))?;
+        for one in &self.set {
+            let one = toml::from_str(one).with_context(|| format!("--set {one} is not of the form KEY=VALUE"))?;
+            replace(&mut table, one);
+        }
+        table.try_into().with_context(|| {
+            format!("{} with {} is no configuration of `train {name}`", path.display(), self.set.join(", "))
+        })
     }
 
     /// The run's folder.
@@ -366,5 +405,22 @@ mod tests {
         let error = configuration::<generator::GeneratorConfig>(Some(&path), "showo").unwrap_err();
         let error = format!("{error:#}");
         assert!(error.contains("mine.toml") && error.contains("warm_up_steps"), "{error}");
+    }
+
+    #[test]
+    fn single_values_of_a_configuration_can_be_replaced() {
+        let read = |set: &[&str]| {
+            let set = set.iter().map(|&one| one.to_owned()).collect();
+            let args = TrainArgs { config: None, start: fit::Start::default(), set, out: None };
+            args.read::<reward::RewardTrainConfig>("reward").map_err(|error| format!("{error:#}"))
+        };
+        let (plain, other) = (read(&[]).unwrap(), read(&["fit.steps=7", "shuffled=0.0", "fit.seed = 31"]).unwrap());
+        assert_eq!((other.fit.steps, other.fit.seed, other.shuffled), (7, 31, 0.0));
+        assert_eq!((other.fit.batch, other.pairs), (plain.fit.batch, plain.pairs));
+        assert!(plain.shuffled > 0.0);
+        let error = read(&["fit.stepz=7"]).unwrap_err();
+        assert!(error.contains("reward.toml") && error.contains("fit.stepz"), "{error}");
+        let error = read(&["fit.steps"]).unwrap_err();
+        assert!(error.contains("KEY=VALUE"), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! `train eval`: the figures that the README states, each measured on the exported weights with the engine's own code.
+//! `train eval`: the figures of docs/results.md that are no rows of a table, each measured on the exported weights with the engine's own code.
 
 use std::collections::BTreeMap;
 use std::path::Path;

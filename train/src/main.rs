@@ -16,6 +16,7 @@ mod icons;
 mod metrics;
 mod parm;
 mod preference;
+mod recipe;
 mod reprompt;
 mod results;
 mod reward;
@@ -79,5 +80,6 @@ fn main() -> Result<()> {
             eval::run(&context.source, context.tuning, &context.runs, prompts, decoding.over(config.decoding))
         }
         Command::Results(args) => commands::measure(&args, &context),
+        Command::Recipe(args) => recipe::run(&args, device, &context),
     }
 }

@@ -1,4 +1,4 @@
-//! `train dpo`: the generator aligned with preferences among its own pictures (METHOD.md).
+//! `train dpo`: the generator aligned with preferences among its own pictures (docs/method.md, "Preferences").
 //!
 //! Two finished rollouts of one prompt make a pair, the better one by the checker's word or by PARM's. [`dpo`] compares
 //! what the generator and its reference say of hidden codes: of both pictures masked at the same positions, or of what a

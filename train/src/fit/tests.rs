@@ -176,7 +176,7 @@ fn a_run_ends_by_its_clock_or_its_steps_whichever_is_first() {
     near(config.progress(0, 2.0), 0.25);
     near(config.progress(50, 2.0), 0.5);
     near(config.progress(50, 9.0), 1.0);
-    near(progress(&FitConfig { seconds: None, ..config.clone() }, 50, 9.0), 0.5);
+    near(FitConfig { seconds: None, ..config.clone() }.progress(50, 9.0), 0.5);
 
     let folder = tempfile::tempdir().unwrap();
     let fit = FitConfig { steps: u64::MAX, seconds: Some(0.2), checkpoint_seconds: 100, ..fit_config() };

@@ -1,4 +1,4 @@
-//! `train --world icons eval`: what the README says of the generator of things, on GenEval's 553 prompts and our checker.
+//! `train --world icons eval`: what docs/results.md says of the generator of things, on GenEval's 553 prompts and our checker.
 
 use std::path::Path;
 

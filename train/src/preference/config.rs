@@ -35,7 +35,7 @@ pub struct DpoConfig {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Compared {
-    /// All that are masked, at the same random positions in both (METHOD.md).
+    /// All that are masked, at the same random positions in both (docs/method.md, "Preferences").
     #[default]
     Masked,
     /// Those that one step of decoding committed, given what was known before it: a picture's likelihood is a product of

@@ -1,5 +1,5 @@
 //! `train results`: every strategy on the same prompts with the same seeds, drawn by the engine's own session from the
-//! shipped bundle; `results/scenes.json`, plots, and the README's table.
+//! shipped bundle; `results/scenes.json`, plots, and the table of docs/results.md.
 
 mod config;
 mod examples;
@@ -23,7 +23,7 @@ use picture::Drawn;
 use report::{Results, RowResult, by_rows, count, row_result};
 use stats::binomial_tail;
 
-/// The README's table stands between these.
+/// The table stands between these.
 const MARKERS: [&str; 2] = ["<!-- results: begin -->", "<!-- results: end -->"];
 /// The quick check fails where the recorded rate makes what was seen less likely than this.
 const UNLIKELY: f64 = 1e-4;

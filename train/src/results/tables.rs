@@ -1,4 +1,4 @@
-//! The figures as tables: the README's, and the page's.
+//! The figures as tables: docs/results.md's, and the page's.
 
 use scenes::Category;
 use serde::Serialize;
@@ -60,7 +60,7 @@ impl Results {
         Some(self.config.settings(row, &spec.prompt(), seed))
     }
 
-    /// The README's table.
+    /// The table of docs/results.md.
     #[must_use]
     pub fn table(&self) -> String {
         let mut table = format!(
