@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How candidates are judged; each is a mode of METHOD.md.
+/// How candidates are judged; each is a mode of docs/method.md.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum VerifierMode {
@@ -85,7 +85,7 @@ impl std::str::FromStr for VerifierMode {
     }
 }
 
-/// Which weights of the generator draw; each is a row of METHOD.md's alignment with preferences (DPO).
+/// Which weights of the generator draw; each is a row of docs/method.md's alignment with preferences (DPO).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Tuning {

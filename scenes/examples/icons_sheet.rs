@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{Rgb, RgbImage, imageops};
-use scenes::Rng;
+use rng::Rng;
 use scenes::icons::{
     Atlas, Class, Colour, Picture, SIDE, Spec, Task, Variety, ground, render, sample_scene, sample_spec,
 };

@@ -3,9 +3,9 @@
 //! `cargo run --release -p scenes --example sheet -- sheet.png` writes the picture and prints the scenes' prompts.
 
 use image::{Rgb, RgbImage, imageops};
+use rng::Rng;
 use scenes::{
-    Colour, GROUND, Object, Picture, Rng, SIDE, Scene, Shape, Size, Split, check, render, sample_scene,
-    sample_training_spec,
+    Colour, GROUND, Object, Picture, SIDE, Scene, Shape, Size, Split, check, render, sample_scene, sample_training_spec,
 };
 
 const ENLARGED: u32 = 4;

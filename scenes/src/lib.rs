@@ -6,7 +6,8 @@
 //! browser.
 //!
 //! ```
-//! use scenes::{Rng, Spec, Split, check, render, sample_scene};
+//! use rng::Rng;
+//! use scenes::{Spec, Split, check, render, sample_scene};
 //! let spec = Spec::parse("a red circle left of a blue square")?;
 //! let scene = sample_scene(&spec, Split::Train, &mut Rng::new(7));
 //! assert!(scene.satisfies(&spec));
@@ -23,7 +24,6 @@ mod near_miss;
 mod outline;
 mod palette;
 mod render;
-mod rng;
 mod sample;
 mod segment;
 mod spec;
@@ -38,7 +38,6 @@ pub use grammar::{PromptError, vocabulary};
 pub use near_miss::near_miss;
 pub use palette::{GROUND, rgb};
 pub use render::{Picture, SIDE, render};
-pub use rng::Rng;
 pub use sample::{all_specs, evaluation_prompts, sample_scene, sample_spec, sample_training_spec};
 pub use spec::{Category, MAX_OBJECTS, ObjectSpec, Relation, Spec};
 pub use split::{HELD_OUT, Split, held_out};

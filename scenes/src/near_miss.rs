@@ -1,9 +1,9 @@
 //! Scenes that are almost right: what a checker must not accept.
 
-use crate::rng::Rng;
 use crate::spec::{MAX_OBJECTS, Spec};
 use crate::split::held_out;
 use crate::world::{Colour, LATTICE, Object, Scene, Shape, Size};
+use rng::Rng;
 
 /// A scene that differs from a satisfying one by one attribute, one object or the relation, and does not satisfy the
 /// spec. It shows no held-out pair that the given scene does not show.

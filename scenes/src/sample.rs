@@ -1,9 +1,9 @@
 //! Drawing specs and scenes, deterministically.
 
-use crate::rng::Rng;
 use crate::spec::{Category, MAX_OBJECTS, ObjectSpec, Relation, Spec};
 use crate::split::{HELD_OUT, Split, held_out};
 use crate::world::{Colour, LATTICE, Object, Scene, Shape, Size, slot_centre_px};
+use rng::Rng;
 
 /// Draws from a table that is never empty.
 fn one_of<T: Copy, const N: usize>(rng: &mut Rng, all: &[T; N]) -> T {

@@ -1,7 +1,8 @@
 //! How well the checker sees, measured: on clean pictures, on near misses, and on what an imperfect decoder makes.
 
+use rng::Rng;
 use scenes::{
-    Category, Picture, Rng, SIDE, Scene, Spec, Split, check, detect, near_miss, render, sample_scene, sample_spec,
+    Category, Picture, SIDE, Scene, Spec, Split, check, detect, near_miss, render, sample_scene, sample_spec,
     sample_training_spec,
 };
 

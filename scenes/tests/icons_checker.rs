@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use scenes::Rng;
+use rng::Rng;
 use scenes::icons::checker::Options;
 use scenes::icons::{
     Atlas, Checker, Class, Picture, Placed, Scene, Sighting, Spec, Task, Variety, Wanted, near_miss, render,

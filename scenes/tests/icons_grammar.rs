@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 
 use proptest::prelude::*;
-use scenes::Rng;
+use rng::Rng;
 use scenes::icons::{
     Atlas, Change, Class, Colour, MAX_THINGS, PromptError, Relation, Spec, Task, Wanted, colour_held_out_of,
     compositional_prompts, geneval_prompts, held_out_colour, held_out_pair, near_miss, near_miss_by, question_words,

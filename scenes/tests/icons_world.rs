@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::OnceLock;
 
 use proptest::prelude::*;
-use scenes::Rng;
+use rng::Rng;
 use scenes::icons::{
     Atlas, AtlasError, CLASSES, Class, Colour, FEWEST_DRAWINGS, GROUNDS, LICENCES, Picture, Relation, SIDE, Scene,
     Spec, Variety, Wanted, extent, ground, lies, render, sample_scene, satisfies,

@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 
 use proptest::prelude::*;
+use rng::Rng;
 use scenes::{
-    Category, Colour, HELD_OUT, MAX_OBJECTS, Object, ObjectSpec, Picture, Relation, Rng, Scene, Shape, Size, Spec,
-    Split, all_specs, evaluation_prompts, held_out, render, sample_scene, sample_spec, sample_training_spec,
-    vocabulary,
+    Category, Colour, HELD_OUT, MAX_OBJECTS, Object, ObjectSpec, Picture, Relation, Scene, Shape, Size, Spec, Split,
+    all_specs, evaluation_prompts, held_out, render, sample_scene, sample_spec, sample_training_spec, vocabulary,
 };
 
 fn any_kind() -> impl Strategy<Value = (Shape, Option<Colour>)> {

@@ -2,8 +2,9 @@
 
 use std::error::Error;
 
+use rng::Rng;
+use scenes::World;
 use scenes::icons::{Atlas, Spec, Variety, render, sample_scene};
-use scenes::{Rng, World};
 
 #[test]
 fn a_rendered_scene_of_things_is_judged_by_both_rules() -> Result<(), Box<dyn Error>> {

@@ -2,7 +2,7 @@
 //!
 //! Any step can so be drawn again alone, and a trace resumes anywhere, on any device.
 
-use scenes::Rng;
+use rng::Rng;
 
 /// Which stream a number comes from; each is independent of the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -463,7 +463,7 @@ fn name_key(name: &str) -> u64 {
 }
 
 fn normals(seed: u64, count: usize, std: f32) -> Vec<f32> {
-    let mut rng = scenes::Rng::new(seed);
+    let mut rng = rng::Rng::new(seed);
     (0..count).map(|_| rng.normal() * std).collect()
 }
 

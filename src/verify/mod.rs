@@ -1,4 +1,4 @@
-//! Who judges the candidates: one trait, the modes of METHOD.md behind it.
+//! Who judges the candidates: one trait, the modes of docs/method.md behind it.
 //!
 //! | mode | network | looks at | when |
 //! |---|---|---|---|

@@ -6,7 +6,7 @@
 //! a difference.
 
 use anyhow::{Context, Result, ensure};
-use scenes::Rng;
+use rng::Rng;
 
 use crate::checkpoint::Named;
 use crate::grounding::CLASSES;

@@ -1,7 +1,8 @@
 //! Scenes as training examples, each a function of (seed, number), and the words as token ids.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use scenes::{Picture, Rng, SIDE, Scene, Spec, Split};
+use rng::Rng;
+use scenes::{Picture, SIDE, Scene, Spec, Split};
 use showo::config::{ShowoConfig, SpecialTokens};
 
 /// To be raised whenever the same seed gives other examples: a run does not go on with data that it did not begin with.

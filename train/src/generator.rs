@@ -11,7 +11,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use scenes::Rng;
+use rng::Rng;
 use serde::{Deserialize, Serialize};
 use showo::bundle::ModelKind;
 use showo::config::ShowoConfig;

@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn an_object_covers_its_slot_and_a_rendering_says_the_same_as_its_scene() {
-        let mut rng = scenes::Rng::new(3);
+        let mut rng = rng::Rng::new(3);
         for _ in 0..50 {
             let spec = scenes::sample_training_spec(&mut rng);
             let scene = scenes::sample_scene(&spec, scenes::Split::Train, &mut rng);

@@ -6,7 +6,7 @@
 //! and are twice as many.
 
 use anyhow::{Context, Result, bail};
-use scenes::Rng;
+use rng::Rng;
 
 use crate::checkpoint::Named;
 

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use scenes::Rng;
+use rng::Rng;
 use showo::bundle::ModelKind;
 use showo::config::ShowoConfig;
 use showo::decode::step::{StepPlan, draw_candidates};

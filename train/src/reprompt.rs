@@ -4,7 +4,8 @@
 //! answer every question that the grammar can put, so that each picture also serves with prompts that it satisfies and
 //! with prompts that it misses by one word: what a network learns to tell apart only if it reads both.
 
-use scenes::{Colour, Detection, MAX_OBJECTS, ObjectSpec, Relation, Rng, Shape, Spec};
+use rng::Rng;
+use scenes::{Colour, Detection, MAX_OBJECTS, ObjectSpec, Relation, Shape, Spec};
 
 /// A prompt about what is seen: half of the time, where there is one, a true one, else one that is off by a word.
 #[must_use]

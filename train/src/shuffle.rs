@@ -7,7 +7,8 @@
 
 use std::collections::HashMap;
 
-use scenes::{Detection, LATTICE, Rng, SLOT};
+use rng::Rng;
+use scenes::{Detection, LATTICE, SLOT};
 
 /// Slots a side.
 const SLOTS: usize = LATTICE as usize;

@@ -1,6 +1,6 @@
 //! What may happen to a picture: a tokenizer's softness, small moves, things half erased or half another thing.
 
-use scenes::Rng;
+use rng::Rng;
 use scenes::icons::{Picture, SIDE, Scene};
 
 /// Side of the blocks over which chroma is averaged.

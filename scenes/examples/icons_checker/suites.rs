@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use scenes::Rng;
+use rng::Rng;
 use scenes::icons::checker::{Checker, Seen, Sighting, Verdict};
 use scenes::icons::{
     Atlas, Class, Picture, SIDE, Scene, Spec, Task, Variety, geneval_prompts, near_miss, render, sample_scene,

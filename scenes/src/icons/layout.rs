@@ -9,7 +9,7 @@ use super::scene::{LATTICE_PX, Placed, SIDE, Scene};
 use super::spec::{MAX_THINGS, Relation, Spec};
 use super::split::held_out_colour;
 use super::variety::Variety;
-use crate::Rng;
+use rng::Rng;
 
 /// Where things stand: the lower edge of their boxes, in pixels.
 const FLOOR: i32 = 112;

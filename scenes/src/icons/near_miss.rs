@@ -3,7 +3,7 @@
 use super::class::{Class, Colour};
 use super::sample::takes_colour;
 use super::spec::{MAX_THINGS, Relation, Spec, Wanted};
-use crate::Rng;
+use rng::Rng;
 
 /// What a near miss differs in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

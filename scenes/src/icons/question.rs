@@ -5,7 +5,7 @@ use super::near_miss::{Change, near_miss_by, turned_round};
 use super::sample::{sample_training_spec, takes_colour};
 use super::spec::{MAX_THINGS, Relation, Spec, Wanted};
 use super::split::held_out_pair;
-use crate::Rng;
+use rng::Rng;
 
 /// A question and its answer.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::class::{Class, Colour};
 use super::spec::{MAX_THINGS, Relation, Spec, Task, Wanted};
 use super::split::{colour_held_out_of, held_out_colour, held_out_pair};
-use crate::Rng;
+use rng::Rng;
 
 /// The class that is never asked in a colour, as in GenEval.
 const NEVER_COLOURED: &str = "person";

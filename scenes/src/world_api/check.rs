@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn shapes_are_judged_as_ever() -> Result<(), Box<dyn std::error::Error>> {
         let spec = Spec::parse("a red circle left of a blue square")?;
-        let scene = crate::sample_scene(&spec, crate::Split::Train, &mut crate::Rng::new(7));
+        let scene = crate::sample_scene(&spec, crate::Split::Train, &mut rng::Rng::new(7));
         let rgb = crate::render(&scene).rgb;
         let right = World::Shapes.check(&rgb, crate::SIDE, &spec.prompt())?;
         assert!(right.accepted && right.exact, "{right:?}");

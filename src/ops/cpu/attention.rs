@@ -6,8 +6,11 @@ use crate::ops::Attention;
 
 /// Keys and values, each `[batch, tokens, heads·head]`.
 pub struct Keys<'a> {
+    /// Keys, `[heads, tokens, head]`.
     pub k: &'a [f32],
+    /// Values, laid out as the keys.
     pub v: &'a [f32],
+    /// How many there are.
     pub tokens: usize,
 }
 

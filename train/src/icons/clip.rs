@@ -9,7 +9,7 @@ use std::path::Path;
 use anyhow::Result;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use scenes::Rng;
+use rng::Rng;
 use scenes::icons::{Picture, SIDE, Sighting, Spec, near_miss, verdicts};
 use serde::{Deserialize, Serialize};
 use showo::bundle::ModelKind;

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Distribution, Int, Tensor};
 use rayon::prelude::*;
-use scenes::Rng;
+use rng::Rng;
 use scenes::icons::Picture;
 use showo::config::ShowoConfig;
 use showo::decode::generator::Prompted;

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use burn::tensor::Device;
 use indicatif::ProgressBar;
 use rayon::prelude::*;
-use scenes::Rng;
+use rng::Rng;
 use scenes::icons::{
     Checker, Class, Picture, Sighting, Spec, Task, compositional_prompts, geneval_prompts, sample_question, verdicts,
 };

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use scenes::Rng;
+use rng::Rng;
 use scenes::icons::sample_question;
 use serde::{Deserialize, Serialize};
 use showo::bundle::ModelKind;

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::{Result, ensure};
 use burn::tensor::{Device, Tensor, TensorData};
-use scenes::Rng;
+use rng::Rng;
 use scenes::icons::{Picture, SIDE, Scene};
 use serde::{Deserialize, Serialize};
 use showo::bundle::ModelKind;

@@ -12,7 +12,7 @@ use anyhow::Result;
 use burn::module::{Module, Param};
 use burn::tensor::activation::log_sigmoid;
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use scenes::Rng;
+use rng::Rng;
 use scenes::icons::{CLASSES, LATTICE_PX, SIDE, Sighting, Spec, near_miss, verdicts};
 use serde::{Deserialize, Serialize};
 use showo::bundle::ModelKind;

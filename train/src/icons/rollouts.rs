@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use indicatif::ProgressBar;
 use rayon::prelude::*;
-use scenes::Rng;
+use rng::Rng;
 use scenes::icons::{Checker, Picture, Sighting, Spec, sample_training_spec, verdicts};
 use serde::{Deserialize, Serialize};
 use showo::model::magvit::Magvit;

@@ -10,7 +10,7 @@ use std::path::Path;
 use anyhow::{Result, anyhow};
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor, TensorData};
-use scenes::Rng;
+use rng::Rng;
 use scenes::icons::{Picture, SIDE};
 use serde::{Deserialize, Serialize};
 use showo::bundle::ModelKind;

@@ -1,6 +1,6 @@
 //! Scenes of things as training examples, each a function of (seed, number).
 
-use scenes::Rng;
+use rng::Rng;
 use scenes::icons::{Atlas, Picture, Scene, Spec, Variety, render, sample_scene, sample_training_spec};
 use serde::{Deserialize, Serialize};
 use showo::config::ShowoConfig;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
-use scenes::Rng;
+use rng::Rng;
 
 use crate::data::Words;
 use crate::generator::masked_places;

@@ -3,7 +3,8 @@
 use anyhow::Result;
 use burn::tensor::Device;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
-use scenes::{Detection, Rng, Spec, Split};
+use rng::Rng;
+use scenes::{Detection, Spec, Split};
 use showo::config::RewardLabel;
 use showo::model::magvit::Magvit;
 

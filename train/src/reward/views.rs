@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use scenes::{Detection, Rng, Spec};
+use rng::Rng;
+use scenes::{Detection, Spec};
 use showo::config::RewardLabel;
 
 use crate::reprompt;

@@ -12,7 +12,7 @@ pub(super) fn principal(samples: &[f32], depth: usize, rank: usize) -> Vec<f32> 
     let rank = rank.min(depth);
     let gram = gram(samples, depth);
     // Any start will do that is not blind to a direction; this one is the same everywhere.
-    let mut rng = crate::Rng::new(0x0062_6173_6973);
+    let mut rng = rng::Rng::new(0x0062_6173_6973);
     let mut basis: Vec<f32> = (0..rank * depth).map(|_| rng.unit() - 0.5).collect();
     let mut columns = Panels::new(depth, depth);
     for (column, values) in gram.chunks_exact(depth).enumerate() {
@@ -71,7 +71,7 @@ mod tests {
     fn finds_the_directions_of_samples() {
         // Samples in a plane of five dimensions.
         let (a, b) = ([1.0f32, 2.0, 0.0, -1.0, 0.5], [0.0f32, 1.0, 1.0, 0.0, -2.0]);
-        let mut rng = crate::Rng::new(3);
+        let mut rng = rng::Rng::new(3);
         let samples: Vec<f32> = (0..40)
             .flat_map(|_| {
                 let (s, t) = (rng.normal(), rng.normal());

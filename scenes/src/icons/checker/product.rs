@@ -91,7 +91,7 @@ fn sums(side: &[[f32; ROWS]], columns: &[[f32; PANEL]]) -> [[f32; PANEL]; ROWS] 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Rng;
+    use rng::Rng;
 
     #[test]
     fn is_a_matrix_product() {

@@ -15,7 +15,7 @@ type File = (String, Vec<u8>);
 const PROMPTS: [&str; 3] = ["a red circle", "a blue square", "two green stars"];
 
 fn scenes() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("www/models/scenes")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../www/models/scenes")
 }
 
 /// A metadata file and the folder for the pictures.

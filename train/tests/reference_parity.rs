@@ -14,7 +14,7 @@ use train::dpo;
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 fn fixtures(folder: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(folder)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures").join(folder)
 }
 
 #[test]
