@@ -1,6 +1,10 @@
-//! What the user chooses for one drawing, and the ranges that are allowed.
+//! What the user chooses for one drawing. The ranges stand in [`FIELDS`].
+
+mod fields;
 
 use serde::{Deserialize, Serialize};
+
+pub use fields::{FIELDS, Field, MOST_EXACT};
 
 /// How candidates are judged; each is a mode of docs/method.md.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -156,9 +160,9 @@ pub struct ReflectionSettings {
     pub threshold: f32,
     /// ε: stop when the picture changes by less than this.
     pub epsilon: f32,
-    /// R: at most this many rounds, 1 to 10.
+    /// R: at most this many rounds.
     pub rounds: u32,
-    /// M: patches a side, 2 to the token grid's side.
+    /// M: patches a side, at most the token grid's.
     pub patch_grid: u32,
     /// When a round is kept.
     pub accept: AcceptRule,
@@ -177,11 +181,46 @@ impl std::str::FromStr for AcceptRule {
     }
 }
 
+impl ReflectionSettings {
+    /// Where nobody says otherwise. Measured on the CLIP of the shapes: patches of good pictures score 1.2 to 1.4, and the lowest
+    /// patch of a rejected one 1.0 in the median.
+    pub const DEFAULT: Self =
+        Self { threshold: 1.1, epsilon: 0.01, rounds: 3, patch_grid: 4, accept: AcceptRule::IfNotWorse };
+}
+
 impl Default for ReflectionSettings {
     fn default() -> Self {
-        // Measured on the shipped CLIP: patches of good pictures score 1.2 to 1.4, and the lowest patch of a rejected one
-        // 1.0 in the median.
-        Self { threshold: 1.1, epsilon: 0.01, rounds: 3, patch_grid: 4, accept: AcceptRule::IfNotWorse }
+        Self::DEFAULT
+    }
+}
+
+/// How a bundle's models are best drawn with, as its manifest says: what its figures were measured with.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recommended {
+    /// T.
+    pub steps: u32,
+    /// g.
+    pub guidance_scale: f32,
+    /// Temperature of the re-masking noise.
+    pub temperature: f32,
+    /// k.
+    pub candidates: u32,
+    /// How candidates are judged; one draw where the bundle cannot.
+    pub verifier: VerifierMode,
+}
+
+impl Recommended {
+    /// For a bundle that recommends nothing.
+    pub const DEFAULT: Self =
+        Self { steps: 18, guidance_scale: 2.0, temperature: 1.0, candidates: 4, verifier: VerifierMode::Parm };
+
+    /// Settings of a picture drawn so.
+    #[must_use]
+    pub fn settings(self, prompt: &str, seed: u64) -> Settings {
+        let Self { steps, guidance_scale, temperature, candidates, verifier } = self;
+        let prompt = prompt.to_owned();
+        Settings { prompt, seed, steps, guidance_scale, temperature, candidates, verifier, ..Settings::default() }
     }
 }
 
@@ -196,13 +235,13 @@ pub struct Settings {
     pub generator: Tuning,
     /// Seed of all randomness, at most 2^53 − 1 so that JavaScript holds it exactly.
     pub seed: u64,
-    /// T, 1 to 64.
+    /// T.
     pub steps: u32,
-    /// g in `(1+g)·cond − g·uncond`, 0 to 20.
+    /// g in `(1+g)·cond − g·uncond`.
     pub guidance_scale: f32,
-    /// Temperature of the re-masking noise, 0 to 10.
+    /// Temperature of the re-masking noise.
     pub temperature: f32,
-    /// k, 1 to 16: candidates of a step, or whole pictures.
+    /// k: candidates of a step, or whole pictures.
     pub candidates: u32,
     /// How candidates are judged.
     pub verifier: VerifierMode,
@@ -214,15 +253,16 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
+        let Recommended { steps, guidance_scale, temperature, candidates, verifier } = Recommended::DEFAULT;
         Self {
             prompt: String::new(),
             generator: Tuning::Base,
             seed: 0,
-            steps: 18,
-            guidance_scale: 2.0,
-            temperature: 1.0,
-            candidates: 4,
-            verifier: VerifierMode::Parm,
+            steps,
+            guidance_scale,
+            temperature,
+            candidates,
+            verifier,
             reflection: None,
             previews: true,
         }
@@ -249,24 +289,26 @@ impl Settings {
     /// # Errors
     /// The first setting outside its range, by name.
     pub fn validate(&self, grid: u32) -> Result<(), SettingsError> {
-        let in_range = |name, value: f64, lowest: f64, highest: f64| {
+        let in_range = |id: &str, value: f64| {
+            let field = Field::of(id);
+            let highest = if id == "patch-grid" { f64::from(grid) } else { field.highest };
             // Written so that NaN fails too.
-            if value >= lowest && value <= highest {
+            if value >= field.lowest && value <= highest {
                 Ok(())
             } else {
-                Err(SettingsError { name, value, lowest, highest })
+                Err(SettingsError { name: field.name, value, lowest: field.lowest, highest })
             }
         };
-        in_range("seed", self.seed as f64, 0.0, 9_007_199_254_740_991.0)?;
-        in_range("steps", self.steps.into(), 1.0, 64.0)?;
-        in_range("guidance scale", self.guidance_scale.into(), 0.0, 20.0)?;
-        in_range("temperature", self.temperature.into(), 0.0, 10.0)?;
-        in_range("candidates (k)", self.candidates.into(), 1.0, 16.0)?;
+        in_range("seed", self.seed as f64)?;
+        in_range("steps", self.steps.into())?;
+        in_range("guidance", self.guidance_scale.into())?;
+        in_range("temperature", self.temperature.into())?;
+        in_range("candidates", self.candidates.into())?;
         if let Some(reflection) = &self.reflection {
-            in_range("threshold (τ)", reflection.threshold.into(), -1.0, 2.5)?;
-            in_range("epsilon (ε)", reflection.epsilon.into(), 0.0, 2.0)?;
-            in_range("rounds (R)", reflection.rounds.into(), 1.0, 10.0)?;
-            in_range("patch grid (M)", reflection.patch_grid.into(), 2.0, f64::from(grid))?;
+            in_range("tau", reflection.threshold.into())?;
+            in_range("epsilon", reflection.epsilon.into())?;
+            in_range("rounds", reflection.rounds.into())?;
+            in_range("patch-grid", reflection.patch_grid.into())?;
         }
         Ok(())
     }

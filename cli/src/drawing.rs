@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use showo::bundle::{Bundle, FolderReader, ModelKind, block_on};
 use showo::load::{LoadError, Models};
-use showo::settings::{AcceptRule, ReflectionSettings, Settings, Tuning, VerifierMode};
+use showo::settings::{AcceptRule, Field, Recommended, ReflectionSettings, Settings, Tuning, VerifierMode};
 
 use crate::device::DeviceName;
 use crate::failure::Failure;
@@ -20,38 +20,29 @@ pub struct DrawingOptions {
     /// Whose weights draw: base, dpo, dpo-free, dpo-iterated or dpo-parm, where the bundle has them
     #[arg(long, default_value_t = Tuning::Base)]
     generator: Tuning,
-    /// Seed of all randomness
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, help = Field::of("seed").help())]
     pub seed: u64,
-    /// Decoding steps T, 1 to 64
-    #[arg(long, default_value_t = 18)]
-    steps: u32,
-    /// Guidance scale g, 0 to 20
-    #[arg(long, default_value_t = 2.0)]
-    guidance: f32,
-    /// Temperature of the re-masking noise, 0 to 10
-    #[arg(long, default_value_t = 1.0)]
-    temperature: f32,
-    /// Candidates k of a step, or whole pictures, 1 to 16
-    #[arg(long, default_value_t = 4)]
-    candidates: u32,
-    /// none, best-of-k, orm, prm, parm or parm-paths; by default parm where the bundle has it
+    #[arg(long, help = help("steps"))]
+    steps: Option<u32>,
+    #[arg(long, help = help("guidance"))]
+    guidance: Option<f32>,
+    #[arg(long, help = help("temperature"))]
+    temperature: Option<f32>,
+    #[arg(long, help = help("candidates"))]
+    candidates: Option<u32>,
+    /// none, best-of-k, orm, prm, parm or parm-paths [default: what the bundle recommends]
     #[arg(long)]
     verifier: Option<VerifierMode>,
     /// Redraw weak patches afterwards (PARM++)
     #[arg(long)]
     reflect: bool,
-    /// Patches below this CLIPScore are weak, −1 to 2.5
-    #[arg(long, default_value_t = ReflectionSettings::default().threshold, requires = "reflect", allow_negative_numbers = true)]
+    #[arg(long, default_value_t = ReflectionSettings::DEFAULT.threshold, requires = "reflect", allow_negative_numbers = true, help = Field::of("tau").help())]
     tau: f32,
-    /// Stop when the picture changes by less than this, 0 to 2
-    #[arg(long, default_value_t = 0.01, requires = "reflect")]
+    #[arg(long, default_value_t = ReflectionSettings::DEFAULT.epsilon, requires = "reflect", help = Field::of("epsilon").help())]
     epsilon: f32,
-    /// Rounds of reflection at most, 1 to 10
-    #[arg(long, default_value_t = 3, requires = "reflect")]
+    #[arg(long, default_value_t = ReflectionSettings::DEFAULT.rounds, requires = "reflect", help = Field::of("rounds").help())]
     rounds: u32,
-    /// Patches a side, 2 to the token grid's side
-    #[arg(long, default_value_t = 4, requires = "reflect")]
+    #[arg(long, default_value_t = ReflectionSettings::DEFAULT.patch_grid, requires = "reflect", help = Field::of("patch-grid").help())]
     patch_grid: u32,
     /// Keep a round: every, if-not-worse, or if-doubted (none where a reward network gives the picture even odds)
     #[arg(long, default_value = "if-not-worse", requires = "reflect")]
@@ -61,20 +52,23 @@ pub struct DrawingOptions {
     device: DeviceName,
 }
 
+fn help(id: &str) -> String {
+    format!("{} [default: what the bundle recommends]", Field::of(id).help())
+}
+
 impl DrawingOptions {
     /// The settings of one picture.
     pub fn settings(&self, models: &Models, prompt: &str) -> Settings {
-        let best =
-            if models.verifiers().contains(&VerifierMode::Parm) { VerifierMode::Parm } else { VerifierMode::None };
+        let Recommended { steps, guidance_scale, temperature, candidates, verifier } = models.recommended();
         Settings {
             prompt: prompt.to_owned(),
             generator: self.generator,
             seed: self.seed,
-            steps: self.steps,
-            guidance_scale: self.guidance,
-            temperature: self.temperature,
-            candidates: self.candidates,
-            verifier: self.verifier.unwrap_or(best),
+            steps: self.steps.unwrap_or(steps),
+            guidance_scale: self.guidance.unwrap_or(guidance_scale),
+            temperature: self.temperature.unwrap_or(temperature),
+            candidates: self.candidates.unwrap_or(candidates),
+            verifier: self.verifier.unwrap_or(verifier),
             reflection: self.reflect.then_some(ReflectionSettings {
                 threshold: self.tau,
                 epsilon: self.epsilon,

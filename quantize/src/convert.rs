@@ -10,6 +10,7 @@ use showo::bundle::{
     manifest::{Source, World},
 };
 use showo::load::fit;
+use showo::settings::Recommended;
 
 use crate::{
     checkpoint::{Checkpoint, Tensor},
@@ -67,6 +68,8 @@ pub struct Request {
     pub attribution: Option<PathBuf>,
     /// The model's world.
     pub world: Option<World>,
+    /// How the models are best drawn with.
+    pub decoding: Option<Recommended>,
     /// The bundle's folder, which must not exist.
     pub out: PathBuf,
     /// How the large weights are stored.
@@ -91,6 +94,7 @@ pub fn run(request: &Request) -> Result<(), ToolError> {
         licence: request.licence.clone(),
         attribution: attribution(request.world, request.attribution.as_deref())?,
         world: request.world,
+        decoding: request.decoding,
     };
     let mut writer = BundleWriter::create(&request.out, about)?;
     // Every byte is read twice: once for the hash, once for the values.

@@ -12,6 +12,7 @@ mod measure;
 mod probe;
 mod progress;
 mod public;
+mod recommend;
 mod scheme;
 mod synth;
 mod tokenizer;
@@ -22,6 +23,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use showo::bundle::manifest::{StoredDtype, World};
+use showo::settings::Recommended;
 
 use crate::{
     convert::{Input, Request},
@@ -83,6 +85,9 @@ enum Command {
         /// The world that the models were trained on, if this project has a checker for it
         #[arg(long, value_enum)]
         world: Option<WorldName>,
+        /// How the models are best drawn with, as NAME=VALUE,…: steps, guidance_scale, temperature, candidates, verifier
+        #[arg(long, value_name = "DECODING", value_parser = recommend::parse)]
+        decoding: Option<Recommended>,
         /// The folder to make; it must not exist
         #[arg(long, short, value_name = "DIR")]
         out: PathBuf,
@@ -132,6 +137,14 @@ enum Command {
         /// Print JSON: totals, and the manifest
         #[arg(long)]
         json: bool,
+    },
+    /// Say in a bundle's manifest how its models are best drawn with
+    Recommend {
+        /// The bundle's folder
+        bundle: PathBuf,
+        /// As NAME=VALUE,…: steps, guidance_scale, temperature, candidates, verifier
+        #[arg(long, value_name = "DECODING", value_parser = recommend::parse)]
+        decoding: Recommended,
     },
     /// Write a bundle's models as checkpoints in f32
     ///
@@ -234,15 +247,16 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<(), ToolError> {
     match command {
-        Command::Convert { inputs, tokenizer, name, licence, attribution, world, out, scheme, keep } => {
+        Command::Convert { inputs, tokenizer, name, licence, attribution, world, decoding, out, scheme, keep } => {
             let world = world.map(World::from);
             let keep = parse_keep(&keep)?;
-            convert::run(&Request { inputs, tokenizer, name, licence, attribution, world, out, scheme, keep })
+            convert::run(&Request { inputs, tokenizer, name, licence, attribution, world, decoding, out, scheme, keep })
         }
         Command::Synth { config: preset, layers, judges, seed, dtype, shard_bytes, out } => {
             let layers = layers.map(usize::from);
             synth::run(&synth::Request { preset, layers, judges, seed, dtype, shard_bytes, out })
         }
+        Command::Recommend { bundle, decoding } => recommend::run(&bundle, decoding),
         Command::Unpack { bundle, out } => unpack::run(&bundle, &out),
         Command::Inspect { bundle, json } => inspect::run(&bundle, json),
         Command::Verify { bundle, against, probe_layers, probe_seed } => {

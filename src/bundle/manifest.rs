@@ -16,6 +16,7 @@ pub use scenes::World;
 use serde::{Deserialize, Serialize};
 
 use super::{BundleError, ModelKind, unique, validate};
+use crate::settings::Recommended;
 
 /// The manifest's own name inside the bundle.
 pub const MANIFEST_FILE: &str = "manifest.json";
@@ -120,6 +121,9 @@ pub struct Manifest {
     /// absent for models of the open world.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub world: Option<World>,
+    /// How the models are best drawn with; what neither command line nor page is told otherwise is drawn so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decoding: Option<Recommended>,
     /// The models.
     #[serde(deserialize_with = "unique::map")]
     pub models: BTreeMap<ModelKind, ModelEntry>,

@@ -10,6 +10,7 @@ use super::{
 /// Checks everything that can be known before a shard is read.
 pub fn manifest(manifest: &Manifest) -> Result<(), BundleError> {
     attribution(&manifest.attribution)?;
+    decoding(manifest)?;
     files(manifest)?;
     models(manifest)?;
     tensors(manifest)
@@ -34,6 +35,13 @@ fn attribution(lines: &[String]) -> Result<(), BundleError> {
         )),
         None => Ok(()),
     }
+}
+
+/// What is recommended must be allowed.
+fn decoding(manifest: &Manifest) -> Result<(), BundleError> {
+    let Some(recommended) = manifest.decoding else { return Ok(()) };
+    let settings = recommended.settings("", 0);
+    settings.validate(u32::MAX).map_err(|error| BundleError::manifest("decoding", error.to_string()))
 }
 
 fn files(manifest: &Manifest) -> Result<(), BundleError> {

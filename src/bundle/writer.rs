@@ -14,6 +14,8 @@ use std::{
 use half::f16;
 use sha2::{Digest, Sha256};
 
+use crate::settings::Recommended;
+
 use super::{
     BundleError, Manifest, ModelKind, PartialFolder,
     header::Dtype,
@@ -31,7 +33,7 @@ pub const SHARD_BYTES: u64 = 16 << 20;
 const TOKENIZER_FILE: &str = "tokenizer.json";
 
 /// What a bundle says of itself, apart from its models.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct About {
     /// The bundle's name, for people.
     pub name: String,
@@ -41,6 +43,8 @@ pub struct About {
     pub attribution: Vec<String>,
     /// The model's world, where this project knows it.
     pub world: Option<World>,
+    /// How the models are best drawn with.
+    pub decoding: Option<Recommended>,
 }
 
 /// A bundle that could not be written.
@@ -157,6 +161,7 @@ impl BundleWriter {
             licence: about.licence,
             attribution: about.attribution,
             world: about.world,
+            decoding: about.decoding,
             models: BTreeMap::new(),
             shards: Vec::new(),
             tensors: BTreeMap::new(),

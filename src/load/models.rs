@@ -14,10 +14,10 @@ use crate::bundle::manifest::World;
 use crate::bundle::{Bundle, LoadProgress, ModelKind, Reader};
 use crate::config::RewardLabel;
 use crate::prompt::{Prompt, PromptError, TextTokenizer};
-use crate::settings::{Tuning, VerifierMode};
+use crate::settings::{Recommended, Tuning, VerifierMode};
 
 /// What names a bundle and a device in traces and on the page.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct About {
     /// The bundle's name and hash: `scenes 1a2b3c4d5e6f`.
     pub bundle: String,
@@ -25,6 +25,8 @@ pub struct About {
     pub device: String,
     /// The world that the generator was trained on, where this project knows it.
     pub world: Option<World>,
+    /// How the bundle recommends to draw.
+    pub decoding: Recommended,
 }
 
 /// The networks of one bundle on one device. A clone shares them.
@@ -73,6 +75,7 @@ impl Models {
             bundle: format!("{} {}", manifest.name, bundle.sha256().get(..12).unwrap_or_default()),
             device: place.words.clone(),
             world: manifest.world,
+            decoding: manifest.decoding.unwrap_or(Recommended::DEFAULT),
         };
         let (Network::Generator(_, generator), Network::ImageTokenizer(tokenizer), bytes) =
             (generator.0, tokenizer.0, generator.1 + tokenizer.1)
@@ -259,6 +262,14 @@ impl Models {
     pub fn verifiers(&self) -> Vec<VerifierMode> {
         let usable = |mode: &VerifierMode| ModelKind::verifying(*mode).is_none_or(|kind| self.has(kind));
         VerifierMode::ALL.into_iter().filter(usable).collect()
+    }
+
+    /// How the bundle recommends to draw, as far as it can: without its verifier, one draw that nobody judges.
+    #[must_use]
+    pub fn recommended(&self) -> Recommended {
+        let decoding = self.about.decoding;
+        let usable = ModelKind::verifying(decoding.verifier).is_none_or(|kind| self.has(kind));
+        Recommended { verifier: if usable { decoding.verifier } else { VerifierMode::None }, ..decoding }
     }
 
     /// Bytes that the weights of everything that was loaded from a bundle take on the device.

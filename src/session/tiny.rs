@@ -18,6 +18,7 @@ use crate::model::reward::Reward;
 use crate::model::showo::Showo;
 use crate::model::weights::named_parameters;
 use crate::prompt::TextTokenizer;
+use crate::settings::Recommended;
 
 /// Side of the token grid.
 pub const GRID: usize = 4;
@@ -43,7 +44,8 @@ fn tokenizer(words: World) -> TextTokenizer {
 /// Writes models as a bundle, nothing quantized.
 pub fn write_bundle(models: &Models, target: &Path) {
     let world = models.about.world;
-    let about = bundle::About { name: "tiny".into(), licence: "MIT".into(), attribution: Vec::new(), world };
+    let about =
+        bundle::About { name: "tiny".into(), licence: "MIT".into(), attribution: Vec::new(), world, decoding: None };
     let mut writer = BundleWriter::create(target, about).expect("a new folder");
     let mut model = |kind: ModelKind, config: serde_json::Value, tensors: Tensors| {
         let source = Source { checkpoint: "random".into(), sha256: "0".repeat(64) };
@@ -119,7 +121,7 @@ fn drawing(seed: u64, words: World, max_text_len: usize, world: Option<World>) -
     }));
     let magvit = Magvit::new(&config, weights(), false).expect("magvit");
     let image_tokenizer = ImageTokenizer { magvit, config, device: device.clone() };
-    let about = About { bundle: "tiny".into(), device: "CPU".into(), world };
+    let about = About { bundle: "tiny".into(), device: "CPU".into(), world, decoding: Recommended::DEFAULT };
     Models::new(generator, image_tokenizer, tokenizer(words), &Place::cpu("CPU"), about).expect("models")
 }
 

@@ -16,7 +16,7 @@ use crate::decode::sampling::read_floats;
 use crate::load::{LoadError, Models};
 use crate::probe::Probe;
 use crate::session::{CancelFlag, Drawing, Outcome, Session, SessionError, large};
-use crate::settings::{Settings, Tuning, VerifierMode};
+use crate::settings::{FIELDS, Field, Recommended, Settings, Tuning, VerifierMode};
 
 unsafe extern "C" {
     /// Runs the constructors that cubecl's intermediate language registers itself with (the `inventory` crate).
@@ -74,6 +74,10 @@ struct Model {
     /// Prompts to offer, where the bundle's world has some.
     examples: &'static [Example],
     max_text_len: usize,
+    /// How the bundle recommends to draw.
+    decoding: Recommended,
+    /// What the numbers of the form may be.
+    fields: &'static [Field],
     bundle: String,
     shards_bytes: u64,
     /// The weights' licence, and who must be named.
@@ -151,6 +155,8 @@ impl Engine {
                 words,
                 examples: models.about.world.map(World::examples).unwrap_or_default(),
                 max_text_len: config.max_text_len,
+                decoding: models.about.decoding,
+                fields: &FIELDS,
                 bundle: models.about.bundle.clone(),
                 shards_bytes: manifest.shards.iter().map(|shard| shard.bytes).sum(),
                 licence: manifest.licence.clone(),

@@ -47,6 +47,7 @@ pub fn about() -> About {
         licence: "MIT OR Apache-2.0".into(),
         attribution: vec!["Drawings by somebody, CC-BY-4.0".into()],
         world: Some(World::Shapes),
+        decoding: None,
     }
 }
 

@@ -76,7 +76,7 @@ export const TRACE_VERSION = 1;
  * @typedef {"engine" | "manifest" | "generator" | "tokenizer" | "verifier" | "compile" | "ready"} Phase
  * @typedef {{ type: "progress", phase: Phase, kind?: string, file?: string, bytes_done: number, bytes_total: number, source: "network" | "cache" }} Progress
  * @typedef {{ kind: "webgpu" | "cpu", words: string }} Device
- * @typedef {{ grid: number, image_side_px: number, verifiers: VerifierMode[], generators: Tuning[], words: string[], examples: { kind: string, prompt: string }[], max_text_len: number, bundle: string, shards_bytes: number, licence: string, attribution: string[] }} Model
+ * @typedef {{ grid: number, image_side_px: number, verifiers: VerifierMode[], generators: Tuning[], words: string[], examples: { kind: string, prompt: string }[], max_text_len: number, decoding: { steps: number, guidance_scale: number, temperature: number, candidates: number, verifier: VerifierMode }, fields: object[], bundle: string, shards_bytes: number, licence: string, attribution: string[] }} Model
  *
  * @typedef {Progress
  *   | { type: "ready", device: Device, model: Model }

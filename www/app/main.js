@@ -5,7 +5,7 @@ import { byId, setText } from "./dom.js";
 import { EMPTY_DRAWING, withEvent } from "./drawing.js";
 import { engineClient } from "./engine_client.js";
 import { fileOf } from "./picture.js";
-import { checked, fromHash, inTheWayOf, toHash, typedFrom } from "./settings.js";
+import { checked, fromHash, asDrawnBy, toHash, typedFrom } from "./settings.js";
 import { INITIAL_STATE } from "./state.js";
 import { fromFile, toFile } from "./trace_file.js";
 import { announcementsView } from "./views/announcements.js";
@@ -87,7 +87,7 @@ function showAddresses() {
 
 /** @param {Settings} way */
 function takeWay(way) {
-  writeForm(inTheWayOf(way, readForm()));
+  writeForm(asDrawnBy(way, readForm()));
   edited();
   // On a small screen they are folded, and what was filled in is to be seen.
   /** @type {HTMLDetailsElement} */ (byId("settings")).open = true;

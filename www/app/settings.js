@@ -2,30 +2,14 @@
 //
 // Typed text is never corrected: a value out of range stays where it is and is named. The engine checks again.
 
+import { NUMBER_FIELDS } from "./fields.js";
+
 /** @import { Settings, Problem, Tuning, VerifierMode } from "./contract.js" */
-
-/**
- * One numeric setting: its id on the page and in the link, its name in a sentence, and its range (settings.rs).
- *
- * @typedef {{ id: string, name: string, lowest: number, highest: number, whole: boolean, ofReflection?: boolean }} NumberField
- */
-
-/** @type {NumberField[]} */
-export const NUMBER_FIELDS = [
-  { id: "seed", name: "Seed", lowest: 0, highest: Number.MAX_SAFE_INTEGER, whole: true },
-  { id: "steps", name: "Steps (T)", lowest: 1, highest: 64, whole: true },
-  { id: "guidance", name: "Guidance (g)", lowest: 0, highest: 20, whole: false },
-  { id: "temperature", name: "Temperature", lowest: 0, highest: 10, whole: false },
-  { id: "candidates", name: "Candidates (k)", lowest: 1, highest: 16, whole: true },
-  { id: "tau", name: "Threshold (τ)", lowest: -1, highest: 2.5, whole: false, ofReflection: true },
-  { id: "epsilon", name: "Smallest change (ε)", lowest: 0, highest: 2, whole: false, ofReflection: true },
-  { id: "rounds", name: "Rounds (R)", lowest: 1, highest: 10, whole: true, ofReflection: true },
-  { id: "patch-grid", name: "Patch grid (M)", lowest: 2, highest: 32, whole: true, ofReflection: true },
-];
+/** @import { NumberField } from "./fields.js" */
 
 /** The form's text, by id; check boxes are "1" or "". @typedef {Record<string, string>} Typed */
 
-/** What the form says where neither link nor model says otherwise. @type {Typed} */
+/** What the form says where neither link nor model says otherwise: what www/models/scenes recommends. @type {Typed} */
 export const DEFAULTS = Object.freeze({
   prompt: "a star and a moon",
   generator: "base",
@@ -122,13 +106,13 @@ export function typedFrom(settings) {
 }
 
 /**
- * What is typed, drawn in the way of other settings: the prompt, the seed and what there is to see stay.
+ * What is typed, drawn as other settings draw: the prompt, the seed and what there is to see stay.
  *
  * @param {Settings} way
  * @param {Typed} typed
  * @returns {Typed}
  */
-export function inTheWayOf(way, { prompt, seed, previews }) {
+export function asDrawnBy(way, { prompt, seed, previews }) {
   return { ...typedFrom(way), prompt, seed, previews };
 }
 

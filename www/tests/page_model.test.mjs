@@ -1,9 +1,10 @@
 // The page's pure parts: settings and links, the fold of events, the state, and hostile trace files.
 import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import { EMPTY_DRAWING, focusOf, statesAt, withEvent } from "../app/drawing.js";
-import { checked, DEFAULTS, fromHash, inTheWayOf, toHash, typedFrom } from "../app/settings.js";
+import { checked, DEFAULTS, fromHash, asDrawnBy, toHash, typedFrom } from "../app/settings.js";
 import { drawingResumed, INITIAL_STATE, momentIndex, readiness, received, stopped, toEnlarge } from "../app/state.js";
 import { fromFile } from "../app/trace_file.js";
 import { reflectionEndWords, sentence, verdictWords } from "../app/words.js";
@@ -30,6 +31,16 @@ test("the defaults are valid, and a link brings every setting back", () => {
   assert.deepEqual(fromHash("#nonsense=1&%"), DEFAULTS);
 });
 
+test("before a model has arrived the form says what its bundle recommends", () => {
+  const models = new URL("../models/", import.meta.url);
+  for (const model of readdirSync(models)) {
+    const { decoding } = JSON.parse(readFileSync(new URL(`${model}/manifest.json`, models), "utf8"));
+    const { settings } = checked(fromHash("", worldOf(model).typed), null);
+    const { steps, guidance_scale, temperature, candidates, verifier } = settings;
+    assert.deepEqual({ steps, guidance_scale, temperature, candidates, verifier }, decoding, model);
+  }
+});
+
 test("settings from a trace come back as they were typed, without the float's tail", () => {
   const settings = checked({ ...DEFAULTS, reflection: "1" }, 8).settings;
   settings.reflection.threshold = Math.fround(0.2);
@@ -39,7 +50,7 @@ test("settings from a trace come back as they were typed, without the float's ta
 test("another way of drawing leaves the prompt, the seed and the previews alone", () => {
   const mine = { ...DEFAULTS, prompt: "two moons", seed: "12", previews: "" };
   const way = checked({ ...DEFAULTS, generator: "dpo-parm", verifier: "parm-paths", candidates: "8", reflection: "1", tau: "1.8", rounds: "4", accept: "if-doubted" }, 8).settings;
-  const typed = inTheWayOf(way, mine);
+  const typed = asDrawnBy(way, mine);
   assert.deepEqual(typed, { ...typedFrom(way), prompt: "two moons", seed: "12", previews: "" });
   assert.deepEqual([typed.generator, typed.tau, typed.accept], ["dpo-parm", "1.8", "if-doubted"]);
 });

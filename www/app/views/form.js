@@ -2,6 +2,7 @@
 // someone types.
 
 import { byId, h, setText, whenChanged } from "../dom.js";
+import { NUMBER_FIELDS } from "../fields.js";
 import { DEFAULTS } from "../settings.js";
 import { GENERATORS, VERIFIERS } from "../words.js";
 
@@ -33,6 +34,10 @@ export function writeForm(typed) {
  * @param {() => void} onEdit after any change, also one made by a button
  */
 export function mountForm(onEdit) {
+  for (const { id, lowest, highest, step, sentence } of NUMBER_FIELDS) {
+    const input = /** @type {HTMLInputElement} */ (byId(id));
+    Object.assign(input, { min: String(lowest), max: String(highest), step: String(step), title: sentence });
+  }
   byId("generator").append(...Object.entries(GENERATORS).map(([value, words]) => h("option", { value }, words)));
   byId("verifier").append(...Object.entries(VERIFIERS).map(([value, { option }]) => h("option", { value }, option)));
   byId("dice").addEventListener("click", () => {

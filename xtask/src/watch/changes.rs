@@ -8,9 +8,16 @@ use crate::layout;
 use crate::places::Places;
 
 /// What the engine in the browser is compiled from.
-const ENGINE: [&str; 6] = ["Cargo.toml", "Cargo.lock", ".cargo/config.toml", "src", "scenes/Cargo.toml", "scenes/src"];
-/// The native command, which is no part of it.
-const NOT_THE_ENGINE: &str = "src/bin";
+const ENGINE: [&str; 8] = [
+    "Cargo.toml",
+    "Cargo.lock",
+    ".cargo/config.toml",
+    "src",
+    "rng/Cargo.toml",
+    "rng/src",
+    "scenes/Cargo.toml",
+    "scenes/src",
+];
 
 /// What has to be done about a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +33,7 @@ impl Change {
     pub fn of(places: &Places, path: &Path) -> Option<Self> {
         let inside = path.strip_prefix(&places.root).ok()?;
         if ENGINE.iter().any(|source| inside.starts_with(source)) {
-            let ours = !inside.starts_with(NOT_THE_ENGINE) && (inside.starts_with(".cargo") || !is_passing(inside));
+            let ours = inside.starts_with(".cargo") || !is_passing(inside);
             return ours.then_some(Self::Engine);
         }
         let of_page = layout::without_engine(places)
@@ -40,7 +47,7 @@ impl Change {
 /// renaming puts another file in their place.
 pub fn watched(places: &Places) -> Vec<(PathBuf, bool)> {
     let mut watched: Vec<(PathBuf, bool)> =
-        [("", false), (".cargo", false), ("src", true), ("scenes", false), ("scenes/src", true)]
+        [("", false), (".cargo", false), ("src", true), ("rng", true), ("scenes", false), ("scenes/src", true)]
             .map(|(folder, deep)| (places.root.join(folder), deep))
             .into();
     watched.push((places.www(), true));
@@ -115,7 +122,7 @@ mod tests {
             "scenes/atlas/glyphs.json",
             "scenes/atlas/own/dog.svg",
             "scenes/tests/world.rs",
-            "src/bin/showo/main.rs",
+            "cli/src/main.rs",
             "src/.#lib.rs",
             "train/src/main.rs",
             "xtask/src/main.rs",

@@ -211,7 +211,7 @@ fn an_engine_is_behind_when_a_source_of_it_is_newer() {
     assert_eq!(changes::newest_of_the_engine(&checkout.places), None);
     checkout.write("src/lib.rs", "");
     let of_library = changes::newest_of_the_engine(&checkout.places).unwrap();
-    checkout.write("src/bin/showo/main.rs", "");
+    checkout.write("cli/src/main.rs", "");
     checkout.write("www/app/main.js", "later");
     assert_eq!(changes::newest_of_the_engine(&checkout.places), Some(of_library));
 }
