@@ -2,7 +2,7 @@
 //! (things seen in pixels), so that both mean the same by "satisfies".
 
 use crate::spec::{ObjectSpec, Spec};
-use crate::world::{Colour, Shape};
+use crate::world::{Colour, Scene, Shape};
 
 /// Something that is there. Unknown attributes match nothing that names them.
 #[derive(Debug, Clone, Copy)]
@@ -112,4 +112,21 @@ fn augment(
         }
     }
     false
+}
+
+impl Scene {
+    /// The ground truth: whether this scene holds exactly the objects the spec names, no more and no fewer, each
+    /// standing for one of them, and whether their relation holds.
+    #[must_use]
+    pub fn satisfies(&self, spec: &Spec) -> bool {
+        let things: Vec<Thing> = self
+            .objects
+            .iter()
+            .map(|object| {
+                let (x, y) = object.centre_px();
+                Thing { shape: Some(object.shape), colour: Some(object.colour), x, y }
+            })
+            .collect();
+        assign(spec, &things).satisfies(things.len())
+    }
 }

@@ -2,8 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::matching::{self, Thing};
-use crate::spec::Spec;
 use crate::words::worded;
 
 /// Slots along each side of the lattice.
@@ -121,21 +119,4 @@ pub(crate) fn slot_centre_px(slot: u8) -> f32 {
 pub struct Scene {
     /// In the order they are drawn, later ones on top.
     pub objects: Vec<Object>,
-}
-
-impl Scene {
-    /// The ground truth: whether this scene holds exactly the objects the spec names, no more and no fewer, each
-    /// standing for one of them, and whether their relation holds.
-    #[must_use]
-    pub fn satisfies(&self, spec: &Spec) -> bool {
-        let things: Vec<Thing> = self
-            .objects
-            .iter()
-            .map(|object| {
-                let (x, y) = object.centre_px();
-                Thing { shape: Some(object.shape), colour: Some(object.colour), x, y }
-            })
-            .collect();
-        matching::assign(spec, &things).satisfies(things.len())
-    }
 }

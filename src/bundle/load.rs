@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     BundleError, Manifest, ModelKind, PartSink, Reader,
+    hex::hex,
     manifest::{FileEntry, MANIFEST_FILE, ModelEntry, TensorEntry},
     parts::{Parts, Refused},
     shard,
@@ -245,9 +246,4 @@ fn check(entry: &FileEntry, found: u64, hash: Sha256) -> Result<(), BundleError>
         return Err(BundleError::Hash { file: entry.file.clone(), expected: entry.sha256.clone(), found });
     }
     Ok(())
-}
-
-/// Lowercase hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

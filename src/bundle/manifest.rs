@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 pub use scenes::World;
 use serde::{Deserialize, Serialize};
 
-use super::{BundleError, ModelKind, unique, validate};
+use super::{ModelKind, unique};
 use crate::settings::Recommended;
 
 /// The manifest's own name inside the bundle.
@@ -137,37 +137,6 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// Reads and validates a manifest.
-    ///
-    /// # Errors
-    /// [`BundleError::Version`] for another format, else [`BundleError::Manifest`] with the field's path.
-    pub fn parse(json: &[u8]) -> Result<Self, BundleError> {
-        // The version first, and alone: a later format may well have fields that are unknown here, and "unknown
-        // field" would hide the reason.
-        #[derive(Deserialize)]
-        struct Probe {
-            format: u64,
-        }
-        let probe: Probe = parse_json(json)?;
-        if probe.format != u64::from(FORMAT) {
-            return Err(BundleError::Version { found: probe.format, known: FORMAT });
-        }
-        let manifest: Self = parse_json(json)?;
-        validate::manifest(&manifest)?;
-        Ok(manifest)
-    }
-
-    /// Checks that the manifest agrees with itself; see [`Manifest::parse`].
-    ///
-    /// # Errors
-    /// [`BundleError::Version`] or [`BundleError::Manifest`].
-    pub fn validate(&self) -> Result<(), BundleError> {
-        if self.format != FORMAT {
-            return Err(BundleError::Version { found: self.format.into(), known: FORMAT });
-        }
-        validate::manifest(self)
-    }
-
     /// The tensors of one model: name inside the shard and entry, in the order of names.
     pub fn tensors_of(&self, kind: ModelKind) -> impl Iterator<Item = (&str, &TensorEntry)> {
         self.tensors.iter().filter_map(move |(key, entry)| match key.split_once('/') {
@@ -213,18 +182,4 @@ impl TensorEntry {
         };
         u64::try_from(bytes).ok()
     }
-}
-
-/// Parses JSON, naming the field in which it went wrong.
-fn parse_json<T: serde::de::DeserializeOwned>(json: &[u8]) -> Result<T, BundleError> {
-    let mut deserializer = serde_json::Deserializer::from_slice(json);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let field = match error.path().to_string() {
-            path if path == "." => "the whole file".to_string(),
-            path => path,
-        };
-        BundleError::Manifest { field, problem: error.into_inner().to_string() }
-    })?;
-    deserializer.end().map_err(|error| BundleError::manifest("the whole file", error.to_string()))?;
-    Ok(value)
 }

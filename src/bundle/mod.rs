@@ -15,6 +15,7 @@ mod error;
 #[cfg(not(target_arch = "wasm32"))]
 mod folder;
 pub mod header;
+mod hex;
 mod kind;
 mod load;
 pub mod manifest;

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::{
     BundleError,
     header::{self, HeaderError, PREFIX_BYTES},
-    load::hex,
+    hex::hex,
     manifest::{FileEntry, StoredDtype, TensorEntry},
     shard::{self, Placed},
 };

@@ -1,14 +1,63 @@
-//! What makes a manifest acceptable: it agrees with itself and asks for nothing outside its folder.
+//! Reading a manifest, and what makes it acceptable: it agrees with itself and asks for nothing outside its folder.
 
 use std::collections::HashSet;
 
+use serde::Deserialize;
+
 use super::{
     BundleError, ModelKind,
-    manifest::{FileEntry, MANIFEST_FILE, Manifest, SCALE_SUFFIX, StoredDtype, TensorEntry},
+    manifest::{FORMAT, FileEntry, MANIFEST_FILE, Manifest, SCALE_SUFFIX, StoredDtype, TensorEntry},
 };
 
+impl Manifest {
+    /// Reads and validates a manifest.
+    ///
+    /// # Errors
+    /// [`BundleError::Version`] for another format, else [`BundleError::Manifest`] with the field's path.
+    pub fn parse(json: &[u8]) -> Result<Self, BundleError> {
+        // The version first, and alone: a later format may well have fields that are unknown here, and "unknown
+        // field" would hide the reason.
+        #[derive(Deserialize)]
+        struct Probe {
+            format: u64,
+        }
+        let probe: Probe = parse_json(json)?;
+        if probe.format != u64::from(FORMAT) {
+            return Err(BundleError::Version { found: probe.format, known: FORMAT });
+        }
+        let manifest: Self = parse_json(json)?;
+        whole(&manifest)?;
+        Ok(manifest)
+    }
+
+    /// Checks that the manifest agrees with itself; see [`Manifest::parse`].
+    ///
+    /// # Errors
+    /// [`BundleError::Version`] or [`BundleError::Manifest`].
+    pub fn validate(&self) -> Result<(), BundleError> {
+        if self.format != FORMAT {
+            return Err(BundleError::Version { found: self.format.into(), known: FORMAT });
+        }
+        whole(self)
+    }
+}
+
+/// Parses JSON, naming the field in which it went wrong.
+fn parse_json<T: serde::de::DeserializeOwned>(json: &[u8]) -> Result<T, BundleError> {
+    let mut deserializer = serde_json::Deserializer::from_slice(json);
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let field = match error.path().to_string() {
+            path if path == "." => "the whole file".to_string(),
+            path => path,
+        };
+        BundleError::Manifest { field, problem: error.into_inner().to_string() }
+    })?;
+    deserializer.end().map_err(|error| BundleError::manifest("the whole file", error.to_string()))?;
+    Ok(value)
+}
+
 /// Checks everything that can be known before a shard is read.
-pub fn manifest(manifest: &Manifest) -> Result<(), BundleError> {
+fn whole(manifest: &Manifest) -> Result<(), BundleError> {
     attribution(&manifest.attribution)?;
     decoding(manifest)?;
     files(manifest)?;

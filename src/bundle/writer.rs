@@ -19,7 +19,7 @@ use crate::settings::Recommended;
 use super::{
     BundleError, Manifest, ModelKind, PartialFolder,
     header::Dtype,
-    load::hex,
+    hex::hex,
     manifest::{
         FORMAT, FileEntry, MANIFEST_FILE, ModelEntry, SCALE_SUFFIX, Source, StoredDtype, TensorEntry, TensorError,
         World,

@@ -10,7 +10,6 @@ use showo::config::RewardLabel;
 use showo::settings::Tuning;
 
 use crate::device::DeviceName;
-use crate::recipe::RecipeArgs;
 use crate::rollouts::Decoding;
 use crate::{axes, fit, rollouts};
 
@@ -149,6 +148,19 @@ pub enum Command {
     ///
     /// --runs and --device are passed on to every command; commands name --bundle, --generator and --world themselves.
     Recipe(RecipeArgs),
+}
+
+/// What `train recipe` asks for.
+#[derive(Args)]
+pub struct RecipeArgs {
+    /// Which one; without a name they are listed.
+    pub name: Option<String>,
+    /// Print the commands, and run nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Begin at this step.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub from: usize,
 }
 
 /// What `train results` asks for.

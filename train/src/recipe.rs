@@ -7,28 +7,15 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use clap::{Args, Parser as _, ValueEnum as _};
+use clap::{Parser as _, ValueEnum as _};
 use serde::Deserialize;
 use showo::settings::Tuning;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, RecipeArgs};
 use crate::commands::Context;
 use crate::device::DeviceName;
 use crate::fit;
 use crate::source::Source;
-
-/// What `train recipe` asks for.
-#[derive(Args)]
-pub struct RecipeArgs {
-    /// Which one; without a name they are listed.
-    pub name: Option<String>,
-    /// Print the commands, and run nothing.
-    #[arg(long)]
-    pub dry_run: bool,
-    /// Begin at this step.
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub from: usize,
-}
 
 /// `train/recipes/NAME.toml`.
 #[derive(Debug, Deserialize)]

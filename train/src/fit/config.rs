@@ -73,3 +73,12 @@ impl FitConfig {
         self.learning_rate * warm * (self.final_rate + (1.0 - self.final_rate) * cosine)
     }
 }
+
+/// The part of every decay that AdamW keeps of its means: of gradients and of their squares.
+pub const BETAS: [f32; 2] = [0.9, 0.98];
+/// What AdamW adds to a denominator.
+pub const EPSILON: f32 = 1e-8;
+/// The most that an AdamW gradient's norm may be, each parameter's by itself.
+pub const MOST: f32 = 1.0;
+/// What the paths of the matrices inside blocks hold: Muon's, if it is wanted. Tables, heads, norms and biases stay with AdamW.
+pub const MATRICES: [&str; 2] = ["layers.", "weight.Float"];

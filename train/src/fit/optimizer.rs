@@ -10,7 +10,7 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamGroup, Param
 use burn::optim::{AdamWConfig, AdjustLrFn, GradientsParams, ModuleOptimizer, MuonConfig};
 use burn::tensor::{Device, Tensor};
 
-use super::config::FitConfig;
+use super::config::{BETAS, EPSILON, FitConfig, MATRICES, MOST};
 use super::muon::Muon;
 use super::pools::on_pools;
 
@@ -25,15 +25,6 @@ pub enum Optimizer {
     #[cfg(feature = "libtorch")]
     Torch(Box<super::torch::Torch>),
 }
-
-/// The part of every decay that AdamW keeps of its means: of gradients and of their squares.
-pub const BETAS: [f32; 2] = [0.9, 0.98];
-/// What AdamW adds to a denominator.
-pub const EPSILON: f32 = 1e-8;
-/// The most that an AdamW gradient's norm may be, each parameter's by itself.
-pub const MOST: f32 = 1.0;
-/// What the paths of the matrices inside blocks hold: Muon's, if it is wanted. Tables, heads, norms and biases stay with AdamW.
-pub const MATRICES: [&str; 2] = ["layers.", "weight.Float"];
 
 impl Optimizer {
     /// With nothing remembered yet, for parameters on `device`; `in_bf16` says whether Muon multiplies in bfloat16, which

@@ -14,8 +14,7 @@ use burn::tensor::Tensor as BurnTensor;
 use tch::{Kind, Tensor};
 use torch_ops::AdamW;
 
-use super::config::FitConfig;
-use super::optimizer::{BETAS, EPSILON, MATRICES, MOST};
+use super::config::{BETAS, EPSILON, FitConfig, MATRICES, MOST};
 
 /// The quintic's coefficients, burn's and Jordan's.
 const QUINTIC: [f64; 3] = [3.4445, -4.775, 2.0315];

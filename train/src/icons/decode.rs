@@ -18,13 +18,10 @@ use showo::decode::step::{Drawn, StepPlan, decide, draw_candidates};
 use showo::model::magvit::Magvit;
 use showo::model::showo::Showo;
 
-use super::generator::GeneratorTask;
 use super::sheet;
 use super::vq;
-use crate::checkpoint::weights_of;
 use crate::data::Words;
 use crate::device::on_card;
-use crate::generator::{Tied, export};
 use crate::rollouts::Decoding;
 
 /// What is drawn, and the number that its noise comes from.
@@ -167,20 +164,14 @@ const SAMPLES: [&str; 24] = [
     "a photo of a white boat and a brown bear",
 ];
 
-/// Writes a sheet of pictures that the model in training draws.
+/// Writes a sheet of pictures that a generator draws.
 ///
 /// # Errors
 /// The file cannot be written.
-pub fn sample(task: &GeneratorTask, model: &Tied, path: &Path) -> Result<()> {
-    let device = Device::flex();
-    let exported = export(&task.network, task.bits, showo::model::weights::named_parameters(model)?)?;
-    let network = Showo::new(&task.network, weights_of(&exported, &device)?)?;
-    let decoding = Decoding { steps: 10, ..Decoding::default() };
-    let painter =
-        Painter { network: &network, config: &task.network, words: &task.world.words, device: &device, decoding };
+pub fn sample(painter: &Painter<'_>, tokenizer: &Magvit, path: &Path) -> Result<()> {
     let asked: Vec<Asked> =
         SAMPLES.iter().zip(0..).map(|(prompt, number)| Asked { number, prompt: (*prompt).to_owned() }).collect();
-    sheet::write(path, &pictures(&task.tokenizer, &painter.draw(&asked, |_| {})?, &device), 8, 2)
+    sheet::write(path, &pictures(tokenizer, &painter.draw(&asked, |_| {})?, painter.device), 8, 2)
 }
 
 /// The finished pictures of drawings.

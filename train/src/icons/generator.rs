@@ -14,14 +14,18 @@ use showo::bundle::ModelKind;
 use showo::config::ShowoConfig;
 use showo::model::Weights;
 use showo::model::magvit::Magvit;
+use showo::model::showo::Showo;
+use showo::model::weights::named_parameters;
 use showo::ops::gradient::cross_entropy;
 
+use super::decode::{Painter, sample};
 use super::patches::PatchEncoder;
 use super::questions::{Asked, Speech};
 use super::world::{Width, World, showo_config};
-use crate::checkpoint::Named;
+use crate::checkpoint::{Named, weights_of};
 use crate::fit::{FitConfig, Loss, Task};
-use crate::generator::{Masked, Tied, import, masked_places};
+use crate::generator::{Masked, Tied, export, import, masked_places};
+use crate::rollouts::Decoding;
 
 /// `train/configs/icons-showo.toml`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -161,6 +165,12 @@ impl Task for GeneratorTask {
     }
 
     fn sample(&self, model: &Tied, path: &Path) -> Result<()> {
-        super::decode::sample(self, model, path)
+        let device = Device::flex();
+        let exported = export(&self.network, self.bits, named_parameters(model)?)?;
+        let network = Showo::new(&self.network, weights_of(&exported, &device)?)?;
+        let decoding = Decoding { steps: 10, ..Decoding::default() };
+        let painter =
+            Painter { network: &network, config: &self.network, words: &self.world.words, device: &device, decoding };
+        sample(&painter, &self.tokenizer, path)
     }
 }
