@@ -8,9 +8,10 @@ use showo::bundle::{Bundle, FolderReader, block_on};
 use showo::config::ShowoConfig;
 use showo::decode::sampling::read_floats;
 use showo::load::{Models, Place};
+use showo::model::ModelError;
 use showo::model::Weights;
 use showo::model::showo::{Showo, keep_drawing_rows};
-use showo::model::weights::{Init, ModelError};
+use showo::model::weights::Init;
 use showo::probe::Probe;
 use showo::quant::{Q8Tensor, Quantized, quantize};
 

@@ -27,6 +27,8 @@ mod shard;
 mod unique;
 mod validate;
 #[cfg(not(target_arch = "wasm32"))]
+mod write_error;
+#[cfg(not(target_arch = "wasm32"))]
 mod writer;
 
 pub use error::BundleError;
@@ -40,4 +42,6 @@ pub use partial::PartialFolder;
 pub use parts::PartSink;
 pub use reader::{MemoryReader, Reader};
 #[cfg(not(target_arch = "wasm32"))]
-pub use writer::{About, BundleWriter, SHARD_BYTES, WriteError, timestamp};
+pub use write_error::WriteError;
+#[cfg(not(target_arch = "wasm32"))]
+pub use writer::{About, BundleWriter, SHARD_BYTES, timestamp};

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::writer::{WriteError, io_error};
+use super::write_error::{WriteError, io_error};
 
 /// A hidden folder beside its target, `.NAME.partial-PID`, which takes the target's name as the last act. Dropped
 /// before that, it is removed; killed before that, it stays hidden and says by its name that it is unfinished.

@@ -6,9 +6,10 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Int, Tensor, TensorData};
 
+use super::error::ModelError;
 use super::layers::{Conv2d, ConvShape, Embedding, LayerNorm, Linear, Mlp, attend, widened};
 use super::showo::FORBIDDEN;
-use super::weights::{Init, ModelError, Weights};
+use super::weights::{Init, Weights};
 use crate::config::{ClipConfig, ClipTowerConfig};
 use crate::ops::{Activation, Qkv};
 

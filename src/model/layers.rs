@@ -6,7 +6,8 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Int, Tensor};
 
-use super::weights::{Init, ModelError, Weights};
+use super::error::ModelError;
+use super::weights::{Init, Weights};
 use crate::ops::{self, Activation, After, Norm, Qkv, Weight, Windows};
 use crate::quant::Q8Tensor;
 

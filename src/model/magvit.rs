@@ -7,8 +7,9 @@ use burn::module::Module;
 use burn::tensor::activation::silu;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
+use super::error::ModelError;
 use super::layers::{Conv2d, ConvShape, GroupNorm, attend, widened};
-use super::weights::{ModelError, Weights};
+use super::weights::Weights;
 use crate::config::MagvitConfig;
 use crate::ops::{Activation, Qkv};
 

@@ -6,11 +6,15 @@
 pub mod clip;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod differentiable;
+mod error;
+mod filling;
 pub mod layers;
 pub mod magvit;
+mod parameters;
 pub mod preview;
 pub mod reward;
 pub mod showo;
 pub mod weights;
 
-pub use weights::{ModelError, Weights};
+pub use error::ModelError;
+pub use weights::Weights;

@@ -6,8 +6,9 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 
+use super::error::ModelError;
 use super::layers::{Conv2d, ConvShape, GroupNorm};
-use super::weights::{ModelError, Weights};
+use super::weights::Weights;
 use crate::config::PreviewConfig;
 use crate::ops::Activation;
 

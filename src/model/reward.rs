@@ -7,9 +7,10 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
+use super::error::ModelError;
 use super::layers::{Embedding, LayerNorm, Linear, attend, narrowed, widened};
 use super::showo::FORBIDDEN;
-use super::weights::{Init, ModelError, Weights};
+use super::weights::{Init, Weights};
 use crate::config::{RewardConfig, RewardQuestion};
 use crate::ops::{Activation, Qkv};
 

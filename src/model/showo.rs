@@ -9,8 +9,9 @@
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
+use super::error::ModelError;
 use super::layers::{Embedding, LayerNorm, Linear, Matrix, Mlp, attend, narrowed, rotate};
-use super::weights::{ModelError, Weights};
+use super::weights::Weights;
 use crate::config::ShowoConfig;
 use crate::ops::{Activation, Qkv};
 

@@ -3,95 +3,34 @@
 //! A network takes its tensors by name and shape while it is built, so that a missing, surplus or misshapen tensor
 //! is refused with its name before anything is computed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::ops::Range;
 
-use burn::module::{Module, ModuleVisitor, Param, ParamId};
+use burn::module::{Param, ParamId};
 use burn::tensor::{Device, Tensor, TensorData};
 use half::f16;
 
-use crate::ops;
-use crate::quant::{PART_BYTES, Q8Builder, Q8Tensor, QuantError, block};
+use super::error::ModelError;
+pub use super::parameters::{Named, named_parameters};
+use crate::quant::{Q8Builder, Q8Tensor};
 
-/// Why a network could not be built.
-#[derive(Debug, thiserror::Error)]
-pub enum ModelError {
-    /// The checkpoint lacks a tensor.
-    #[error("the weights lack the tensor `{0}`; the checkpoint is of another model or incomplete")]
-    Missing(String),
-    /// A tensor has another shape than the configuration says.
-    #[error("the tensor `{name}` has shape {found:?}, but the configuration asks for {wanted:?}")]
-    Shape {
-        /// Its name.
-        name: String,
-        /// The shape in the checkpoint.
-        found: Vec<usize>,
-        /// The shape of the configuration.
-        wanted: Vec<usize>,
-    },
-    /// Tensors that no part of the network asked for.
-    #[error("the weights hold {} that the model has no place for: `{}`", plural(.0.len()), .0.join("`, `"))]
-    Surplus(Vec<String>),
-    /// A tensor is int8 where the network needs floating point.
-    #[error("the tensor `{0}` is int8, but this layer needs floating point; convert it with `--keep f16`")]
-    UnexpectedQ8(String),
-    /// The configuration contradicts itself.
-    #[error("the configuration of {model} is wrong: {why}")]
-    Config {
-        /// Which network.
-        model: &'static str,
-        /// What is wrong.
-        why: String,
-    },
-    /// An int8 tensor could not be laid out.
-    #[error(transparent)]
-    Quant(#[from] QuantError),
-    /// A safetensors file could not be read.
-    #[error("cannot read the weights: {0}")]
-    File(String),
-    /// A tensor that the device cannot hold.
-    #[error(
-        "the tensor `{name}` needs a buffer of {needed} bytes, but this device gives {most} at most; convert the checkpoint to int8 with `--scheme q8`, or use another device"
-    )]
-    TooLarge {
-        /// Its name.
-        name: String,
-        /// Bytes that it takes.
-        needed: u64,
-        /// Bytes of the device's largest buffer.
-        most: u64,
-    },
-    /// Parts of a tensor that contradict each other.
-    #[error("the tensor `{name}` came in parts that do not fit together: {why}")]
-    Parts {
-        /// Its name.
-        name: String,
-        /// What does not fit.
-        why: String,
-    },
-}
-
-fn plural(count: usize) -> String {
-    if count == 1 { "a tensor".into() } else { format!("{count} tensors") }
-}
-
-enum Stored {
+pub(super) enum Stored {
     Float { shape: Vec<usize>, values: Tensor<1> },
     Q8 { shape: Vec<usize>, tensor: Q8Tensor },
 }
 
 /// A tensor of which some has come.
-struct Partial {
+pub(super) struct Partial {
     /// Of what is kept.
-    shape: Vec<usize>,
+    pub(super) shape: Vec<usize>,
     /// Elements of a row.
-    width: usize,
+    pub(super) width: usize,
     /// The rows that are kept, of all that come.
-    kept: Range<usize>,
-    form: PartialForm,
+    pub(super) kept: Range<usize>,
+    pub(super) form: PartialForm,
 }
 
-enum PartialForm {
+pub(super) enum PartialForm {
     /// Elements that have come, and those of them that are on the device.
     Float { seen: usize, parts: Vec<Tensor<1>> },
     /// Rows of values and of scales that have come.
@@ -111,14 +50,14 @@ pub enum Init {
 
 /// Named tensors, handed out one by one while a network is built.
 pub struct Weights {
-    device: Device,
-    stored: HashMap<String, Stored>,
+    pub(super) device: Device,
+    pub(super) stored: HashMap<String, Stored>,
     /// Tensors that come in parts, until they are whole.
-    partial: HashMap<String, Partial>,
+    pub(super) partial: HashMap<String, Partial>,
     /// Rows to keep of some tensors, and how many those have; of all others, all are kept.
-    kept: HashMap<String, (Range<usize>, usize)>,
+    pub(super) kept: HashMap<String, (Range<usize>, usize)>,
     /// Bytes of the device's largest buffer.
-    largest_buffer: u64,
+    pub(super) largest_buffer: u64,
     /// When set, a tensor that is not stored is drawn from this seed instead of refused.
     seed: Option<u64>,
 }
@@ -194,141 +133,6 @@ impl Weights {
             weights.insert_float(&name, view.shape(), values)?;
         }
         Ok(weights)
-    }
-
-    /// Stores a floating-point tensor: uploaded at once, so that the caller may drop its own copy.
-    ///
-    /// # Errors
-    /// [`ModelError::TooLarge`]; [`ModelError::Parts`] when the values are not as many as the shape says.
-    pub fn insert_float(&mut self, name: &str, shape: &[usize], values: Vec<f32>) -> Result<(), ModelError> {
-        self.float_part(name, shape, values)?;
-        self.whole(name)
-    }
-
-    /// Stores an int8 tensor of shape `[out, in…]` with its scales, uploaded at once.
-    ///
-    /// # Errors
-    /// [`ModelError::Quant`] when the lengths contradict the shape, or the device cannot hold a row.
-    pub fn insert_q8(&mut self, name: &str, shape: &[usize], q: &[i8], scale: &[f16]) -> Result<(), ModelError> {
-        let out = shape.first().copied().unwrap_or(0);
-        block::check(q, scale, out, shape.iter().skip(1).product())?;
-        self.q8_rows(name, shape, q)?;
-        self.scale_rows(name, shape, scale)?;
-        self.whole(name)
-    }
-
-    /// Takes the next values of a floating-point tensor of `shape`.
-    ///
-    /// # Errors
-    /// [`ModelError::TooLarge`]; another shape than before.
-    pub fn float_part(&mut self, name: &str, shape: &[usize], values: Vec<f32>) -> Result<(), ModelError> {
-        let device = self.device.clone();
-        let partial = self.partial(name, shape, |weights, shape, _| {
-            let needed = shape.iter().fold(4u64, |bytes, &size| bytes.saturating_mul(size as u64));
-            if needed > weights.largest_buffer {
-                return Err(ModelError::TooLarge { name: name.to_owned(), needed, most: weights.largest_buffer });
-            }
-            Ok(PartialForm::Float { seen: 0, parts: Vec::new() })
-        })?;
-        let PartialForm::Float { seen, parts } = &mut partial.form else { return Err(two_dtypes(name)) };
-        let here = partial.kept.start * partial.width..partial.kept.end * partial.width;
-        let wanted = within(&here, *seen, values.len());
-        *seen += values.len();
-        if !wanted.is_empty() {
-            let values = if wanted.len() == values.len() { values } else { values[wanted].to_vec() };
-            let count = values.len();
-            parts.push(Tensor::from_data(TensorData::new(values, [count]), &device));
-            ops::uploaded(&device, 4 * count);
-        }
-        Ok(())
-    }
-
-    /// Takes the next whole rows of an int8 tensor's values; see [`Weights::insert_q8`].
-    ///
-    /// # Errors
-    /// A device that cannot hold a row; another shape than before.
-    pub fn q8_rows(&mut self, name: &str, shape: &[usize], q: &[i8]) -> Result<(), ModelError> {
-        let partial = self.partial(name, shape, Self::new_q8)?;
-        let PartialForm::Q8 { seen: [seen, _], builder } = &mut partial.form else { return Err(two_dtypes(name)) };
-        let rows = q.len() / partial.width.max(1);
-        let wanted = within(&partial.kept, *seen, rows);
-        *seen += rows;
-        builder.values(&q[wanted.start * partial.width..wanted.end * partial.width]);
-        Ok(())
-    }
-
-    /// Takes the next whole rows of its scales.
-    ///
-    /// # Errors
-    /// As [`Weights::q8_rows`].
-    pub fn scale_rows(&mut self, name: &str, shape: &[usize], scale: &[f16]) -> Result<(), ModelError> {
-        let partial = self.partial(name, shape, Self::new_q8)?;
-        let PartialForm::Q8 { seen: [_, seen], builder } = &mut partial.form else { return Err(two_dtypes(name)) };
-        let width = block::blocks(partial.width);
-        let rows = scale.len() / width.max(1);
-        let wanted = within(&partial.kept, *seen, rows);
-        *seen += rows;
-        builder.scales(&scale[wanted.start * width..wanted.end * width]);
-        Ok(())
-    }
-
-    fn new_q8(&self, shape: &[usize], width: usize) -> Result<PartialForm, ModelError> {
-        let out = shape.first().copied().unwrap_or(0);
-        let builder = Q8Builder::new(out, width, PART_BYTES.min(self.largest_buffer), &self.device)?;
-        Ok(PartialForm::Q8 { seen: [0; 2], builder })
-    }
-
-    /// What has come of a tensor; `form` begins it, from the shape that is kept and the elements of a row.
-    fn partial(
-        &mut self,
-        name: &str,
-        shape: &[usize],
-        form: impl FnOnce(&Self, &[usize], usize) -> Result<PartialForm, ModelError>,
-    ) -> Result<&mut Partial, ModelError> {
-        if !self.partial.contains_key(name) {
-            let rows = shape.first().copied().unwrap_or(1);
-            let (kept, all) = self.kept.get(name).cloned().unwrap_or((0..rows, rows));
-            let mut wanted = shape.to_vec();
-            wanted.iter_mut().take(1).for_each(|rows| *rows = all);
-            check_shape(name, shape, &wanted)?;
-            let width = shape.iter().skip(1).product();
-            let mut shape = wanted;
-            shape.iter_mut().take(1).for_each(|rows| *rows = kept.len());
-            let form = form(self, &shape, width)?;
-            self.partial.insert(name.to_owned(), Partial { shape, width, kept, form });
-        }
-        self.partial.get_mut(name).ok_or_else(|| ModelError::Missing(name.to_owned()))
-    }
-
-    /// Everything of a tensor has come: it can be taken.
-    ///
-    /// # Errors
-    /// When it has not.
-    pub fn whole(&mut self, name: &str) -> Result<(), ModelError> {
-        let partial = self.partial.remove(name).ok_or_else(|| ModelError::Missing(name.to_owned()))?;
-        let Partial { shape, form, .. } = partial;
-        let stored = match form {
-            PartialForm::Float { parts, .. } => {
-                let (count, found) =
-                    (shape.iter().product::<usize>(), parts.iter().map(|part| part.dims()[0]).sum::<usize>());
-                if found != count {
-                    let why = format!("{found} values came, but its shape {shape:?} has {count}");
-                    return Err(ModelError::Parts { name: name.to_owned(), why });
-                }
-                let mut parts = parts;
-                let values = if parts.len() == 1 { parts.swap_remove(0) } else { Tensor::cat(parts, 0) };
-                Stored::Float { shape, values }
-            }
-            PartialForm::Q8 { builder, .. } => Stored::Q8 { shape, tensor: builder.finish()? },
-        };
-        self.stored.insert(name.to_owned(), stored);
-        Ok(())
-    }
-
-    /// Drops what has come of a tensor.
-    pub fn forget(&mut self, name: &str) {
-        self.partial.remove(name);
-        self.stored.remove(name);
     }
 
     /// The tensors whose names begin with `prefix`, without it; fresh ones keep their own streams.
@@ -434,17 +238,7 @@ impl Weights {
     }
 }
 
-/// Of `count` rows that come after `seen` others, those in `kept`.
-fn within(kept: &Range<usize>, seen: usize, count: usize) -> Range<usize> {
-    let at = |row: usize| row.saturating_sub(seen).min(count);
-    at(kept.start)..at(kept.end)
-}
-
-fn two_dtypes(name: &str) -> ModelError {
-    ModelError::Parts { name: name.to_owned(), why: "some are int8 and some are not".into() }
-}
-
-fn check_shape(name: &str, found: &[usize], wanted: &[usize]) -> Result<(), ModelError> {
+pub(super) fn check_shape(name: &str, found: &[usize], wanted: &[usize]) -> Result<(), ModelError> {
     if found == wanted {
         return Ok(());
     }
@@ -465,50 +259,4 @@ fn name_key(name: &str) -> u64 {
 fn normals(seed: u64, count: usize, std: f32) -> Vec<f32> {
     let mut rng = rng::Rng::new(seed);
     (0..count).map(|_| rng.normal() * std).collect()
-}
-
-/// Parameters by name: shape and values.
-pub type Named = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
-
-/// Every floating-point parameter of a network under its checkpoint name, with its shape and values.
-///
-/// Reads synchronously: for native use (training, conversion).
-///
-/// # Errors
-/// [`ModelError::File`] when the device cannot be read.
-pub fn named_parameters<M: Module>(module: &M) -> Result<Named, ModelError> {
-    struct Collector {
-        path: Vec<String>,
-        found: Result<Named, ModelError>,
-    }
-    impl ModuleVisitor for Collector {
-        fn enter_module(&mut self, name: &str, _container_type: &str) {
-            self.path.push(name.to_owned());
-        }
-        fn exit_module(&mut self, _name: &str, _container_type: &str) {
-            self.path.pop();
-        }
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            // Enum variants and tuple wrappers are ours, not the checkpoint's.
-            let name = self
-                .path
-                .iter()
-                .filter(|part| !["Float", "Q8", "Levels", "Patch"].contains(&part.as_str()))
-                .cloned()
-                .collect::<Vec<_>>()
-                .join(".");
-            let tensor = param.val();
-            let shape = tensor.dims().to_vec();
-            match (&mut self.found, tensor.try_into_vec_as::<f32>()) {
-                (Ok(found), Ok(values)) => {
-                    found.insert(name, (shape, values));
-                }
-                (found, Err(error)) => *found = Err(ModelError::File(format!("`{name}`: {error}"))),
-                (Err(_), Ok(_)) => {}
-            }
-        }
-    }
-    let mut collector = Collector { path: Vec::new(), found: Ok(BTreeMap::new()) };
-    module.visit(&mut collector);
-    collector.found
 }
