@@ -10,9 +10,10 @@ use std::{
 use half::f16;
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
-use showo::{
-    bundle::{Bundle, FolderReader, Manifest, PartialFolder, TensorSink, block_on},
-    quant::{Quantized, dequantize},
+use showo::bundle::{
+    Bundle, FolderReader, Manifest, PartialFolder, TensorSink,
+    block::{Quantized, dequantize},
+    block_on,
 };
 
 use crate::{

@@ -10,8 +10,8 @@ use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Device, Tensor, TensorData};
 use half::f16;
 
-use crate::ops;
-use crate::quant::{PART_BYTES, Q8Builder, Q8Tensor, QuantError, block};
+use crate::bundle::block::{self, QuantError};
+use crate::ops::{self, PART_BYTES, Q8Builder, Q8Tensor};
 
 /// Why a network could not be built.
 #[derive(Debug, thiserror::Error)]

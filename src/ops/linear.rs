@@ -6,9 +6,8 @@
 use burn::backend::Dispatch;
 use burn::tensor::{DType, Int, IntDType, Tensor};
 
+use super::q8::{Q8Part, Q8Tensor};
 use super::{Ops, or_else};
-use crate::quant::Q8Tensor;
-use crate::quant::tensor::Q8Part;
 
 /// A weight `[out, inputs]`.
 #[derive(Debug, Clone)]

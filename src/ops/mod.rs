@@ -15,9 +15,9 @@ mod gpu;
 pub mod gradient;
 pub mod linear;
 pub mod norm;
+mod q8;
 pub mod rotate;
 pub mod sample;
-pub(crate) mod self_test;
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, Dispatch, backend_extension};
@@ -27,6 +27,7 @@ pub use attention::{Attention, Qkv, attention};
 pub use conv::{Unroll, Windows, conv2d, conv2d_rows};
 pub use linear::{Activation, After, Weight, gather, linear};
 pub use norm::{Norm, norm};
+pub use q8::{PART_BYTES, Q8Builder, Q8Tensor};
 pub use rotate::{Rotate, rotate};
 pub use sample::sample;
 
@@ -34,7 +35,7 @@ pub use sample::sample;
 /// specification declares absent is some other tensor and is not read.
 #[backend_extension(Flex, Cube: cfg(any(target_arch = "wasm32", feature = "webgpu")))]
 pub trait Ops: Backend {
-    /// [`linear()`] with int8 blocks laid out as in [`Q8Tensor`](crate::quant::Q8Tensor).
+    /// [`linear()`] with int8 blocks laid out as in [`Q8Tensor`](Q8Tensor).
     fn linear_q8_op(
         x: FloatTensor<Self>,
         packed: IntTensor<Self>,

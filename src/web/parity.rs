@@ -6,7 +6,7 @@ use wasm_bindgen::prelude::*;
 use super::device;
 use super::host::to_javascript;
 use super::problem::Problem;
-use crate::parity::{self, Case, Finding, Tolerance};
+use crate::check::parity::{self, Case, Finding, Tolerance};
 
 #[derive(Serialize)]
 struct Checked<'a> {

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use burn::tensor::Device;
 use half::f16;
 use serde::de::DeserializeOwned;
+use showo::bundle::block::{Quantized, dequantize};
 use showo::bundle::{Bundle, FolderReader, TensorSink, block_on};
 use showo::config::{MagvitConfig, RewardLabel, ShowoConfig};
 use showo::model::Weights;
@@ -13,7 +14,6 @@ use showo::model::clip::Clip;
 use showo::model::magvit::Magvit;
 use showo::model::reward::Reward;
 use showo::model::showo::Showo;
-use showo::quant::{Quantized, dequantize};
 use showo::settings::Tuning;
 
 use crate::checkpoint::{Named, named_from_bytes};

@@ -9,9 +9,9 @@ use half::f16;
 
 use super::math::multiply_add;
 use super::{each_chunk, threads_for};
+use crate::bundle::block::{BLOCK, blocks};
 use crate::ops::linear::Rows;
-use crate::quant::block::{BLOCK, blocks};
-use crate::quant::tensor::BLOCK_WORDS;
+use crate::ops::q8::BLOCK_WORDS;
 
 /// Outputs in a panel: two AVX registers, or two of wasm's.
 const OUTS: usize = if cfg!(target_arch = "wasm32") { 8 } else { 16 };
@@ -31,7 +31,7 @@ const STAGED: usize = 1 << 16;
 // The blocks are read as bytes of 32-bit words, first value in the lowest byte.
 const _: () = assert!(cfg!(target_endian = "little"));
 
-/// A weight as [`Q8Tensor`](crate::quant::Q8Tensor) lays it out.
+/// A weight as [`Q8Tensor`](crate::ops::Q8Tensor) lays it out.
 pub struct Blocks<'a> {
     /// `[out, 8 · blocks]`
     packed: &'a [i32],

@@ -22,9 +22,9 @@ use burn_cubecl::tensor::CubeTensor;
 
 use self::shader::{Shader, spread};
 use super::linear::{Rows, Spec};
+use super::q8::BLOCK_WORDS;
 use super::{Attention, Norm, Ops, Rotate, Unroll};
-use crate::quant::block::blocks;
-use crate::quant::tensor::BLOCK_WORDS;
+use crate::bundle::block::blocks;
 
 impl Ops for Cube {
     fn linear_q8_op(

@@ -7,7 +7,7 @@ use super::{Activation, Qkv, bf16, composed, in_bf16, own};
 /// Numbers around 0, different for each `seed`.
 fn random<const D: usize>(shape: [usize; D], seed: u64, device: &Device) -> Tensor<D> {
     let count = shape.iter().product();
-    let values: Vec<f32> = crate::quant::self_test::noise(count, seed).into_iter().map(|x| 2.0 * x).collect();
+    let values: Vec<f32> = crate::check::noise::noise(count, seed).into_iter().map(|x| 2.0 * x).collect();
     Tensor::from_data(TensorData::new(values, shape), device).require_grad()
 }
 
@@ -22,7 +22,7 @@ type GradientOf<'a> = dyn Fn(&Gradients) -> Vec<f32> + 'a;
 fn run<const D: usize>(of: impl FnOnce() -> Tensor<D>, inputs: &[&GradientOf]) -> Vec<Vec<f32>> {
     let y = of();
     let shape = y.dims();
-    let weights: Vec<f32> = crate::quant::self_test::noise(shape.iter().product(), 99);
+    let weights: Vec<f32> = crate::check::noise::noise(shape.iter().product(), 99);
     let weights = Tensor::<D>::from_data(TensorData::new(weights, shape), &y.device());
     let gradients = (y.clone() * weights).sum().backward();
     let mut all = vec![values(y)];

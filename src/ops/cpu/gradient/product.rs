@@ -94,7 +94,7 @@ mod tests {
     use half::bf16;
 
     use super::*;
-    use crate::quant::self_test::noise;
+    use crate::check::noise::noise;
 
     /// Both against products in f64, of rounded numbers in bfloat16, for sizes that fill no tile and for both forms of each side.
     #[test]

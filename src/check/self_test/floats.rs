@@ -2,14 +2,15 @@
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
-use super::{Activation, After, Norm, Qkv, Weight, attention, linear, norm, rotate, sample};
-use crate::quant::self_test::{SelfTestRow, noise, read, row};
+use super::{SelfTestRow, read, row};
+use crate::check::noise::noise;
+use crate::ops::{Activation, After, Norm, Qkv, Weight, attention, linear, norm, rotate, sample};
 
-/// Every check.
+/// Every check of them.
 ///
 /// # Errors
 /// A result that could not be read.
-pub(crate) async fn rows(device: &Device) -> Result<Vec<SelfTestRow>, String> {
+pub async fn rows(device: &Device) -> Result<Vec<SelfTestRow>, String> {
     let mut table = Vec::new();
     for inputs in [96, 27] {
         for activation in [Activation::None, Activation::GeluNew, Activation::QuickGelu, Activation::Swish] {

@@ -4,8 +4,8 @@ use burn::module::Module;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use half::f16;
 
-use super::block::{self, BLOCK, QuantError, Quantized};
-use crate::ops;
+use super::{gather, uploaded};
+use crate::bundle::block::{self, BLOCK, QuantError, Quantized};
 
 // Words are made of bytes as they lie: the first value is in the lowest byte.
 const _: () = assert!(cfg!(target_endian = "little"));
@@ -102,7 +102,7 @@ impl Q8Tensor {
     /// # Panics
     /// On the CPU when an id is not in `0..out`. A GPU kernel cannot report: there the id is clamped to the last row.
     pub fn gather_rows(&self, ids: Tensor<1, Int>) -> Tensor<2> {
-        ops::gather(ids, self)
+        gather(ids, self)
     }
 
     /// The rows of `range` as a weight of their own, still int8: for instance only the codebook's rows of an output
@@ -255,6 +255,6 @@ impl Rows {
         let data = TensorData::new(words, [std::mem::take(&mut self.filled), self.to / 4]);
         // The dtype is named because the CPU backend's own integer is 64 bits wide.
         self.parts.push(Tensor::from_data(data, (device, DType::I32)));
-        ops::uploaded(device, bytes);
+        uploaded(device, bytes);
     }
 }

@@ -2,6 +2,12 @@
 //! own engine.
 //!
 //! The form of a case is described in `tests/fixtures/reference/README.md`. Nothing here reads a tensor synchronously.
+//!
+//! | file | its one idea |
+//! |---|---|
+//! | `case.rs` | a case's three files, read from memory |
+//! | `findings.rs` | what was compared, and what disagrees |
+//! | `showo.rs`, `magvit.rs`, `clip.rs` | what is compared of each network |
 
 mod case;
 mod clip;
