@@ -3,9 +3,9 @@
 
 use burn::tensor::{Device, FloatDType, Gradients, Int, Tensor, TensorData};
 
-use super::super::{Activation, Qkv, in_bf16};
-use super::Windows;
+use super::super::in_bf16;
 use crate::model::differentiable;
+use crate::ops::{Activation, Qkv, Windows};
 
 /// Numbers around 0, different for each `seed`.
 fn random<const D: usize>(shape: [usize; D], seed: u64, device: &Device) -> Tensor<D> {
