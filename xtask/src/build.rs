@@ -73,6 +73,14 @@ pub fn build(places: &Places, options: &Options) -> Result<()> {
     report(places, &out, options.dev)
 }
 
+/// The folder of the program that checks parity in a browser.
+///
+/// # Errors
+/// What failed.
+pub fn parity(places: &Places) -> Result<PathBuf> {
+    wasm::parity(places)
+}
+
 fn report(places: &Places, out: &Path, dev: bool) -> Result<()> {
     let sizes = sizes::measure(places, out, dev)?;
     println!("{}", sizes::table(&sizes));

@@ -1,12 +1,10 @@
-//! The reference's golden tensors on the page's device, for the end-to-end tests.
+//! The reference's golden tensors on a browser's devices, for the end-to-end tests. Natively there is nothing here.
+#![cfg(target_arch = "wasm32")]
 
 use serde::Serialize;
+use showo::check::parity::{self, Case, Finding, ParityError, Tolerance};
+use showo::web::{Problem, open, to_javascript};
 use wasm_bindgen::prelude::*;
-
-use super::device;
-use super::host::to_javascript;
-use super::problem::Problem;
-use crate::check::parity::{self, Case, Finding, Tolerance};
 
 #[derive(Serialize)]
 struct Checked<'a> {
@@ -28,9 +26,9 @@ pub async fn parity(
     golden: Vec<u8>,
     weights: Vec<u8>,
 ) -> Result<JsValue, JsValue> {
-    let opened = device::open(&device).await;
+    let opened = open(&device).await;
     let tolerance = if opened.kind == "webgpu" { Tolerance::WEBGPU } else { Tolerance::CPU };
-    let refused = |error: parity::ParityError| Problem::new("parity", error);
+    let refused = |error: ParityError| Problem::new("parity", error);
     let case = Case::new(&name, &config, &golden, weights).map_err(refused)?;
     let findings = parity::check(&case, &opened.place.device, tolerance).await.map_err(refused)?;
     Ok(to_javascript(&Checked { device: opened.kind, rows: findings.rows(), troubles: findings.troubles() }))
