@@ -6,16 +6,14 @@
 #![allow(clippy::large_enum_variant)]
 
 pub mod bundle;
+pub mod check;
 pub mod config;
 pub mod decode;
 pub mod load;
 pub mod model;
 pub mod ops;
-pub mod parity;
 pub mod picture;
-pub mod probe;
 pub mod prompt;
-pub mod quant;
 pub mod session;
 pub mod settings;
 pub mod trace;

@@ -2,7 +2,7 @@
 
 use half::f16;
 use proptest::prelude::*;
-use showo::quant::block::{BLOCK, QuantError, blocks, check, dequantize, quantize, relative_rms_error, worst_block};
+use showo::bundle::block::{BLOCK, QuantError, blocks, check, dequantize, quantize, relative_rms_error, worst_block};
 
 /// Weights of any finite magnitude that f16 scales can hold, subnormal ones included.
 fn weights() -> impl Strategy<Value = (usize, usize, Vec<f32>)> {

@@ -8,9 +8,9 @@ use std::time::Instant;
 
 use burn::module::Module;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
-use showo::ops::{After, Weight};
-use showo::quant::self_test::{SHAPES, SelfTestRow, time_linear};
-use showo::quant::{Q8Tensor, quantize, self_test};
+use showo::bundle::block::quantize;
+use showo::check::self_test::{SHAPES, SelfTestRow, self_test, time_linear};
+use showo::ops::{After, Q8Tensor, Weight};
 
 /// Waits for a future on this thread; only native tests may.
 fn wait<T>(future: impl Future<Output = T>) -> T {

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use half::f16;
+use showo::bundle::block::{Quantized, quantize};
 use showo::bundle::{Bundle, FolderReader, block_on};
+use showo::check::probe::Probe;
 use showo::config::ShowoConfig;
 use showo::decode::sampling::read_floats;
 use showo::load::{Models, Place};
@@ -12,8 +14,7 @@ use showo::model::ModelError;
 use showo::model::Weights;
 use showo::model::showo::{Showo, keep_drawing_rows};
 use showo::model::weights::Init;
-use showo::probe::Probe;
-use showo::quant::{Q8Tensor, Quantized, quantize};
+use showo::ops::Q8Tensor;
 
 const SHAPE: [usize; 2] = [23, 70];
 

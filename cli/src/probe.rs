@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use clap::Args;
 use showo::bundle::{Bundle, FolderReader, block_on};
+use showo::check::probe::Probe;
 use showo::decode::sampling::read_floats;
 use showo::load::{LoadError, Models};
-use showo::probe::Probe;
 use showo::session::SessionError;
 
 use crate::device::DeviceName;

@@ -2,10 +2,7 @@
 
 use half::f16;
 use rayon::prelude::*;
-use showo::{
-    bundle::{BundleWriter, manifest::StoredDtype},
-    quant::block,
-};
+use showo::bundle::{BundleWriter, block, manifest::StoredDtype};
 
 use crate::{
     checkpoint::{Checkpoint, Tensor},

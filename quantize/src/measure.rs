@@ -1,8 +1,8 @@
 //! What storing a tensor cost: relative RMS error over the whole and over the worst block.
 
-use showo::{
-    bundle::manifest::{BLOCK, TensorError},
-    quant::block::WorstBlock,
+use showo::bundle::{
+    block::{BLOCK, WorstBlock},
+    manifest::TensorError,
 };
 
 /// Sums over a part of a tensor; parts are measured apart, on both cores, and joined.

@@ -8,10 +8,7 @@ use std::{
 
 use half::f16;
 use rayon::prelude::*;
-use showo::{
-    bundle::{Bundle, FolderReader, Manifest, ModelKind, TensorSink, block_on, manifest::MANIFEST_FILE},
-    quant::block,
-};
+use showo::bundle::{Bundle, FolderReader, Manifest, ModelKind, TensorSink, block, block_on, manifest::MANIFEST_FILE};
 
 use crate::{
     checkpoint::{Checkpoint, Tensor},

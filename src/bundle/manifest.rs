@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 pub use scenes::World;
 use serde::{Deserialize, Serialize};
 
+use super::block::BLOCK;
 use super::{ModelKind, unique};
 use crate::settings::Recommended;
 
@@ -23,9 +24,6 @@ pub const MANIFEST_FILE: &str = "manifest.json";
 
 /// The version that this program reads and writes.
 pub const FORMAT: u32 = 1;
-
-/// Weights that share one scale in a q8 tensor.
-pub const BLOCK: usize = 32;
 
 /// What a q8 tensor's scales are called inside the shard: the tensor's name and this.
 pub const SCALE_SUFFIX: &str = ".scale";

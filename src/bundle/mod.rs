@@ -4,13 +4,18 @@
 //! compared with the length and the SHA-256 that the manifest gives, every shard's header with the manifest's tensors.
 //! What is refused is refused by name: the file, the tensor or the manifest's field.
 //!
-//! - [`manifest`]: what the manifest says, and what makes it acceptable;
-//! - [`Reader`]: where the files come from ([`MemoryReader`], [`FolderReader`]; the browser brings its own);
-//! - [`Bundle`]: opens a bundle and streams a model into a [`TensorSink`], one shard in memory at a time, and a shard
-//!   that is too long for that in parts;
-//! - [`header`]: what a safetensors file says of itself;
-//! - [`BundleWriter`] (native): the only way that a bundle is made.
+//! | file | its one idea |
+//! |---|---|
+//! | [`manifest`] | what the manifest says, and what makes it acceptable (`validate.rs`, `unique.rs`) |
+//! | [`block`] | int8 blocks: encoded, decoded, their error measured |
+//! | [`header`] | what a safetensors file says of itself |
+//! | `reader.rs`, `folder.rs` | where the files come from: [`Reader`]; the browser brings its own |
+//! | `load.rs` | [`Bundle`]: opened, and a model streamed into a [`TensorSink`], one shard in memory at a time |
+//! | `shard.rs`, `parts.rs` | a shard taken apart; one that is too long to be held, in parts |
+//! | `error.rs` | [`BundleError`]: what was refused, and how it is said |
+//! | `writer.rs`, `partial.rs` (native) | [`BundleWriter`]: the only way that a bundle is made |
 
+pub mod block;
 mod error;
 #[cfg(not(target_arch = "wasm32"))]
 mod folder;

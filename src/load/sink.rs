@@ -2,10 +2,10 @@
 
 use half::f16;
 
+use crate::bundle::block::{Quantized, dequantize};
 use crate::bundle::{Bundle, BundleError, ModelKind, PartSink, Reader, TensorSink};
 use crate::model::weights::Named;
 use crate::model::{ModelError, Weights};
-use crate::quant::{Quantized, dequantize};
 
 /// Uploads tensors as they come, in parts where a shard is long.
 pub struct WeightSink<'a> {

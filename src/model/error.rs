@@ -1,6 +1,6 @@
 //! Why a network could not be built.
 
-use crate::quant::QuantError;
+use crate::bundle::block::QuantError;
 
 /// Why a network could not be built.
 #[derive(Debug, thiserror::Error)]

@@ -7,8 +7,8 @@ use half::f16;
 
 use super::error::ModelError;
 use super::weights::{Partial, PartialForm, Stored, Weights, check_shape};
-use crate::ops;
-use crate::quant::{PART_BYTES, Q8Builder, block};
+use crate::bundle::block;
+use crate::ops::{self, PART_BYTES, Q8Builder};
 
 impl Weights {
     /// Stores a floating-point tensor: uploaded at once, so that the caller may drop its own copy.

@@ -8,8 +8,7 @@ use burn::tensor::{Int, Tensor};
 
 use super::error::ModelError;
 use super::weights::{Init, Weights};
-use crate::ops::{self, Activation, After, Norm, Qkv, Weight, Windows};
-use crate::quant::Q8Tensor;
+use crate::ops::{self, Activation, After, Norm, Q8Tensor, Qkv, Weight, Windows};
 
 #[cfg(not(target_arch = "wasm32"))]
 use super::differentiable;

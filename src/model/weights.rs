@@ -12,7 +12,7 @@ use half::f16;
 
 use super::error::ModelError;
 pub use super::parameters::{Named, named_parameters};
-use crate::quant::{Q8Builder, Q8Tensor};
+use crate::ops::{Q8Builder, Q8Tensor};
 
 pub(super) enum Stored {
     Float { shape: Vec<usize>, values: Tensor<1> },

@@ -1,32 +1,48 @@
 //! Operations of our own beside burn's: one kernel where burn would launch five to fifteen.
 //!
 //! On a GPU every launch costs the host more than such small tensors cost the device, and a product of int8 weights
-//! does not exist there at all. Each operation is a method of [`Ops`]: WGSL of our own in `gpu`, plain loops in
-//! [`cpu`]. They have no gradient; training computes the same functions with [`gradient`] and burn's operations
-//! (`model/differentiable.rs`); `tests/reference_parity.rs` holds both to the same numbers.
+//! does not exist there at all. Each operation is a folder: its contract (`mod.rs`), plain loops (`cpu.rs`), WGSL
+//! (`gpu.wgsl`), and for training its gradient (`gradient.rs`), which is another function of the same numbers:
+//! `tests/reference_parity.rs` holds both to them. Each is a method of [`Ops`], which has no gradient.
+//!
+//! | file | its one idea |
+//! |---|---|
+//! | [`linear`] | `x · wᵀ` and what follows it, with int8 blocks or floats; look-up of rows |
+//! | [`conv`] | convolution: windows of a picture as rows, then the product |
+//! | [`attention`](mod@attention), [`norm`](mod@norm), [`rotate`](mod@rotate), [`sample`](mod@sample) | one operation each |
+//! | `activation/` | functions of one number, which follow the others |
+//! | `q8.rs` | [`Q8Tensor`]: int8 blocks on a device |
+//! | `cpu/` | what the loops share, and burn's CPU backend |
+//! | `gpu/` | how a kernel's text is made, the table of all kernels, burn's GPU backend |
+//! | [`gradient`] | what the gradients share: the backends, burn's graph, products in bfloat16, PyTorch's kernels |
 
+// The tests read every kernel's text, also where nothing can launch it.
+#![cfg_attr(all(test, not(feature = "webgpu")), allow(dead_code))]
+
+mod activation;
 pub mod attention;
 pub mod conv;
-pub mod cpu;
-mod flex;
-#[cfg(any(target_arch = "wasm32", feature = "webgpu"))]
+mod cpu;
+#[cfg(any(test, target_arch = "wasm32", feature = "webgpu"))]
 mod gpu;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod gradient;
 pub mod linear;
 pub mod norm;
+mod q8;
 pub mod rotate;
 pub mod sample;
-pub(crate) mod self_test;
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, Dispatch, backend_extension};
 use burn::tensor::Device;
 
+pub use activation::Activation;
 pub use attention::{Attention, Qkv, attention};
 pub use conv::{Unroll, Windows, conv2d, conv2d_rows};
-pub use linear::{Activation, After, Weight, gather, linear};
+pub use linear::{After, Weight, gather, linear};
 pub use norm::{Norm, norm};
+pub use q8::{PART_BYTES, Q8Builder, Q8Tensor};
 pub use rotate::{Rotate, rotate};
 pub use sample::sample;
 
@@ -34,7 +50,7 @@ pub use sample::sample;
 /// specification declares absent is some other tensor and is not read.
 #[backend_extension(Flex, Cube: cfg(any(target_arch = "wasm32", feature = "webgpu")))]
 pub trait Ops: Backend {
-    /// [`linear()`] with int8 blocks laid out as in [`Q8Tensor`](crate::quant::Q8Tensor).
+    /// [`linear()`] with int8 blocks laid out as in [`Q8Tensor`](Q8Tensor).
     fn linear_q8_op(
         x: FloatTensor<Self>,
         packed: IntTensor<Self>,

@@ -12,9 +12,9 @@ use super::host::{WorkerHost, to_javascript};
 use super::problem::Problem;
 use super::reader::FetchReader;
 use crate::bundle::{Bundle, LoadProgress, ModelKind};
+use crate::check::probe::Probe;
 use crate::decode::sampling::read_floats;
 use crate::load::{LoadError, Models};
-use crate::probe::Probe;
 use crate::session::{CancelFlag, Drawing, Outcome, Session, SessionError, large};
 use crate::settings::{FIELDS, Field, Recommended, Settings, Tuning, VerifierMode};
 
@@ -354,6 +354,6 @@ fn report(on_progress: &Function, progress: &Progress<'_>) {
 #[wasm_bindgen]
 pub async fn self_test() -> Result<JsValue, JsValue> {
     let opened = device::open("auto").await;
-    let rows = crate::quant::self_test(&opened.place.device).await.map_err(|why| Problem::new("self_test", why))?;
+    let rows = crate::check::self_test(&opened.place.device).await.map_err(|why| Problem::new("self_test", why))?;
     Ok(to_javascript(&rows))
 }

@@ -1,12 +1,14 @@
-// The reference's golden tensors in the engine that visitors run: every case on WebGPU and on the CPU.
+// The reference's golden tensors in a browser: every case on WebGPU and on the CPU. The engine's code is the visitors', in a
+// wasm of its own (tests/parity), so that theirs does not carry what only this test calls.
 //
 // The same checks as `cargo nextest run --test reference_parity`, and the same folders: SHOWO_PARITY_DIR, or the project's.
 
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
 
+import { DIST } from "./places.mjs";
 import { visiting } from "./visit.mjs";
 
 /** @typedef {{ what: string, compared: number, worst: number, allowed: number, near_ties: number, trouble: string | null }} Finding */
@@ -15,6 +17,8 @@ const FIXTURES = new URL("../fixtures/", import.meta.url).pathname;
 const FOLDERS = process.env.SHOWO_PARITY_DIR ? [process.env.SHOWO_PARITY_DIR] : [join(FIXTURES, "reference"), join(FIXTURES, "more")];
 /** Where the page asks for the cases' files. */
 const PATH = "/parity-cases/";
+/** The folder of the program that checks them. The page finds its files among the visitors', whose `fetch_cached.js` it imports. */
+const PROGRAM = process.env.SHOWO_PARITY ?? "";
 
 /** @param {string} folder */
 function casesOf(folder) {
@@ -24,8 +28,8 @@ function casesOf(folder) {
 
 /** Runs in the page. @param {{ path: string, name: string, device: string }} asked */
 async function checkInPage({ path, name, device }) {
-  const engine = /** @type {any} */ (await import(/** @type {any} */ ("./showo.js")));
-  await engine.default({ module_or_path: fetch("./showo_bg.wasm") });
+  const engine = /** @type {any} */ (await import(/** @type {any} */ ("./parity.js")));
+  await engine.default({ module_or_path: fetch("./parity_bg.wasm") });
   const bytes = async (/** @type {string} */ suffix) => {
     const answer = await fetch(`${path}${name}${suffix}`);
     if (!answer.ok && suffix === ".weights.safetensors") return new Uint8Array();
@@ -56,6 +60,9 @@ describe("parity with the reference", { timeout: 900_000 }, () => {
         await route.fulfill({ status: 404 });
       }
     });
+    for (const [file, contentType] of [["parity.js", "text/javascript"], ["parity_bg.wasm", "application/wasm"]]) {
+      await page.route(`**/${file}`, (route) => route.fulfill({ path: join(PROGRAM, file), contentType }));
+    }
     // Not the page itself: its own engine would be loading a bundle meanwhile.
     await page.route("**/parity.html", (route) => route.fulfill({ contentType: "text/html", body: "<!doctype html><title>parity</title>" }));
     await page.goto(`${visit.address}parity.html`);
@@ -63,6 +70,16 @@ describe("parity with the reference", { timeout: 900_000 }, () => {
 
   test("parity: there are cases", () => {
     for (const folder of FOLDERS) assert.notEqual(casesOf(folder).length, 0, `no case (NAME.json) in ${folder}`);
+  });
+
+  test("parity: its program was built", () => {
+    assert.ok(existsSync(join(PROGRAM, "parity_bg.wasm")), "SHOWO_PARITY names no program: run `cargo xtask test --only e2e`");
+  });
+
+  test("parity: visitors do not load it", () => {
+    // What stands in its messages, and the name that a page would call it by.
+    assert.ok(!readFileSync(join(DIST, "showo_bg.wasm")).includes("golden.safetensors"));
+    assert.ok(!readFileSync(join(DIST, "showo.js")).includes("parity"));
   });
 
   for (const { folder, name } of cases) {

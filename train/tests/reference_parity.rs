@@ -7,7 +7,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ::showo::parity::{self, Case, Findings, Kind, ParityError, Tolerance};
+use ::showo::check::parity::{self, Case, Findings, Kind, ParityError, Tolerance};
 use burn::tensor::Device;
 use train::dpo;
 

@@ -74,6 +74,14 @@ pub fn engine(places: &Places, dev: bool) -> Result<PathBuf> {
     Ok(engine)
 }
 
+/// The folder of the program that checks parity in a browser.
+///
+/// # Errors
+/// What failed.
+pub fn parity(places: &Places) -> Result<PathBuf> {
+    wasm::parity(places)
+}
+
 fn report(places: &Places, out: &Path, dev: bool) -> Result<()> {
     let sizes = sizes::measure(places, out, dev)?;
     println!("{}", sizes::table(&sizes));

@@ -217,7 +217,7 @@ mod tests {
     use half::bf16;
 
     use super::*;
-    use crate::quant::self_test::noise;
+    use crate::check::noise::noise;
 
     /// Against rounded operands multiplied one by one in f64, for sizes that fill no tile.
     #[test]

@@ -1,4 +1,4 @@
-//! burn's CPU backend: its tensors handed to the plain-slice loops of [`cpu::gradient`].
+//! burn's CPU backend: its tensors handed to the loops over slices.
 
 use burn::backend::Flex;
 use burn::backend::flex::FlexTensor;
@@ -6,15 +6,16 @@ use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::tensor::DType;
 
 use super::bf16::{Operand, product};
-use super::{Differentiable, Gradients};
-use crate::ops::cpu::{self, gradient};
-use crate::ops::flex::{shape, slice, tensor};
-use crate::ops::{Activation, Attention, Norm, Rotate};
+use super::{Differentiable, Gradients, cross_entropy};
+use crate::ops::attention::cpu::Keys;
+use crate::ops::cpu::{shape, slice, tensor};
+use crate::ops::rotate::cpu::rotate;
+use crate::ops::{Activation, Attention, Norm, Rotate, activation, attention, norm};
 
 impl Differentiable for Flex {
     fn activate_op(x: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self> {
         let x = x.to_contiguous();
-        tensor(gradient::activated(slice(&x), activation), shape(&x))
+        tensor(activation::gradient::forward(slice(&x), activation), shape(&x))
     }
 
     fn normalize_op(
@@ -25,7 +26,7 @@ impl Differentiable for Flex {
     ) -> FloatTensor<Self> {
         let [x, weight, bias] = [x, weight, bias].map(|tensor| tensor.to_contiguous());
         let spec = Norm::layer(shape(&weight)[0], epsilon.into());
-        tensor(cpu::norm(slice(&x), slice(&weight), slice(&bias), &spec), shape(&x))
+        tensor(norm::cpu::norm(slice(&x), slice(&weight), slice(&bias), &spec), shape(&x))
     }
 
     fn attend_op(
@@ -66,12 +67,12 @@ impl Differentiable for Flex {
                 row[rotary / 2..].iter_mut().for_each(|sine| *sine = -*sine);
             }
         }
-        tensor(cpu::rotate(slice(&x), &angles, &[], &[], &spec), shape)
+        tensor(rotate(slice(&x), &angles, &[], &[], &spec), shape)
     }
 
     fn cross_entropy_op(logits: FloatTensor<Self>, labels: IntTensor<Self>) -> FloatTensor<Self> {
         let labels = indices(&labels);
-        let losses = gradient::cross_entropy(slice(&logits.to_contiguous()), &labels);
+        let losses = cross_entropy::forward(slice(&logits.to_contiguous()), &labels);
         let rows = losses.len();
         tensor(losses, vec![rows])
     }
@@ -80,7 +81,7 @@ impl Differentiable for Flex {
 impl Gradients for Flex {
     fn activate_grad(x: FloatTensor<Self>, dy: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self> {
         let (x, dy) = (x.to_contiguous(), dy.to_contiguous());
-        tensor(gradient::activation(slice(&x), slice(&dy), activation), shape(&x))
+        tensor(activation::gradient::backward(slice(&x), slice(&dy), activation), shape(&x))
     }
 
     fn normalize_grad(
@@ -90,7 +91,7 @@ impl Gradients for Flex {
         epsilon: f32,
     ) -> [FloatTensor<Self>; 3] {
         let [x, weight, dy] = [x, weight, dy].map(|tensor| tensor.to_contiguous());
-        let [dx, dw, db] = gradient::norm(slice(&x), slice(&weight), slice(&dy), epsilon);
+        let [dx, dw, db] = norm::gradient::backward(slice(&x), slice(&weight), slice(&dy), epsilon);
         [tensor(dx, shape(&x)), tensor(dw, shape(&weight)), tensor(db, shape(&weight))]
     }
 
@@ -102,7 +103,7 @@ impl Gradients for Flex {
         let [q, past_k, past_v, k, v] = inputs.map(|tensor| tensor.to_contiguous());
         let bias = bias.to_contiguous();
         let keys = keys([&past_k, &past_v, &k, &v], &spec);
-        let [y, shares] = gradient::attend(slice(&q), &keys, slice(&bias), &spec);
+        let [y, shares] = attention::gradient::forward(slice(&q), &keys, slice(&bias), &spec);
         let all = vec![spec.batch, spec.heads, spec.rows, spec.past + spec.columns];
         [tensor(y, shape(&q)), tensor(shares, all)]
     }
@@ -116,7 +117,7 @@ impl Gradients for Flex {
         let [q, past_k, past_v, k, v] = inputs.map(|tensor| tensor.to_contiguous());
         let dy = dy.to_contiguous();
         let keys = keys([&past_k, &past_v, &k, &v], &spec);
-        let (dq, mut given) = gradient::attend_gradient(slice(&q), &keys, slice(&shares), slice(&dy), &spec);
+        let (dq, mut given) = attention::gradient::backward(slice(&q), &keys, slice(&shares), slice(&dy), &spec);
         let (k, v) = given.pop().unwrap_or_default();
         let (past_k, past_v) = given.pop().unwrap_or_default();
         let of = |values, tokens| tensor(values, vec![spec.batch, tokens, spec.heads * spec.head]);
@@ -153,14 +154,14 @@ impl Gradients for Flex {
         dy: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
         let (logits, dy) = (logits.to_contiguous(), dy.to_contiguous());
-        tensor(gradient::cross_entropy_gradient(slice(&logits), &indices(&labels), slice(&dy)), shape(&logits))
+        tensor(cross_entropy::backward(slice(&logits), &indices(&labels), slice(&dy)), shape(&logits))
     }
 }
 
 /// The groups of keys that there are: new ones, and before them those of the past.
-fn keys<'a>([past_k, past_v, k, v]: [&'a FlexTensor; 4], spec: &Attention) -> Vec<cpu::Keys<'a>> {
-    let past = cpu::Keys { k: slice(past_k), v: slice(past_v), tokens: spec.past };
-    let new = cpu::Keys { k: slice(k), v: slice(v), tokens: spec.columns };
+fn keys<'a>([past_k, past_v, k, v]: [&'a FlexTensor; 4], spec: &Attention) -> Vec<Keys<'a>> {
+    let past = Keys { k: slice(past_k), v: slice(past_v), tokens: spec.past };
+    let new = Keys { k: slice(k), v: slice(v), tokens: spec.columns };
     [past, new].into_iter().filter(|keys| keys.tokens > 0).collect()
 }
 

@@ -2,13 +2,23 @@
 //!
 //! burn composes attention or a layer normalization of elementwise operations, each of which reads and writes all of
 //! its memory, and their gradients of as many again. Ours are one pass each. A graphics card trains with burn's; a test
-//! holds both to the same numbers.
+//! holds both to the same numbers. Each operation's own part is its `gradient.rs`; here is what they share.
+//!
+//! | file | its one idea |
+//! |---|---|
+//! | `mod.rs` | what a backend computes, with gradients ([`Differentiable`]), and where products are in bfloat16 |
+//! | `flex.rs` | burn's CPU backend: its tensors handed to the loops |
+//! | `autodiff.rs` | burn's graph: what each operation keeps, and how it goes back |
+//! | [`bf16`] | products of numbers rounded to bfloat16 |
+//! | `parts.rs` | rows in parts, for graphics cards |
+//! | `cross_entropy.rs` | the loss of drawing |
+//! | `torch/` (feature `libtorch`) | the same functions from PyTorch's kernels |
 
 mod autodiff;
 pub mod bf16;
-mod composed;
+mod cross_entropy;
 mod flex;
-mod own;
+pub(super) mod parts;
 #[cfg(test)]
 mod tests;
 #[cfg(feature = "libtorch")]
@@ -21,9 +31,15 @@ use std::cell::Cell;
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, backend_extension};
-use burn::tensor::{Device, Int, Tensor, module};
+use burn::tensor::{Device, Tensor};
 
-use super::{Activation, Attention, Qkv};
+pub use super::activation::gradient::activate;
+pub use super::attention::gradient::attend;
+pub use super::linear::gradient::project;
+pub use super::norm::gradient::normalize;
+pub use super::rotate::gradient::turn;
+use super::{Activation, Attention};
+pub use cross_entropy::cross_entropy;
 
 /// What a backend computes, with gradients where it records them.
 #[backend_extension(Flex, Autodiff)]
@@ -135,12 +151,12 @@ pub fn multiplies_in_bf16(device: &Device) -> bool {
 }
 
 /// Whether the processor multiplies in bfloat16 here.
-fn on_processor_in_bf16() -> bool {
+pub(super) fn on_processor_in_bf16() -> bool {
     IN_BF16.get() && bf16::available()
 }
 
 /// Whether a tensor is on the processor.
-fn on_processor<const D: usize>(x: &Tensor<D>) -> bool {
+pub(super) fn on_processor<const D: usize>(x: &Tensor<D>) -> bool {
     x.device().inner() == Device::flex()
 }
 
@@ -148,82 +164,4 @@ fn on_processor<const D: usize>(x: &Tensor<D>) -> bool {
 #[cfg(feature = "libtorch")]
 pub(crate) fn on_torch<const D: usize>(x: &Tensor<D>) -> bool {
     torch::is_torch(&x.device())
-}
-
-/// The activation of every value.
-#[must_use]
-pub fn activate<const D: usize>(x: Tensor<D>, activation: Activation) -> Tensor<D> {
-    #[cfg(feature = "libtorch")]
-    if on_torch(&x) && activation != Activation::None {
-        return torch::activate(x, activation);
-    }
-    match activation {
-        Activation::None => x,
-        _ if on_processor(&x) => own::activate(x, activation),
-        _ => composed::activate(x, activation),
-    }
-}
-
-/// Layer normalization over the last dimension, which `weight` and `bias` have.
-#[must_use]
-pub fn normalize<const D: usize>(x: Tensor<D>, weight: Tensor<1>, bias: Tensor<1>, epsilon: f64) -> Tensor<D> {
-    #[cfg(feature = "libtorch")]
-    if on_torch(&x) {
-        return torch::normalize(x, weight, bias, epsilon);
-    }
-    let of = if on_processor(&x) { own::normalize } else { composed::normalize };
-    of(x, weight, bias, epsilon)
-}
-
-/// As [`attention()`](super::attention()), its products in bfloat16 within [`in_bf16`]; the bias has no gradient.
-///
-/// # Panics
-/// As there.
-#[must_use]
-pub fn attend(qkv: Qkv) -> Tensor<3> {
-    #[cfg(feature = "libtorch")]
-    if on_torch(&qkv.q) {
-        return torch::attend(qkv);
-    }
-    let of = if on_processor(&qkv.q) { own::attend } else { composed::attend };
-    of(qkv)
-}
-
-/// `x · weightᵀ + bias`: `x` `[rows, inputs]`, `weight` `[out, inputs]`; in bfloat16 within [`in_bf16`].
-#[must_use]
-pub fn project(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
-    #[cfg(feature = "libtorch")]
-    if on_torch(&x) {
-        return torch::project(x, weight, bias);
-    }
-    match (on_processor(&x), on_processor_in_bf16()) {
-        (true, true) => own::project(x, weight, bias),
-        (true, false) => module::linear(x, weight.transpose(), bias),
-        (false, _) => composed::project(x, weight, bias),
-    }
-}
-
-/// Rotary embedding of `x` `[batch, tokens, heads·head]` by a `table` `[tokens, rotary]` of cosines, then sines.
-#[must_use]
-pub fn turn(x: Tensor<3>, table: Tensor<2>, heads: usize) -> Tensor<3> {
-    #[cfg(feature = "libtorch")]
-    if on_torch(&x) {
-        return torch::turn(x, table, heads);
-    }
-    let of = if on_processor(&x) { own::turn } else { composed::turn };
-    of(x, table, heads)
-}
-
-/// −ln p(label) of every row, `logits` `[rows, codes]` and `labels` `[rows]` → `[rows]`.
-///
-/// # Panics
-/// A label that is no code.
-#[must_use]
-pub fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
-    #[cfg(feature = "libtorch")]
-    if on_torch(&logits) {
-        return torch::cross_entropy(logits, labels);
-    }
-    let of = if on_processor(&logits) { own::cross_entropy } else { composed::cross_entropy };
-    of(logits, labels)
 }

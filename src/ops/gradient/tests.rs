@@ -2,12 +2,13 @@
 
 use burn::tensor::{Device, Gradients, Int, Tensor, TensorData};
 
-use super::{Activation, Qkv, bf16, composed, in_bf16, own};
+use super::{bf16, in_bf16};
+use crate::ops::{self, Activation, Qkv};
 
 /// Numbers around 0, different for each `seed`.
 fn random<const D: usize>(shape: [usize; D], seed: u64, device: &Device) -> Tensor<D> {
     let count = shape.iter().product();
-    let values: Vec<f32> = crate::quant::self_test::noise(count, seed).into_iter().map(|x| 2.0 * x).collect();
+    let values: Vec<f32> = crate::check::noise::noise(count, seed).into_iter().map(|x| 2.0 * x).collect();
     Tensor::from_data(TensorData::new(values, shape), device).require_grad()
 }
 
@@ -22,7 +23,7 @@ type GradientOf<'a> = dyn Fn(&Gradients) -> Vec<f32> + 'a;
 fn run<const D: usize>(of: impl FnOnce() -> Tensor<D>, inputs: &[&GradientOf]) -> Vec<Vec<f32>> {
     let y = of();
     let shape = y.dims();
-    let weights: Vec<f32> = crate::quant::self_test::noise(shape.iter().product(), 99);
+    let weights: Vec<f32> = crate::check::noise::noise(shape.iter().product(), 99);
     let weights = Tensor::<D>::from_data(TensorData::new(weights, shape), &y.device());
     let gradients = (y.clone() * weights).sum().backward();
     let mut all = vec![values(y)];
@@ -48,8 +49,8 @@ fn activations() {
     let device = Device::flex().autodiff();
     for activation in [Activation::None, Activation::GeluNew, Activation::QuickGelu, Activation::Swish] {
         let x = random([5, 7, 9], 1, &device);
-        let ours = run(|| own::activate(x.clone(), activation), &[&gradient_of(&x)]);
-        let theirs = run(|| composed::activate(x.clone(), activation), &[&gradient_of(&x)]);
+        let ours = run(|| ops::activation::gradient::own(x.clone(), activation), &[&gradient_of(&x)]);
+        let theirs = run(|| ops::activation::gradient::composed(x.clone(), activation), &[&gradient_of(&x)]);
         assert_same(&ours, &theirs, &format!("{activation:?}"));
     }
 }
@@ -59,8 +60,8 @@ fn normalization() {
     let device = Device::flex().autodiff();
     let (x, weight, bias) = (random([3, 5, 40], 1, &device), random([40], 2, &device), random([40], 3, &device));
     let gradients: [&GradientOf; 3] = [&gradient_of(&x), &gradient_of(&weight), &gradient_of(&bias)];
-    let ours = run(|| own::normalize(x.clone(), weight.clone(), bias.clone(), 1e-5), &gradients);
-    let theirs = run(|| composed::normalize(x.clone(), weight.clone(), bias.clone(), 1e-5), &gradients);
+    let ours = run(|| ops::norm::gradient::own(x.clone(), weight.clone(), bias.clone(), 1e-5), &gradients);
+    let theirs = run(|| ops::norm::gradient::composed(x.clone(), weight.clone(), bias.clone(), 1e-5), &gradients);
     assert_same(&ours, &theirs, "normalization");
 }
 
@@ -80,7 +81,7 @@ fn projection() {
     let (x, weight, bias) = (rounded(1, [19, 40]), rounded(2, [70, 40]), random([70], 3, &device));
     let inputs: [&GradientOf; 3] = [&gradient_of(&x), &gradient_of(&weight), &gradient_of(&bias)];
     for (bias, inputs) in [(Some(bias.clone()), &inputs[..]), (None, &inputs[..2])] {
-        let ours = run(|| own::project(x.clone(), weight.clone(), bias.clone()), inputs);
+        let ours = run(|| ops::linear::gradient::own(x.clone(), weight.clone(), bias.clone()), inputs);
         let theirs = run(|| burn::tensor::module::linear(x.clone(), weight.clone().transpose(), bias.clone()), inputs);
         assert_same(&ours[..1], &theirs[..1], "projection");
         for (ours, theirs) in ours.iter().zip(&theirs).skip(1) {
@@ -101,13 +102,13 @@ fn projection_and_normalization_in_parts() {
             (random([rows, 20], 1, &device), random([30, 20], 2, &device), random([30], 3, &device));
         let inputs: [&GradientOf; 3] = [&gradient_of(&x), &gradient_of(&weight), &gradient_of(&bias)];
         for (bias, inputs) in [(Some(bias.clone()), &inputs[..]), (None, &inputs[..2])] {
-            let ours = run(|| composed::project(x.clone(), weight.clone(), bias.clone()), inputs);
+            let ours = run(|| ops::linear::gradient::composed(x.clone(), weight.clone(), bias.clone()), inputs);
             let linear = || burn::tensor::module::linear(x.clone(), weight.clone().transpose(), bias.clone());
             assert_same(&ours, &run(linear, inputs), "projection");
         }
         let (gain, shift) = (random([20], 4, &device), random([20], 5, &device));
         let inputs: [&GradientOf; 3] = [&gradient_of(&x), &gradient_of(&gain), &gradient_of(&shift)];
-        let ours = run(|| composed::normalize(x.clone(), gain.clone(), shift.clone(), 1e-5), &inputs);
+        let ours = run(|| ops::norm::gradient::composed(x.clone(), gain.clone(), shift.clone(), 1e-5), &inputs);
         let burn = || burn::tensor::module::layer_norm(x.clone(), gain.clone(), Some(shift.clone()), 1e-5);
         assert_same(&ours, &run(burn, &inputs), "normalization");
     }
@@ -130,11 +131,13 @@ fn attention() {
     };
     for bias in [None, bias([2, 1, 5, 19]), bias([2, 1, 1, 19]), bias([1, 1, 5, 19])] {
         let qkv = Qkv { q: q.clone(), past: None, k: k.clone(), v: v.clone(), bias, heads: 3 };
-        let [ours, theirs] = [own::attend, composed::attend].map(|of| run(|| of(qkv.clone()), &inputs));
+        let [ours, theirs] = [ops::attention::gradient::own, ops::attention::gradient::composed]
+            .map(|of| run(|| of(qkv.clone()), &inputs));
         assert_same(&ours, &theirs, "attention");
         let past = Some((past_k.clone(), past_v.clone()));
         let qkv = Qkv { past, k: new_k.clone(), v: new_v.clone(), ..qkv };
-        let [ours, theirs] = [own::attend, composed::attend].map(|of| run(|| of(qkv.clone()), &of_past));
+        let [ours, theirs] = [ops::attention::gradient::own, ops::attention::gradient::composed]
+            .map(|of| run(|| of(qkv.clone()), &of_past));
         assert_same(&ours, &theirs, "attention to a past");
     }
 }
@@ -149,7 +152,7 @@ fn attention_in_bf16() {
         [&gradient_of(&q), &gradient_of(&past_k), &gradient_of(&past_v), &gradient_of(&k), &gradient_of(&v)];
     let past = Some((past_k.clone(), past_v.clone()));
     let qkv = Qkv { q: q.clone(), past, k: k.clone(), v: v.clone(), bias: None, heads: 2 };
-    let attend = || own::attend(qkv.clone());
+    let attend = || ops::attention::gradient::own(qkv.clone());
     let (ours, theirs) = (run(|| in_bf16(true, attend), &inputs), run(attend, &inputs));
     assert_eq!(ours == theirs, !bf16::available(), "other numbers, where the processor can");
     for (index, (ours, theirs)) in ours.iter().zip(&theirs).enumerate() {
@@ -168,8 +171,8 @@ fn rotation() {
     // Cosines and sines of one angle each: only then is the inverse the transpose.
     let angles = table.detach().narrow(1, 0, 3);
     let table = Tensor::cat(vec![angles.clone().cos(), angles.sin()], 1);
-    let ours = run(|| own::turn(x.clone(), table.clone(), 4), &[&gradient_of(&x)]);
-    let theirs = run(|| composed::turn(x.clone(), table.clone(), 4), &[&gradient_of(&x)]);
+    let ours = run(|| ops::rotate::gradient::own(x.clone(), table.clone(), 4), &[&gradient_of(&x)]);
+    let theirs = run(|| ops::rotate::gradient::composed(x.clone(), table.clone(), 4), &[&gradient_of(&x)]);
     assert_same(&ours, &theirs, "rotation");
 }
 
@@ -178,7 +181,7 @@ fn cross_entropy() {
     let device = Device::flex().autodiff();
     let logits = random([6, 33], 1, &device);
     let labels = Tensor::<1, Int>::from_data([0i32, 32, 5, 5, 17, 31], &device);
-    let ours = run(|| own::cross_entropy(logits.clone(), labels.clone()), &[&gradient_of(&logits)]);
-    let theirs = run(|| composed::cross_entropy(logits.clone(), labels.clone()), &[&gradient_of(&logits)]);
+    let ours = run(|| super::cross_entropy::own(logits.clone(), labels.clone()), &[&gradient_of(&logits)]);
+    let theirs = run(|| super::cross_entropy::composed(logits.clone(), labels.clone()), &[&gradient_of(&logits)]);
     assert_same(&ours, &theirs, "cross entropy");
 }

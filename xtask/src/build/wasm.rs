@@ -1,4 +1,4 @@
-//! The engine for the browser: compiled, given its JavaScript glue, made small. The result is kept by the hash of
+//! Programs for the browser: compiled, given their JavaScript glue, made small. The result is kept by the hash of
 //! what went in, because wasm-opt takes minutes.
 
 use std::fs;
@@ -29,18 +29,37 @@ const LEVEL: &str = "-Oz";
 /// How many results are kept: enough to go back and forth between a few branches.
 const KEPT: usize = 8;
 
-/// A folder with `showo.js` and `showo_bg.wasm`, to be copied and not changed.
+/// A program: the package that is compiled, and what its files are called.
+struct Program {
+    package: &'static str,
+    name: &'static str,
+}
+
+/// A folder with `showo.js` and `showo_bg.wasm`, to be copied and not changed: the engine that visitors load.
 ///
 /// # Errors
 /// What cargo, wasm-bindgen or wasm-opt say.
 pub fn engine(places: &Places, dev: bool) -> Result<PathBuf> {
-    let compiled = compile(places)?;
+    program_of(places, &Program { package: "showo", name: "showo" }, dev)
+}
+
+/// A folder with `parity.js` and `parity_bg.wasm`: the same engine's code behind another door, for a test alone, and so
+/// not made small. Where the engine is compiled, this takes the linker, wasm-bindgen and some seconds.
+///
+/// # Errors
+/// As [`engine`].
+pub fn parity(places: &Places) -> Result<PathBuf> {
+    program_of(places, &Program { package: "parity-page", name: "parity" }, true)
+}
+
+fn program_of(places: &Places, which: &Program, dev: bool) -> Result<PathBuf> {
+    let compiled = compile(places, which.package)?;
     // Apart, so that a day of changes clears away nothing that took wasm-opt minutes.
     let kept = places.cache.join(if dev { "wasm-dev" } else { "wasm" });
     let folder = kept.join(key(&compiled, dev)?);
     if !folder.is_dir() {
         let partial = folder.with_extension(format!("{}.partial", std::process::id()));
-        make(places, &compiled, &partial, dev)?;
+        make(places, which.name, &compiled, &partial, dev)?;
         match fs::rename(&partial, &folder) {
             // Another xtask was quicker; its result is the same.
             Err(_) if folder.is_dir() => {
@@ -54,7 +73,7 @@ pub fn engine(places: &Places, dev: bool) -> Result<PathBuf> {
 }
 
 /// Compiles and says where the wasm is.
-fn compile(places: &Places) -> Result<PathBuf> {
+fn compile(places: &Places, package: &str) -> Result<PathBuf> {
     run(cargo(places).args([
         "build",
         "--profile",
@@ -62,10 +81,11 @@ fn compile(places: &Places) -> Result<PathBuf> {
         "--target",
         "wasm32-unknown-unknown",
         "--package",
-        "showo",
+        package,
         "--lib",
     ]))?;
-    Ok(places.target.join("wasm32-unknown-unknown/wasm/showo.wasm"))
+    let file = format!("{}.wasm", package.replace('-', "_"));
+    Ok(places.target.join("wasm32-unknown-unknown/wasm").join(file))
 }
 
 /// Names the result by everything that decides it.
@@ -87,12 +107,12 @@ fn wasm_bindgen_version() -> &'static str {
     package.and_then(|package| package.split("version = \"").nth(1)?.split('"').next()).unwrap_or_default()
 }
 
-fn make(places: &Places, compiled: &Path, out: &Path, dev: bool) -> Result<()> {
+fn make(places: &Places, name: &str, compiled: &Path, out: &Path, dev: bool) -> Result<()> {
     fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
     let start = Instant::now();
     Bindgen::new()
         .input_path(compiled)
-        .out_name("showo")
+        .out_name(name)
         .web(true)
         .and_then(|bindgen| {
             bindgen.typescript(false).remove_name_section(!dev).remove_producers_section(true).generate(out)
@@ -104,8 +124,8 @@ fn make(places: &Places, compiled: &Path, out: &Path, dev: bool) -> Result<()> {
     }
     let start = Instant::now();
     println!("wasm-opt {LEVEL}, some minutes (`--dev` leaves it out)");
-    let wasm = out.join("showo_bg.wasm");
-    let small = out.join("showo_bg.wasm.small");
+    let wasm = out.join(format!("{name}_bg.wasm"));
+    let small = out.join(format!("{name}_bg.wasm.small"));
     let script = npm::build_modules(places)?.join("binaryen/bin/wasm-opt");
     run(program(places, "node").arg(script).arg(&wasm).arg(LEVEL).args(FEATURES).arg("-o").arg(&small))?;
     fs::rename(&small, &wasm).with_context(|| format!("cannot replace {}", wasm.display()))?;

@@ -139,5 +139,8 @@ fn e2e(places: &Places, filter: Option<&str>) -> Result<Counts> {
     // The same selection as the native tests' build, so that only what they did not need is compiled.
     run(cargo(places).args(["build", "--quiet"]).args(NATIVE).args(["--bins", "--tests"]))
         .context("the native decoder that pictures are compared with")?;
-    node::tests(places, browser::node(places)?, &browser::scripts(places), filter)
+    let mut node = browser::node(places)?;
+    // Parity has a program of its own, which visitors do not load: half a minute where the page was just built.
+    node.env("SHOWO_PARITY", build::parity(places)?);
+    node::tests(places, node, &browser::scripts(places), filter)
 }

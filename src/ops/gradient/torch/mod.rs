@@ -100,11 +100,11 @@ pub(crate) fn narrowed<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     if IN_BF16.get() { x.cast(FloatDType::BF16) } else { x }
 }
 
-pub(super) fn activate<const D: usize>(x: Tensor<D>, activation: Activation) -> Tensor<D> {
+pub(crate) fn activate<const D: usize>(x: Tensor<D>, activation: Activation) -> Tensor<D> {
     run(x, NONE, NONE, None, What::Activate(activation))
 }
 
-pub(super) fn normalize<const D: usize>(x: Tensor<D>, weight: Tensor<1>, bias: Tensor<1>, epsilon: f64) -> Tensor<D> {
+pub(crate) fn normalize<const D: usize>(x: Tensor<D>, weight: Tensor<1>, bias: Tensor<1>, epsilon: f64) -> Tensor<D> {
     run(x, Some(weight), Some(bias), None, What::Normalize { epsilon })
 }
 
@@ -119,7 +119,7 @@ pub(crate) fn normalize_groups(
     run(x, Some(weight), Some(bias), None, What::NormalizeGroups { groups, epsilon, activation })
 }
 
-pub(super) fn project(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
+pub(crate) fn project(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
     let biased = bias.is_some();
     run(x, Some(weight), bias, None, What::Project { biased })
 }
@@ -129,7 +129,7 @@ pub(crate) fn convolve(x: Tensor<4>, weight: Tensor<4>, windows: Windows, bias: 
     run(x, Some(weight), bias, None, What::Convolve { windows, biased })
 }
 
-pub(super) fn attend(Qkv { q, past, mut k, mut v, bias, heads }: Qkv) -> Tensor<3> {
+pub(crate) fn attend(Qkv { q, past, mut k, mut v, bias, heads }: Qkv) -> Tensor<3> {
     if let Some((past_k, past_v)) = past {
         k = Tensor::cat(vec![past_k, k], 1);
         v = Tensor::cat(vec![past_v, v], 1);
@@ -138,11 +138,11 @@ pub(super) fn attend(Qkv { q, past, mut k, mut v, bias, heads }: Qkv) -> Tensor<
     run(q, Some(k), Some(v), bias.map(Tensor::into_dispatch), What::Attend { heads, biased })
 }
 
-pub(super) fn turn(x: Tensor<3>, table: Tensor<2>, heads: usize) -> Tensor<3> {
+pub(crate) fn turn(x: Tensor<3>, table: Tensor<2>, heads: usize) -> Tensor<3> {
     run(x, NONE, NONE, Some(table.into_dispatch()), What::Turn { heads })
 }
 
-pub(super) fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+pub(crate) fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
     // An operation takes numbers of one kind, and f32 holds every code exactly.
     run(logits, NONE, NONE, Some(labels.float().into_dispatch()), What::CrossEntropy)
 }

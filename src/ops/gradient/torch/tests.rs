@@ -3,14 +3,14 @@
 
 use burn::tensor::{Device, FloatDType, Gradients, Int, Tensor, TensorData};
 
-use super::super::{Activation, Qkv, in_bf16};
-use super::Windows;
+use super::super::in_bf16;
 use crate::model::differentiable;
+use crate::ops::{Activation, Qkv, Windows};
 
 /// Numbers around 0, different for each `seed`.
 fn random<const D: usize>(shape: [usize; D], seed: u64, device: &Device) -> Tensor<D> {
     let count = shape.iter().product();
-    let values: Vec<f32> = crate::quant::self_test::noise(count, seed).into_iter().map(|x| 2.0 * x).collect();
+    let values: Vec<f32> = crate::check::noise::noise(count, seed).into_iter().map(|x| 2.0 * x).collect();
     Tensor::from_data(TensorData::new(values, shape), device).require_grad()
 }
 
@@ -21,7 +21,7 @@ fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
 /// The value and the gradients of `inputs` for one fixed gradient.
 fn measured<const D: usize>(y: Tensor<D>, inputs: &[&dyn Fn(&Gradients) -> Vec<f32>]) -> Vec<Vec<f32>> {
     let shape = y.dims();
-    let weights: Vec<f32> = crate::quant::self_test::noise(shape.iter().product(), 99);
+    let weights: Vec<f32> = crate::check::noise::noise(shape.iter().product(), 99);
     let weights = Tensor::<D>::from_data(TensorData::new(weights, shape), &y.device());
     let gradients = (y.clone().cast(FloatDType::F32) * weights).sum().backward();
     let mut all = vec![values(y)];
