@@ -6,8 +6,9 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Int, Tensor, TensorData};
 
+use super::convolution::{Conv2d, ConvShape};
 use super::error::ModelError;
-use super::layers::{Conv2d, ConvShape, Embedding, LayerNorm, Linear, Mlp, attend, widened};
+use super::layers::{Embedding, LayerNorm, Linear, Mlp, attend, widened};
 use super::showo::FORBIDDEN;
 use super::weights::{Init, Weights};
 use crate::config::{ClipConfig, ClipTowerConfig};

@@ -3,38 +3,19 @@
 //! Reference: `models/modeling_magvitv2.py` and `models/common_modules.py` of showlab/Show-o. A code is the sign bits
 //! of a z-channel latent, most significant bit first.
 
+mod blocks;
+
 use burn::module::Module;
 use burn::tensor::activation::silu;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
+use self::blocks::{AttnBlock, Middle, Resample, ResnetBlock, level};
+use super::convolution::{Conv2d, ConvShape, GroupNorm};
 use super::error::ModelError;
-use super::layers::{Conv2d, ConvShape, GroupNorm, attend, widened};
+use super::layers::widened;
 use super::weights::Weights;
 use crate::config::MagvitConfig;
-use crate::ops::{Activation, Qkv};
-
-#[derive(Module, Debug)]
-struct ResnetBlock {
-    norm1: GroupNorm,
-    conv1: Conv2d,
-    norm2: GroupNorm,
-    conv2: Conv2d,
-    nin_shortcut: Option<Conv2d>,
-}
-
-#[derive(Module, Debug)]
-struct AttnBlock {
-    norm: GroupNorm,
-    q: Conv2d,
-    k: Conv2d,
-    v: Conv2d,
-    proj_out: Conv2d,
-}
-
-#[derive(Module, Debug)]
-struct Resample {
-    conv: Conv2d,
-}
+use crate::ops::Activation;
 
 #[derive(Module, Debug)]
 struct Down {
@@ -48,13 +29,6 @@ struct Up {
     block: Vec<ResnetBlock>,
     attn: Vec<AttnBlock>,
     upsample: Option<Resample>,
-}
-
-#[derive(Module, Debug)]
-struct Middle {
-    block_1: ResnetBlock,
-    attn_1: AttnBlock,
-    block_2: ResnetBlock,
 }
 
 /// An encoder of one kind or the other.
@@ -325,42 +299,6 @@ fn take_decoder(config: &MagvitConfig, parts: &mut Parts<'_>) -> Result<Decoder,
         norm_out: parts.norm("decoder.norm_out", width)?,
         conv_out: parts.conv("decoder.conv_out", ConvShape::same(width, 3, 3))?,
     })
-}
-
-impl ResnetBlock {
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let h = self.conv1.forward(self.norm1.forward(x.clone(), Activation::Swish));
-        let h = self.norm2.forward(h, Activation::Swish);
-        let x = self.nin_shortcut.as_ref().map_or(x.clone(), |conv| conv.forward(x));
-        self.conv2.forward_plus(h, Some(x))
-    }
-}
-
-impl AttnBlock {
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let [batch, channels, height, width] = x.dims();
-        let normal = self.norm.forward(x.clone(), Activation::None);
-        let [q, k, v] = [&self.q, &self.k, &self.v].map(|conv| conv.forward_rows(normal.clone()));
-        let h = attend(Qkv { q, past: None, k, v, bias: None, heads: 1 });
-        let h = h.swap_dims(1, 2).reshape([batch, channels, height, width]);
-        self.proj_out.forward_plus(h, Some(x))
-    }
-}
-
-impl Middle {
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        self.block_2.forward(self.attn_1.forward(self.block_1.forward(x)))
-    }
-}
-
-fn level(block: &[ResnetBlock], attn: &[AttnBlock], mut x: Tensor<4>) -> Tensor<4> {
-    for (index, resnet) in block.iter().enumerate() {
-        x = resnet.forward(x);
-        if let Some(attn) = attn.get(index) {
-            x = attn.forward(x);
-        }
-    }
-    x
 }
 
 impl Encoder {

@@ -4,6 +4,7 @@
 //! browser, and `train` differentiates through them.
 
 pub mod clip;
+pub mod convolution;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod differentiable;
 mod error;

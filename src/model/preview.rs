@@ -6,8 +6,8 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 
+use super::convolution::{Conv2d, ConvShape, GroupNorm};
 use super::error::ModelError;
-use super::layers::{Conv2d, ConvShape, GroupNorm};
 use super::weights::Weights;
 use crate::config::PreviewConfig;
 use crate::ops::Activation;
