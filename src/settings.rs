@@ -1,4 +1,9 @@
-//! What the user chooses for one drawing. The ranges stand in [`FIELDS`].
+//! What the user chooses for one drawing.
+//!
+//! | file | its one idea |
+//! |---|---|
+//! | `settings.rs` | the choices as types, what a bundle recommends, and what is refused |
+//! | `settings/fields.rs` | [`FIELDS`]: every number once, with its range, default and meaning |
 
 mod fields;
 
@@ -6,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub use fields::{FIELDS, Field, MOST_EXACT};
 
-/// How candidates are judged; each is a mode of docs/method.md.
+/// How candidates are judged; each is a mode of docs/method.md, "Verifiers".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum VerifierMode {
@@ -89,7 +94,7 @@ impl std::str::FromStr for VerifierMode {
     }
 }
 
-/// Which weights of the generator draw; each is a row of docs/method.md's alignment with preferences (DPO).
+/// Which weights of the generator draw; all but the base are rows of docs/method.md, "Preferences".
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Tuning {

@@ -2,6 +2,19 @@
 //!
 //! Exit codes: 0 done, 1 something failed, 2 the command line or a setting is wrong, 3 the bundle was refused,
 //! 130 interrupted.
+//!
+//! | file | its one idea |
+//! |---|---|
+//! | `main.rs` | the commands |
+//! | `drawing.rs` | what every command that draws asks for, and the models it draws with |
+//! | `generate.rs` | a prompt becomes a PNG, and a trace of how |
+//! | `geneval/mod.rs` | every prompt of a GenEval metadata file, in its evaluator's folders |
+//! | `geneval/metadata.rs` | the prompts, and how machines share them |
+//! | `geneval/files.rs`, `geneval/record.rs` | the folder of one prompt; what a folder was drawn with |
+//! | `decode.rs` | codes become a PNG |
+//! | `replay.rs` | the pictures of a recorded drawing |
+//! | `probe.rs` | logits of one forward, to compare devices by |
+//! | `device.rs`, `progress.rs`, `failure.rs` | which device computes; bars and lines; exit codes |
 
 #[cfg(not(target_arch = "wasm32"))]
 mod decode;

@@ -34,6 +34,7 @@ pub fn tensor(
     to: &mut BundleWriter,
     on_progress: &(dyn Fn(usize) + Sync),
 ) -> Result<Cost, ToolError> {
+    // Long, because each way of storing reads in parts of its own size.
     let Tensor { info, .. } = from.tensors().get(name).ok_or_else(|| from.bad(name, "is not in the checkpoint"))?;
     let (rows, inputs) = rows_and_inputs(&info.shape);
     let step = rows_of_a_part(inputs);

@@ -288,7 +288,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::synth::{Judge, Preset};
+    use crate::synth::{Beside, Preset};
 
     /// Builds the network from zeros in the listed shapes, without one of the tensors and with another.
     fn build(config: &ModelConfig, without: Option<&str>, with: Option<&str>) -> Result<(), ModelError> {
@@ -322,7 +322,7 @@ mod tests {
 
     #[test]
     fn each_list_is_what_its_network_takes() {
-        for model in Preset::Tiny.models(None, &[Judge::Preview, Judge::Clip, Judge::Parm]) {
+        for model in Preset::Tiny.models(None, &[Beside::Preview, Beside::Clip, Beside::Parm]) {
             holds(&model.config);
         }
     }
@@ -352,7 +352,7 @@ mod tests {
 
     #[test]
     fn the_variants_are_listed_too() {
-        for model in Preset::Tiny.models(Some(3), &[Judge::Parm]) {
+        for model in Preset::Tiny.models(Some(3), &[Beside::Parm]) {
             match model.config {
                 ModelConfig::Showo(config) => holds(&ModelConfig::Showo(ShowoConfig { qk_layernorm: false, ..config })),
                 ModelConfig::Reward(config) => {

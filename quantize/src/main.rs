@@ -1,4 +1,19 @@
 //! Turns checkpoints into bundles that the page and the native programs load; shows and verifies them.
+//!
+//! | file | its one idea |
+//! |---|---|
+//! | `main.rs` | the commands |
+//! | `convert.rs` | checkpoints in, bundle out |
+//! | `checkpoint/` | which tensors a checkpoint holds, and any run of their values |
+//! | `configuration.rs`, `public.rs` | a `config.json`, ours or a public one; what the public ones leave unsaid |
+//! | `layout.rs` | which tensors a model has, by its configuration |
+//! | `scheme.rs`, `encode.rs`, `measure.rs` | how each tensor is stored; one tensor stored; what that cost |
+//! | `tokenizer.rs` | the generator's `tokenizer.json` |
+//! | `recommend.rs` | how a bundle is best drawn with |
+//! | `unpack.rs` | a bundle's models as checkpoints |
+//! | `inspect.rs`, `verify.rs`, `probe.rs` | what a bundle holds; every byte and value; the logits |
+//! | `synth/` | checkpoints of the public shapes with random weights |
+//! | `error.rs`, `interrupt.rs`, `progress.rs` | refusals; Ctrl-C; what the user sees |
 
 mod checkpoint;
 mod configuration;
@@ -116,7 +131,7 @@ enum Command {
         layers: Option<u16>,
         /// A model beside generator and image tokenizer; may be given several times
         #[arg(long = "with", value_enum, value_name = "MODEL")]
-        judges: Vec<synth::Judge>,
+        beside: Vec<synth::Beside>,
         /// What the weights are drawn from
         #[arg(long, default_value_t = 0)]
         seed: u64,
@@ -252,9 +267,9 @@ fn run(command: Command) -> Result<(), ToolError> {
             let keep = parse_keep(&keep)?;
             convert::run(&Request { inputs, tokenizer, name, licence, attribution, world, decoding, out, scheme, keep })
         }
-        Command::Synth { config: preset, layers, judges, seed, dtype, shard_bytes, out } => {
+        Command::Synth { config: preset, layers, beside, seed, dtype, shard_bytes, out } => {
             let layers = layers.map(usize::from);
-            synth::run(&synth::Request { preset, layers, judges, seed, dtype, shard_bytes, out })
+            synth::run(&synth::Request { preset, layers, beside, seed, dtype, shard_bytes, out })
         }
         Command::Recommend { bundle, decoding } => recommend::run(&bundle, decoding),
         Command::Unpack { bundle, out } => unpack::run(&bundle, &out),

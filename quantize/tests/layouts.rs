@@ -229,6 +229,7 @@ fn a_compressed_archive_is_refused() {
 
 #[test]
 fn pickles_with_anything_but_tensors_are_refused_and_not_run() {
+    // Long, because it is a list of cases.
     let room = Room::new();
     fs::create_dir(room.path("torch")).unwrap();
     fs::copy(room.path("showo/config.json"), room.path("torch/config.json")).unwrap();

@@ -1,4 +1,8 @@
 //! Counted randomness: the n-th draw is a hash of (key, n), so any draw can be made again alone.
+//!
+//! | file | its one idea |
+//! |---|---|
+//! | `lib.rs` | [`Rng`]: a key and a count; whoever wants a stream of its own keys it by what it is for |
 
 /// A counter-based generator. Its output depends on nothing but the key and the number of draws, on any machine.
 #[derive(Debug, Clone, PartialEq, Eq)]

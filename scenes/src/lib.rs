@@ -5,6 +5,17 @@
 //! Everything is deterministic, single-threaded and free of the file system, so it is the same natively and in a
 //! browser.
 //!
+//! | file | its one idea |
+//! |---|---|
+//! | `world.rs`, `palette.rs` | what a picture can hold: shapes, colours, sizes, slots; colours as pixels |
+//! | `spec.rs`, `grammar.rs`, `words.rs` | what a prompt asks for; how it is read and said; enums tied to words |
+//! | `sample.rs`, `split.rs`, `near_miss.rs` | specs and scenes drawn at random; what training never shows; almost right ones |
+//! | `render.rs`, `outline.rs` | scenes to pixels; what lies inside each shape |
+//! | `segment.rs`, `fit.rs`, `detect.rs` | the checker: pixels to blobs, blobs to shapes, what a picture shows |
+//! | `matching.rs`, `verdict.rs` | which thing stands for which wanted one; whether a picture shows what was asked |
+//! | `world_api.rs`, `world_api/` | [`World`]: both worlds behind one interface: read, check, words, attribution |
+//! | [`icons`] | the world of things |
+//!
 //! ```
 //! use rng::Rng;
 //! use scenes::{Spec, Split, check, render, sample_scene};

@@ -2,6 +2,13 @@
 //!
 //! A bundle names its world; the world reads what people type ([`World::read`]), judges pictures by their pixels
 //! ([`World::check`]), and says what can be asked for ([`World::words`], [`World::examples`]).
+//!
+//! | file | its one idea |
+//! |---|---|
+//! | `world_api/read.rs` | what somebody typed, as a world understands it |
+//! | `world_api/check.rs` | whether a picture shows what a prompt asks for |
+//! | `world_api/examples.rs` | prompts to offer |
+//! | `world_api/attribution.rs` | who must be named |
 
 mod attribution;
 mod check;

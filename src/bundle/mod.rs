@@ -6,14 +6,17 @@
 //!
 //! | file | its one idea |
 //! |---|---|
-//! | [`manifest`] | what the manifest says, and what makes it acceptable (`validate.rs`, `unique.rs`) |
+//! | [`manifest`] | what the manifest says, as types |
+//! | `validate.rs`, `unique.rs` | what makes a manifest acceptable; no name twice in an object |
+//! | `kind.rs` | [`ModelKind`]: the kinds of model, and which of them a verifier asks |
 //! | [`block`] | int8 blocks: encoded, decoded, their error measured |
 //! | [`header`] | what a safetensors file says of itself |
 //! | `reader.rs`, `folder.rs` | where the files come from: [`Reader`]; the browser brings its own |
 //! | `load.rs` | [`Bundle`]: opened, and a model streamed into a [`TensorSink`], one shard in memory at a time |
 //! | `shard.rs`, `parts.rs` | a shard taken apart; one that is too long to be held, in parts |
-//! | `error.rs` | [`BundleError`]: what was refused, and how it is said |
-//! | `writer.rs`, `partial.rs` (native) | [`BundleWriter`]: the only way that a bundle is made |
+//! | `hex.rs` | hashes as text |
+//! | `error.rs`, `write_error.rs` | what was refused, and how it is said; why nothing could be written |
+//! | `writer.rs`, `partial.rs` (native) | [`BundleWriter`]: the only way that a bundle is made; a folder that appears whole or not at all |
 
 pub mod block;
 mod error;

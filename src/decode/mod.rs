@@ -1,8 +1,13 @@
-//! Masked parallel decoding (MaskGIT), exactly as `t2i_generate` in the reference.
+//! Masked parallel decoding (MaskGIT), exactly as `t2i_generate` in the reference: docs/method.md, "Decoding" and "Randomness".
 //!
-//! [`schedule`] says how many positions stay masked, [`noise`] gives counted random numbers, [`generator`] the guided
-//! logits, [`sampling`] the draws, [`remask`] what is masked again;
-//! [`step`] puts them together for k candidates.
+//! | file | its one idea |
+//! |---|---|
+//! | [`step`] | one step for k candidates: puts the others together |
+//! | [`generator`] | the generator bound to prompts: guided logits |
+//! | [`sampling`] | draws on the device, and reading tensors back |
+//! | [`schedule`] | how many positions stay masked, and how hot it is |
+//! | [`remask`] | which positions are masked again |
+//! | [`noise`] | counted random numbers |
 
 pub mod generator;
 pub mod noise;

@@ -2,12 +2,12 @@
 //!
 //! | file | its one idea |
 //! |---|---|
-//! | `place` | a device, what it is called, and what it can hold |
-//! | `sink` | what takes a model's tensors from a bundle: onto the device, or into memory in f32 |
-//! | `network` | one kind of model: its network, its configuration, and how it is read |
-//! | `models` | all networks of one bundle on one device, as they arrive |
-//! | `fit` | whether models fit each other |
-//! | `error` | why that failed |
+//! | `place.rs` | a device, what it is called, and what it can hold |
+//! | `sink.rs` | what takes a model's tensors from a bundle: onto the device, or into memory in f32 |
+//! | `network.rs` | one kind of model: its network, its configuration, and how it is read |
+//! | `models.rs` | all networks of one bundle on one device, as they arrive |
+//! | `fit.rs` | whether models fit each other |
+//! | `error.rs` | why that failed |
 
 mod error;
 pub mod fit;

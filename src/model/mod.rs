@@ -2,6 +2,19 @@
 //!
 //! No decoding logic lives here: a network maps tensors to tensors. The same modules run natively and in the
 //! browser, and `train` differentiates through them.
+//!
+//! | file | its one idea |
+//! |---|---|
+//! | `showo.rs` | Show-o: the generator |
+//! | `magvit.rs`, `magvit/blocks.rs` | MAGVIT-v2, the image tokenizer; what its two halves are made of |
+//! | `preview.rs` | the small decoder that shows candidates |
+//! | `reward.rs` | the reward network: PARM, PRM and ORM |
+//! | `clip.rs` | CLIP, and CLIPScore |
+//! | `layers.rs`, `convolution.rs` | the layers that networks share |
+//! | `differentiable.rs` (native) | what layers compute with where gradients are recorded |
+//! | `weights.rs`, `filling.rs` | a set of tensors: taken by name while a network is built; filled as they come |
+//! | `parameters.rs` | a network's parameters by name, to be saved |
+//! | `error.rs` | why a network could not be built |
 
 pub mod clip;
 pub mod convolution;

@@ -136,7 +136,7 @@ impl Attention {
 
 /// What a run of the layers has before it and leaves behind.
 #[derive(Default)]
-struct Around<'a> {
+struct PassOptions<'a> {
     /// Keys and values of the text before.
     past: Option<&'a Prefix>,
     /// Takes the keys and values.
@@ -217,13 +217,13 @@ impl Showo {
     #[must_use]
     pub fn forward(&self, ids: Tensor<2, Int>, bias: Tensor<4>) -> Tensor<3> {
         let x = self.embed(ids);
-        self.run(x, 0, &bias, Around::default())
+        self.run(x, 0, &bias, PassOptions::default())
     }
 
     /// As [`Showo::forward`], from embeddings `[batch, tokens, d]`; `bias` may have one row or one entry for all.
     #[must_use]
     pub fn forward_embedded(&self, x: Tensor<3>, bias: &Tensor<4>) -> Tensor<3> {
-        self.run(x, 0, bias, Around::default())
+        self.run(x, 0, bias, PassOptions::default())
     }
 
     /// Keys and values of the text segment, `[batch, text]` ids with their causal bias `[batch, 1, text, text]`.
@@ -236,7 +236,7 @@ impl Showo {
     #[must_use]
     pub fn prefix_embedded(&self, x: Tensor<3>, bias: Tensor<4>) -> Prefix {
         let mut prefix = Prefix { keys: Vec::new(), values: Vec::new() };
-        self.run(x, 0, &bias, Around { keep: Some(&mut prefix), ..Around::default() });
+        self.run(x, 0, &bias, PassOptions { keep: Some(&mut prefix), ..PassOptions::default() });
         prefix
     }
 
@@ -251,7 +251,7 @@ impl Showo {
     /// As [`Showo::forward_image`], from embeddings `[batch, N + 2, d]`.
     #[must_use]
     pub fn forward_image_embedded(&self, prefix: &Prefix, x: Tensor<3>, bias: Tensor<4>) -> Tensor<3> {
-        self.run(x, prefix.len(), &bias, Around { past: Some(prefix), ..Around::default() })
+        self.run(x, prefix.len(), &bias, PassOptions { past: Some(prefix), ..PassOptions::default() })
     }
 
     /// As [`Showo::forward_image_embedded`], at the positions `rows` of `[batch · (N + 2)]` alone: `[rows, d]`. For training, whose
@@ -265,12 +265,12 @@ impl Showo {
         bias: Tensor<4>,
         rows: &Tensor<1, Int>,
     ) -> Tensor<2> {
-        let hidden = self.run(x, prefix.len(), &bias, Around { past: Some(prefix), rows: Some(rows), keep: None });
+        let hidden = self.run(x, prefix.len(), &bias, PassOptions { past: Some(prefix), rows: Some(rows), keep: None });
         hidden.squeeze_dim(0)
     }
 
-    fn run(&self, mut x: Tensor<3>, start: usize, bias: &Tensor<4>, around: Around) -> Tensor<3> {
-        let Around { past, mut keep, rows } = around;
+    fn run(&self, mut x: Tensor<3>, start: usize, bias: &Tensor<4>, options: PassOptions) -> Tensor<3> {
+        let PassOptions { past, mut keep, rows } = options;
         let tokens = x.dims()[1];
         x = narrowed(x);
         let table = rotary_table(start, tokens, &self.layout, &x.device());

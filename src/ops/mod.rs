@@ -3,7 +3,7 @@
 //! On a GPU every launch costs the host more than such small tensors cost the device, and a product of int8 weights
 //! does not exist there at all. Each operation is a folder: its contract (`mod.rs`), plain loops (`cpu.rs`), WGSL
 //! (`gpu.wgsl`), and for training its gradient (`gradient.rs`), which is another function of the same numbers:
-//! `tests/reference_parity.rs` holds both to them. Each is a method of [`Ops`], which has no gradient.
+//! `train/tests/reference_parity.rs` holds both to them. Each is a method of [`Ops`], which has no gradient.
 //!
 //! | file | its one idea |
 //! |---|---|

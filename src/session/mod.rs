@@ -3,6 +3,18 @@
 //! A [`Session`] owns the models and the [`Drawing`] they work on. It yields to its [`Host`] between steps, can be
 //! stopped there, and goes on from where it stopped: after [`CancelFlag::request`], after the loss of a device (with
 //! models on a new one), or from any event of a recording.
+//!
+//! | file | its one idea |
+//! |---|---|
+//! | `mod.rs` | [`Session`]: what is wrong is said first; then draw, stop, resume |
+//! | `run.rs` | one advance at a time: a step, a picture, a choice, the verdict |
+//! | `reflection.rs` | which patches are weak, what is drawn again, which rounds are kept, when to stop |
+//! | `drawing.rs` | where a drawing stands, as plain data |
+//! | `apply.rs` | a drawing as a fold of its own events |
+//! | `host.rs` | what a session needs of whoever runs it |
+//! | `large.rs` | a draw that somebody wants to see large |
+//! | `error.rs` | why a drawing could not begin or go on |
+//! | `tests.rs`, `tests/`, `tiny.rs` | its tests, over models small enough for them |
 
 mod apply;
 mod drawing;

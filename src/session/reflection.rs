@@ -1,4 +1,4 @@
-//! Reflection (PARM++, docs/method.md): which patches are weak, which tokens lie under them, when to stop.
+//! Reflection (PARM++; docs/method.md, "Reflection"): which patches are weak, which tokens lie under them, when to stop.
 //!
 //! `S_ij = CLIPScore(p, I_ij)` on an M×M grid; `Ω = {(i,j) : S_ij < τ}`; the tokens under Ω are masked and decoded again
 //! in `⌈T·|Ω|/N⌉` steps, everything else fixed. First the rounds as the session runs them, then what they do to the drawing, then

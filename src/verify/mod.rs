@@ -1,4 +1,4 @@
-//! Who judges the candidates: one trait, the modes of docs/method.md behind it.
+//! Who judges the candidates: one trait, the modes of docs/method.md, "Verifiers", behind it.
 //!
 //! | mode | network | looks at | when |
 //! |---|---|---|---|
@@ -6,8 +6,17 @@
 //! | `orm` | reward, label "outcome" | the finished codes | at the end |
 //! | `prm` | reward, label "preview" | the whole draw, as the preview shows it | every step |
 //! | `parm` | reward, label "potential" | the state after re-masking | every step |
+//! | `parm-paths` | the same | the one state of every step of k paths | every step, once it is clear |
 //!
 //! `none` is the absence of a verifier. Scores stay on the device until the session reads them.
+//!
+//! | file | its one idea |
+//! |---|---|
+//! | `mod.rs` | [`Verifier`], the verifier of a mode, and which score wins |
+//! | `candidates.rs` | what a verifier is shown |
+//! | `reward.rs` | PARM, PRM and ORM as verifiers |
+//! | `clip.rs`, `resample.rs` | CLIPScore of pictures and patches; patches at CLIP's size |
+//! | [`paths`] | which states are clear enough to be judged, and which path goes on |
 
 mod candidates;
 mod clip;

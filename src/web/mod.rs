@@ -2,6 +2,15 @@
 //!
 //! The contract is `www/README.md` and `www/app/contract.js`. All methods take `&self`, because `stop` is called while
 //! `draw` runs; nothing is borrowed across an await.
+//!
+//! | file | its one idea |
+//! |---|---|
+//! | `engine.rs` | the class that the worker holds |
+//! | `device.rs` | which device computes, and whether it is still there |
+//! | `reader.rs` | bundles from a server, through the page's cache |
+//! | `host.rs` | the worker as a session's host |
+//! | `problem.rs` | errors as the page reads them |
+//! | `javascript.rs` | what is called in JavaScript |
 
 mod device;
 mod engine;

@@ -16,6 +16,7 @@
 //! | `step` | what a step measured |
 //! | `pools` | work shared out over the cores |
 //! | `torch` | the optimizer in PyTorch's operations, for a card |
+//! | `tests`, `on_torch` | the loop on burn's devices, and on PyTorch's against burn's |
 
 mod batches;
 mod config;

@@ -1,4 +1,4 @@
-//! Trains and measures the models that the page ships with.
+//! Trains and measures the models that the page ships with. README.md beside `src` has the table of files.
 
 mod axes;
 mod checkpoint;

@@ -1,4 +1,4 @@
-//! `bench`: figures that README and MEASURED name, each by a command.
+//! `bench`: figures that docs/results.md names, each by a command.
 
 mod full_size;
 mod training;

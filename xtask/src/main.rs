@@ -1,6 +1,20 @@
 //! `cargo xtask`: set-up, build, demo, test and bench; everything README names.
 //!
 //! Every subcommand is one module. Nothing here depends on burn, so that the first thing a newcomer compiles is small.
+//!
+//! | file | its one idea |
+//! |---|---|
+//! | `setup.rs`, `setup/` | `setup`: what is missing is installed, or named |
+//! | `demo.rs` | `demo`: from a clean clone to the page |
+//! | `watch.rs`, `watch/` | `demo --watch`: changes are built and shown |
+//! | `build.rs`, `build/` | `build`: engine and page into `dist/`, and what they weigh |
+//! | `layout.rs`, `places.rs` | which folders make up the page; where everything lies |
+//! | `serve.rs`, `serve/` | the file server |
+//! | `checks.rs`, `checks/` | `test`: every check as a named stage |
+//! | `bench.rs`, `bench/` | `bench`: figures of docs/results.md |
+//! | `atlas.rs` | `atlas`: the drawings of the world of things |
+//! | `card.rs` | `card`: the trainer for a machine with an NVIDIA card |
+//! | `browser.rs`, `command.rs` | node for the scripts of `tests/e2e`; running other programs |
 
 mod atlas;
 mod bench;

@@ -3,6 +3,14 @@
 //! Nothing is read whole: a tensor of the real Show-o is half a gigabyte in f32, and both cores read their own part.
 //! A safetensors file and a PyTorch archive both hold their tensors as plain bytes at an offset; what differs is how
 //! a file says where.
+//!
+//! | file | its one idea |
+//! |---|---|
+//! | `mod.rs` | [`Checkpoint`]: tensors by name, read where they lie |
+//! | `files.rs` | which files make a checkpoint |
+//! | `safetensors.rs` | a `.safetensors` header |
+//! | `torch.rs` | PyTorch's zip archives |
+//! | `pickle.rs`, `pickle/` | a pickle as a state dict, of which nothing is called |
 
 mod files;
 mod pickle;

@@ -1,4 +1,11 @@
 //! `quantize synth`: a checkpoint folder of the public shapes with random weights, for tests and benchmarks.
+//!
+//! | file | its one idea |
+//! |---|---|
+//! | `presets.rs` | the shapes of the public checkpoints |
+//! | `values.rs` | counted random weights |
+//! | `write.rs` | tensors into files, a piece at a time |
+//! | `tokenizer.rs` | a tokenizer of the size and form of Phi's |
 
 mod presets;
 mod tokenizer;
@@ -9,7 +16,7 @@ use std::{path::PathBuf, time::Instant};
 
 use showo::bundle::PartialFolder;
 
-pub use presets::{Judge, Preset};
+pub use presets::{Beside, Preset};
 pub use values::Dtype;
 
 use crate::{
@@ -25,7 +32,7 @@ pub struct Request {
     /// Blocks of the generator, where not the preset's.
     pub layers: Option<usize>,
     /// Models beside generator and image tokenizer.
-    pub judges: Vec<Judge>,
+    pub beside: Vec<Beside>,
     /// What the values are drawn from.
     pub seed: u64,
     /// How they are stored.
@@ -40,7 +47,7 @@ pub struct Request {
 pub fn run(request: &Request) -> Result<(), ToolError> {
     let started = Instant::now();
     interrupt::listen()?;
-    let models = request.preset.models(request.layers, &request.judges);
+    let models = request.preset.models(request.layers, &request.beside);
     let plans: Vec<_> =
         models.iter().map(|model| write::Plan::new(&model.config, request.dtype, request.shard_bytes)).collect();
     let folder = PartialFolder::create(&request.out)?;

@@ -24,7 +24,7 @@ pub enum Preset {
 
 /// Models beside the generator and its image tokenizer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Judge {
+pub enum Beside {
     /// The preview decoder: four pixels along a token's side, 64 channels
     Preview,
     /// CLIP; with the sizes of openai/clip-vit-base-patch32
@@ -45,21 +45,21 @@ pub struct Model {
 
 impl Preset {
     /// The models, with `layers` blocks in the generator where that is given.
-    pub fn models(self, layers: Option<usize>, judges: &[Judge]) -> Vec<Model> {
+    pub fn models(self, layers: Option<usize>, beside: &[Beside]) -> Vec<Model> {
         let showo = self.showo(layers);
         let mut models = vec![
             Model { folder: "showo", json: self.showo_json(&showo), config: ModelConfig::Showo(showo.clone()) },
             self.magvit(),
         ];
-        if judges.contains(&Judge::Preview) {
+        if beside.contains(&Beside::Preview) {
             let config = self.preview(&showo);
             models.push(Model { folder: "preview", json: json!(config), config: ModelConfig::Preview(config) });
         }
-        if judges.contains(&Judge::Clip) {
+        if beside.contains(&Beside::Clip) {
             let config = self.clip();
             models.push(Model { folder: "clip", json: clip_json(&config), config: ModelConfig::Clip(config) });
         }
-        if judges.contains(&Judge::Parm) {
+        if beside.contains(&Beside::Parm) {
             let config = self.parm(&showo);
             models.push(Model { folder: "parm", json: json!(config), config: ModelConfig::Reward(config) });
         }

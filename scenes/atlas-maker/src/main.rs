@@ -2,6 +2,13 @@
 //! `atlas.json` out. The only place that knows SVG; renderer and checker scale what is drawn here.
 //!
 //! `cargo xtask atlas` installs the sets and runs this. The same input gives the same bytes.
+//!
+//! | file | its one idea |
+//! |---|---|
+//! | `list.rs`, `sets.rs`, `own.rs` | which drawings; the icon sets; our own |
+//! | `draw.rs`, `cell.rs` | SVG to pixels; a cell and how a thing stands in it |
+//! | `tones.rs`, `duotone.rs` | tones that tinting replaces; glyphs of one colour in two tones |
+//! | `index.rs` | the atlas's two files |
 
 mod cell;
 mod draw;

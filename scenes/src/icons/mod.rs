@@ -1,4 +1,20 @@
 //! The world of things: GenEval's eighty classes as a picture book.
+//!
+//! | file | its one idea |
+//! |---|---|
+//! | `class.rs`, `alias.rs`, `plural.rs` | the eighty kinds and ten colours; what people call them; more than one |
+//! | `spec.rs`, `position.rs` | what a prompt asks for; GenEval's rule of left, right, above, below |
+//! | `grammar.rs`, `grammar/` | prompts as people type them: cut, read, understood |
+//! | `prompt_error.rs`, `suggest.rs` | why a prompt was not understood; the nearest words |
+//! | `prompt.rs`, `words.rs` | what a spec is called; all words of prompts and questions |
+//! | `facts.rs`, `geneval.rs` | what GenEval asks for; its 553 prompts |
+//! | `question.rs` | questions that yes or no answers |
+//! | `sample.rs`, `split.rs`, `variety.rs`, `near_miss.rs` | prompts at random; what is held out; how wide the world is; near misses |
+//! | `atlas.rs`, `index.rs`, `glyph.rs` | every drawing, in one PNG with an index; what is known of each |
+//! | `tint.rs`, `ramp.rs`, `oklab.rs` | recolouring: what takes the colour; what colours look like; the space it is done in |
+//! | `layout.rs`, `scene.rs` | where things go; a ground and the things on it |
+//! | `ground.rs`, `sprite.rs`, `shadow.rs`, `render.rs`, `picture.rs` | scenes to pixels: grounds, things, shadows, all together |
+//! | [`checker`] | what a picture shows, from its pixels alone |
 
 mod alias;
 mod atlas;

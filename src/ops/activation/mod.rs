@@ -3,7 +3,7 @@
 //! | file | its one idea |
 //! |---|---|
 //! | `cpu.rs` | the loops |
-//! | `gpu.wgsl` | the function `activate`, for the kernels that end with one |
+//! | `gpu.rs`, `gpu.wgsl` | the function `activate`, for the kernels that end with one |
 //! | `gradient.rs` | with a gradient, for training |
 
 pub(super) mod cpu;

@@ -6,7 +6,7 @@
 //! | `cpu.rs` | the loops |
 //! | `gpu.rs`, `gpu.wgsl` | the kernel and its sizes |
 //! | `gradient.rs` | with a gradient, for training |
-//! | `product.rs` | products of matrices that lie among other numbers, as a head among the heads |
+//! | `product.rs`, `product/` | products of matrices that lie among other numbers, as a head among the heads |
 
 pub(super) mod cpu;
 #[cfg(any(test, feature = "webgpu", target_arch = "wasm32"))]

@@ -13,6 +13,7 @@
 //! | `parts.rs` | rows in parts, for graphics cards |
 //! | `cross_entropy.rs` | the loss of drawing |
 //! | `torch/` (feature `libtorch`) | the same functions from PyTorch's kernels |
+//! | `tests.rs` | ours against burn's: the same values and gradients |
 
 mod autodiff;
 pub mod bf16;

@@ -1,5 +1,14 @@
 //! `train results`: every strategy on the same prompts with the same seeds, drawn by the engine's own session from the
 //! shipped bundle; `results/scenes.json`, plots, and the table of docs/results.md.
+//!
+//! | file | its one idea |
+//! |---|---|
+//! | `config.rs` | what is measured |
+//! | `picture.rs`, `row.rs` | one picture; all of a row, in a file that an interrupted run goes on with |
+//! | `stats.rs` | intervals and tests for counts of successes |
+//! | `report.rs` | from pictures to figures |
+//! | `tables.rs`, `plots.rs`, `examples.rs` | the figures as tables and plots; pictures worth looking at |
+//! | `place.rs` | when and where it was measured |
 
 mod config;
 mod examples;

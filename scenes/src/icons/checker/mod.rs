@@ -5,6 +5,16 @@
 //! resolution, moved and scaled until they fit best, and the best one is explained away (`search`). The rest of the
 //! picture is looked at again until nothing is left to explain. What is seen is compared with a prompt twice: as
 //! GenEval judges, and exactly (`judge`).
+//!
+//! | file | its one idea |
+//! |---|---|
+//! | `thresholds.rs` | every number that decides what is taken for a thing |
+//! | `source.rs`, `templates.rs` | what is taken from the world; what every thing looks like at every size |
+//! | `view.rs` | what is compared: luma and chroma at half resolution, means over cells |
+//! | `propose.rs`, `basis.rs`, `product.rs` | which template might stand where; directions that make that quick; the product |
+//! | `stamp.rs`, `canvas.rs` | a template at a place and size; the picture as explained so far |
+//! | `search.rs` | look, explain away, repeat |
+//! | `sight.rs`, `judge.rs`, `sentence.rs` | what is seen; two verdicts on it; both in English |
 
 mod basis;
 mod canvas;

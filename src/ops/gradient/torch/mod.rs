@@ -2,6 +2,13 @@
 //!
 //! Within [`in_bf16`](super::in_bf16) layers hand each other bfloat16 numbers and keep those for the way back; sums, means
 //! and a softmax's inside are f32 in PyTorch's kernels, and parameters and their gradients are f32 here.
+//!
+//! | file | its one idea |
+//! |---|---|
+//! | `mod.rs` | each operation as tensors see it |
+//! | `kernels.rs` | each operation and its way back in PyTorch's terms |
+//! | `autodiff.rs` | how they enter burn's graph |
+//! | `tests.rs` | the same values and gradients as burn's own |
 
 mod autodiff;
 mod kernels;
