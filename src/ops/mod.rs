@@ -7,7 +7,7 @@
 //!
 //! | file | its one idea |
 //! |---|---|
-//! | [`linear`] | `x · wᵀ` and what follows it, with int8 blocks or floats; look-up of rows |
+//! | [`linear`](mod@linear) | `x · wᵀ` and what follows it, with int8 blocks or floats; look-up of rows |
 //! | [`conv`] | convolution: windows of a picture as rows, then the product |
 //! | [`attention`](mod@attention), [`norm`](mod@norm), [`rotate`](mod@rotate), [`sample`](mod@sample) | one operation each |
 //! | `activation/` | functions of one number, which follow the others |

@@ -17,7 +17,7 @@ impl Activation {
         }
     }
 
-    /// Multiplications that the function is worth, for [`threads_for`](crate::ops::cpu::threads_for).
+    /// Multiplications that the function is worth, for the number of threads.
     pub fn cost(self) -> usize {
         if self == Self::None { 1 } else { 16 }
     }

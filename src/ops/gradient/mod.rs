@@ -78,7 +78,7 @@ pub trait Differentiable: Backend {
     /// [`turn`].
     fn turn_op(x: FloatTensor<Self>, table: FloatTensor<Self>, heads: usize, back: bool) -> FloatTensor<Self>;
 
-    /// [`cross_entropy`].
+    /// [`cross_entropy()`].
     fn cross_entropy_op(logits: FloatTensor<Self>, labels: IntTensor<Self>) -> FloatTensor<Self>;
 }
 

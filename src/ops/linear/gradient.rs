@@ -7,7 +7,7 @@ use crate::ops::gradient::parts::{parts, spread};
 use crate::ops::gradient::{self, Differentiable};
 use crate::ops::or_else;
 
-/// `x · weightᵀ + bias`: `x` `[rows, inputs]`, `weight` `[out, inputs]`; in bfloat16 within [`in_bf16`].
+/// `x · weightᵀ + bias`: `x` `[rows, inputs]`, `weight` `[out, inputs]`; in bfloat16 within [`in_bf16`](gradient::in_bf16).
 #[must_use]
 pub fn project(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
     #[cfg(feature = "libtorch")]
