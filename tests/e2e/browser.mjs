@@ -6,7 +6,7 @@ import { CHROMIUM, playwright } from "./places.mjs";
 const QUIET = [
   "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ];
-/** MEASURED.md: what it takes for WebGPU without a graphics card. */
+/** What it takes for WebGPU without a graphics card. */
 const SWIFTSHADER = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan"];
 /** Also on a machine with a graphics card: no adapter, as in a browser that has no WebGPU. */
 const NO_WEBGPU = ["--disable-gpu", "--disable-features=WebGPU,Vulkan", "--disable-blink-features=WebGPU"];

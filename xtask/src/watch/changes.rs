@@ -100,7 +100,7 @@ mod tests {
     fn what_the_engine_is_compiled_from_rebuilds() {
         for path in [
             "src/lib.rs",
-            "src/ops/quant/gpu.wgsl",
+            "src/ops/linear/gpu.wgsl",
             "scenes/src/world.rs",
             "scenes/Cargo.toml",
             "Cargo.toml",
