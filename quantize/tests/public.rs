@@ -128,7 +128,7 @@ fn models_that_do_not_fit_each_other_are_refused() {
     room.set_tensor("clip", "text_model.embeddings.token_embedding.weight", Some(fewer));
     edit(&room, "clip/config.json", |json| json["text_config"]["vocab_size"] = json!(200));
     let text = room.converted(&["--input", "showo=showo", "--input", "clip=clip"]);
-    says(&text, &["clip: its 200 words are not the generator's 300"]);
+    says(&text, &["clip: clip knows 200 words, but showo 310"]);
 }
 
 #[test]

@@ -18,9 +18,11 @@ use crate::load::Place;
 /// A device with its name and limits, and what becomes of it.
 #[derive(Clone)]
 pub struct WebDevice {
+    /// The device, its words and its limits.
     pub place: Place,
     /// `webgpu` or `cpu`.
     pub kind: &'static str,
+    /// Whether it is still there.
     pub health: Health,
 }
 

@@ -14,10 +14,12 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// A problem with a sentence for people.
     pub fn new(code: &str, message: impl ToString) -> Self {
         Self { fields: vec![("code", code.into()), ("message", message.to_string().into())] }
     }
 
+    /// With a further field.
     pub fn with(mut self, name: &'static str, value: impl Into<JsValue>) -> Self {
         self.fields.push((name, value.into()));
         self
