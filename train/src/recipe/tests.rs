@@ -70,6 +70,7 @@ fn folder_of(call: &Call, runs: &str) -> String {
     let world = if cli.world == crate::cli::WorldName::Icons { "icons-" } else { "" };
     match cli.command {
         Command::Vq(_) => format!("{runs}/{world}vq/"),
+        Command::Preview(_) => format!("{runs}/{world}preview/"),
         Command::Showo(_) => format!("{runs}/{world}showo/"),
         Command::Clip(_) => format!("{runs}/{world}clip/"),
         Command::Dpo { .. } => format!("{runs}/dpo/"),
