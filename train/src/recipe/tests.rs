@@ -75,7 +75,7 @@ fn folder_of(call: &Call, runs: &str) -> String {
         Command::Clip(_) => format!("{runs}/{world}clip/"),
         Command::Dpo { .. } => format!("{runs}/dpo/"),
         Command::Rollouts { .. } => format!("{runs}/{world}rollouts.jsonl"),
-        Command::Axes { .. } | Command::Eval { .. } => format!("{runs}/eval"),
+        Command::Axes { .. } | Command::Decodes { .. } | Command::Eval { .. } => format!("{runs}/eval"),
         _ => panic!("{call} should say --out"),
     }
 }
