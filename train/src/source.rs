@@ -136,6 +136,21 @@ impl Source {
         })
     }
 
+    /// A model's configuration alone: of `kind` in a bundle, or `name.json` of the run `run`.
+    ///
+    /// # Errors
+    /// As [`Source::tokenizer`].
+    pub fn config<C: DeserializeOwned>(&self, kind: ModelKind, run: &str, name: &str) -> Result<C> {
+        match self {
+            Self::Runs(runs) => {
+                let path = runs.join(run).join(format!("{name}.json"));
+                serde_json::from_slice(&trained(&path)?)
+                    .with_context(|| format!("{} is no configuration", path.display()))
+            }
+            Self::Bundle(folder) => Ok(open(folder)?.config(kind)?),
+        }
+    }
+
     /// The model `kind` of a bundle, or `name.json` and `name.safetensors` of the run `run`.
     fn read<C: DeserializeOwned>(
         &self,
@@ -146,16 +161,9 @@ impl Source {
     ) -> Result<(C, Weights)> {
         match self {
             Self::Runs(runs) => {
-                let folder = runs.join(run);
-                let file = |ending: &str| {
-                    let path = folder.join(format!("{name}.{ending}"));
-                    std::fs::read(&path).with_context(|| {
-                        format!("cannot read {}; train it first, or name a bundle with --bundle", path.display())
-                    })
-                };
-                let config = serde_json::from_slice(&file("json")?)
-                    .with_context(|| format!("{}/{name}.json is no configuration", folder.display()))?;
-                Ok((config, Weights::from_safetensors(&file("safetensors")?, device)?))
+                let config = self.config(kind, run, name)?;
+                let weights = trained(&runs.join(run).join(format!("{name}.safetensors")))?;
+                Ok((config, Weights::from_safetensors(&weights, device)?))
             }
             Self::Bundle(folder) => {
                 let bundle = open(folder)?;
@@ -166,6 +174,12 @@ impl Source {
             }
         }
     }
+}
+
+/// A file that a run leaves.
+fn trained(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path)
+        .with_context(|| format!("cannot read {}; train it first, or name a bundle with --bundle", path.display()))
 }
 
 /// The run that trains these weights of the generator.

@@ -50,6 +50,11 @@ pub fn run(command: Command, context: &Context) -> Result<()> {
     }
 }
 
+/// Pictures to codes, by the tokenizer that is there.
+fn patch_encoder(context: &Context) -> Result<PatchEncoder> {
+    PatchEncoder::new(&context.source.parameters(ModelKind::Magvit, "icons-vq", "magvit")?)
+}
+
 /// `train --world icons vq`.
 fn train_vq(args: &TrainArgs, context: &Context) -> Result<()> {
     let config: VqConfig = args.read("icons-vq")?;
@@ -78,7 +83,7 @@ fn train_preview(args: &TrainArgs, context: &Context) -> Result<()> {
     let device = &context.device;
     let (magvit, tokenizer) = context.source.tokenizer_of("icons-vq", device)?;
     config.fits(&magvit)?;
-    let encoder = PatchEncoder::new(&context.source.parameters(ModelKind::Magvit, "icons-vq", "magvit")?)?;
+    let encoder = patch_encoder(context)?;
     let (model, fit_config) = (config.model.clone(), config.fit.clone());
     let task = PreviewTask { world: World::new(&config.world), encoder, config };
     let named = fit::fit(&task, &fit_config, &folder, &args.start, device.clone())?;
@@ -95,7 +100,7 @@ fn train_showo(args: &TrainArgs, context: &Context) -> Result<()> {
     let folder = args.folder(&context.runs, "icons-showo");
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let (magvit, tokenizer) = context.source.tokenizer_of("icons-vq", &Device::flex())?;
-    let encoder = PatchEncoder::new(&context.source.parameters(ModelKind::Magvit, "icons-vq", "magvit")?)?;
+    let encoder = patch_encoder(context)?;
     let bits = magvit.z_channels;
     let world = World::new(&config.world);
     let (network, fit_config) = (config.network(&world, bits), config.fit.clone());
@@ -159,7 +164,7 @@ fn train_reward(args: &TrainArgs, files: &[std::path::PathBuf], context: &Contex
     let config: RewardTrainConfig = args.read("icons-reward")?;
     let folder = args.folder(&context.runs, "icons-reward");
     let (magvit, _) = context.source.tokenizer_of("icons-vq", &Device::flex())?;
-    let encoder = PatchEncoder::new(&context.source.parameters(ModelKind::Magvit, "icons-vq", "magvit")?)?;
+    let encoder = patch_encoder(context)?;
     let world = World::new(&config.world);
     let own = [context.runs.join("icons-rollouts.jsonl")];
     let files = if files.is_empty() { &own[..] } else { files };
@@ -200,9 +205,9 @@ fn evaluate(prompts: Option<usize>, images: Option<usize>, decoding: &DecodingAr
     println!("{}", context.source.describe()?);
     let world = World::new(&Width::Preset(Preset::Narrow));
     let (_, tokenizer) = context.source.tokenizer_of("icons-vq", device)?;
-    let encoder = PatchEncoder::new(&context.source.parameters(ModelKind::Magvit, "icons-vq", "magvit")?)?;
+    let encoder = patch_encoder(context)?;
     let parameters = context.source.parameters(ModelKind::SHOWO, "icons-showo", "showo")?;
-    let (network_config, _) = context.source.generator_of(Tuning::Base, "icons-showo", &Device::flex())?;
+    let network_config = context.source.config(ModelKind::SHOWO, "icons-showo", "showo")?;
     let measured = Measured {
         world: &world,
         tokenizer: &tokenizer,

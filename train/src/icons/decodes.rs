@@ -45,11 +45,10 @@ impl Decodes<'_> {
     /// The tokenizer has no encoder; files cannot be written.
     pub fn run(&self, count: u64, folder: &Path, pictures: Option<&Path>) -> Result<()> {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        let through = |pictures: &[Picture]| {
+        let through = |pictures: &[Picture]| -> Result<Vec<Picture>> {
             Ok(vq::decode(self.tokenizer, &vq::codes(self.tokenizer, pictures, self.device)?, self.device))
         };
-        let figures = vq::Figures::of(self.world, count.min(400), through)?;
-        println!("{figures}");
+        let mut figures = vq::Figures::default();
         let mut looked = Vec::new();
         let bar = ProgressBar::new(count);
         for start in (0..count).step_by(32) {
@@ -57,6 +56,9 @@ impl Decodes<'_> {
                 (start..(start + 32).min(count)).map(|number| self.world.example(UNSEEN, number)).collect();
             let originals: Vec<Picture> = asked.iter().map(|(_, scene)| self.world.picture(scene)).collect();
             let decoded = through(&originals)?;
+            for ((after, before), (_, scene)) in decoded.iter().zip(&originals).zip(&asked) {
+                figures.add(after, before, &self.world.bare(scene));
+            }
             let of = |(((spec, scene), picture), decoded): (((Spec, Scene), Picture), Picture)| Looked {
                 spec,
                 truth: Sighting::of_scene(&scene, self.world.atlas),
@@ -69,6 +71,8 @@ impl Decodes<'_> {
             bar.set_position(looked.len() as u64);
         }
         bar.finish_and_clear();
+        println!("{figures}");
+        let [things_db, ground_db] = figures.db();
         let kept =
             |of: fn((bool, bool)) -> bool| looked.iter().filter(|one| of(verdicts(&one.seen, &one.spec))).count();
         let (geneval, exact) = (kept(|verdict| verdict.0), kept(|verdict| verdict.1));
@@ -82,7 +86,7 @@ impl Decodes<'_> {
         if let Some(folder) = pictures {
             write_all(&looked, folder)?;
         }
-        let document = json!({ "scenes": looked.len(), "things_db": figures.things_db, "ground_db": figures.ground_db,
+        let document = json!({ "scenes": looked.len(), "things_db": things_db, "ground_db": ground_db,
             "geneval": geneval, "exact": exact });
         std::fs::write(folder.join("icons-decodes.json"), serde_json::to_vec_pretty(&document)?)?;
         Ok(())

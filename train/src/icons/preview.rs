@@ -18,7 +18,7 @@ use showo::model::preview::{Preview, entry_values};
 
 use super::patches::PatchEncoder;
 use super::sheet;
-use super::vq;
+use super::vq::{self, UNSEEN};
 use super::world::{Width, World};
 use crate::fit::{FitConfig, Loss, Task};
 
@@ -187,9 +187,6 @@ impl Task for PreviewTask {
         sheet::write(path, &sheet, 8, 1)
     }
 }
-
-/// The seed of scenes that nothing learns from.
-const UNSEEN: u64 = 0x756e_7365_656e;
 
 /// Small pictures of codes, `[3, side, side]` each. Reads synchronously.
 fn decode(model: &Preview, codes: &[Vec<i32>], device: &Device) -> Vec<Vec<f32>> {

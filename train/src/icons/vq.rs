@@ -278,19 +278,18 @@ pub fn decode(model: &Magvit, codes: &[Vec<i32>], device: &Device) -> Vec<Pictur
         .collect()
 }
 
-/// What is left of pictures, in numbers.
+/// What is left of pictures, in numbers: over the pixels of things, and over the others.
+#[derive(Default)]
 pub struct Figures {
-    /// Over the pixels of things, in dB.
-    pub things_db: f64,
-    /// Over the others, in dB.
-    pub ground_db: f64,
-    /// Pictures that were looked at.
-    pub pictures: u64,
+    squares: [f64; 2],
+    pixels: [u64; 2],
+    pictures: u64,
 }
 
 impl std::fmt::Display for Figures {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "things {:.2} dB, ground {:.2} dB over {} pictures", self.things_db, self.ground_db, self.pictures)
+        let [things, ground] = self.db();
+        write!(f, "things {things:.2} dB, ground {ground:.2} dB over {} pictures", self.pictures)
     }
 }
 
@@ -300,23 +299,32 @@ impl Figures {
     /// # Errors
     /// Those of `through`.
     pub fn of(world: &World, count: u64, through: impl Fn(&[Picture]) -> Result<Vec<Picture>>) -> Result<Self> {
-        let mut squares = [0.0f64; 2];
-        let mut pixels = [0u64; 2];
+        let mut figures = Self::default();
         for start in (0..count).step_by(16) {
             let scenes: Vec<_> =
                 (start..(start + 16).min(count)).map(|number| world.example(UNSEEN, number).1).collect();
             let originals: Vec<Picture> = scenes.iter().map(|scene| world.picture(scene)).collect();
             for ((after, before), scene) in through(&originals)?.iter().zip(&originals).zip(&scenes) {
-                let bare = world.bare(scene);
-                for (x, y) in (0..SIDE).flat_map(|y| (0..SIDE).map(move |x| (x, y))) {
-                    let (a, b) = (after.pixel(x, y), before.pixel(x, y));
-                    let of = usize::from(b == bare.pixel(x, y));
-                    squares[of] += (0..3).map(|c| (f64::from(a[c]) - f64::from(b[c])).powi(2)).sum::<f64>() / 3.0;
-                    pixels[of] += 1;
-                }
+                figures.add(after, before, &world.bare(scene));
             }
         }
-        let db = |of: usize| 10.0 * (255.0f64.powi(2) * pixels[of] as f64 / squares[of].max(1e-9)).log10();
-        Ok(Self { things_db: db(0), ground_db: db(1), pictures: count })
+        Ok(figures)
+    }
+
+    /// One picture more, as it was, as it is, and its ground alone.
+    pub fn add(&mut self, after: &Picture, before: &Picture, bare: &Picture) {
+        for (x, y) in (0..SIDE).flat_map(|y| (0..SIDE).map(move |x| (x, y))) {
+            let (a, b) = (after.pixel(x, y), before.pixel(x, y));
+            let of = usize::from(b == bare.pixel(x, y));
+            self.squares[of] += (0..3).map(|c| (f64::from(a[c]) - f64::from(b[c])).powi(2)).sum::<f64>() / 3.0;
+            self.pixels[of] += 1;
+        }
+        self.pictures += 1;
+    }
+
+    /// In dB: over things, over the others.
+    #[must_use]
+    pub fn db(&self) -> [f64; 2] {
+        [0, 1].map(|of| 10.0 * (255.0f64.powi(2) * self.pixels[of] as f64 / self.squares[of].max(1e-9)).log10())
     }
 }
