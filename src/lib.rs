@@ -18,6 +18,7 @@
 //! | [`picture`] | pixels to PNG in base64, and back |
 //! | [`config`] | what a manifest says of each network |
 //! | [`settings`] | what can be chosen for a drawing, with its ranges |
+//! | [`signal`] | what one part raises and others wait for: a stop, a loss |
 //! | [`trace`] | the events of a drawing: the only output |
 
 // The large variants are built once and live long; boxing them would only cost a look-up.
@@ -34,6 +35,7 @@ pub mod picture;
 pub mod prompt;
 pub mod session;
 pub mod settings;
+pub mod signal;
 pub mod trace;
 pub mod verify;
 #[cfg(target_arch = "wasm32")]

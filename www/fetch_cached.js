@@ -1,6 +1,6 @@
 // Fetches a bundle's shards once and keeps them: the next visit reads them from Cache Storage.
 //
-// The engine imports these two functions through wasm-bindgen. This file imports nothing, because wasm-bindgen
+// The engine imports these functions through wasm-bindgen. This file imports nothing, because wasm-bindgen
 // copies it alone into the folder of its snippets. Nothing here trusts a byte: the engine checks every shard's hash,
 // and calls `forget_shard` for one that fails.
 //
@@ -18,6 +18,9 @@ const ATTEMPTS = 4;
 
 /** Before the second attempt, in milliseconds; doubled each time. */
 const FIRST_PAUSE_MS = 250;
+
+/** A server that says nothing for so long, in milliseconds, is asked again. */
+const SILENCE_MS = 30_000;
 
 /**
  * @typedef {{ bytes: Uint8Array<ArrayBuffer>, source: "network" | "cache" }} Piece
@@ -85,6 +88,61 @@ export async function forget_shard(url) {
 }
 
 /**
+ * Fetches something small: again where the connection or the server fails for a moment. The last answer counts, whatever it is.
+ *
+ * @param {string} url
+ * @param {RequestInit} [options]
+ * @returns {Promise<Response>}
+ * @throws {Error} nobody answered
+ */
+export async function fetch_patiently(url, options = {}) {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      const response = await fetch_or_silence(absolute(url), options);
+      if (attempt === ATTEMPTS || !is_passing(response.status)) return response;
+    } catch (problem) {
+      if (attempt === ATTEMPTS) throw problem;
+    }
+    await pause(FIRST_PAUSE_MS * 2 ** (attempt - 1));
+  }
+}
+
+/** As `fetch`, but not for ever. @param {string} address @param {RequestInit} options @returns {Promise<Response>} */
+function fetch_or_silence(address, options) {
+  const given_up = new AbortController();
+  return unless_silent(fetch(address, { ...options, signal: given_up.signal }), () => given_up.abort());
+}
+
+/**
+ * What is waited for, or an error where it does not come for a long time.
+ *
+ * @template T
+ * @param {Promise<T>} answer
+ * @param {() => void} [give_up] called then
+ * @returns {Promise<T>}
+ */
+async function unless_silent(answer, give_up = () => {}) {
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  const silence = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`the server has said nothing for ${SILENCE_MS / 1000} s`)), SILENCE_MS);
+  });
+  try {
+    return await Promise.race([answer, /** @type {Promise<never>} */ (silence)]);
+  } catch (problem) {
+    give_up();
+    throw problem;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Whether a server says that it may do better later. @param {number} status */
+function is_passing(status) {
+  return status >= 500 || status === 408 || status === 429;
+}
+
+/**
  * Where a download stands: what was handed on, and of which version of the file.
  *
  * @typedef {{ received: number, validator: string | null, keeper: Keeper }} Download
@@ -105,7 +163,7 @@ async function ask(address, start, validator) {
     if (validator) headers.set("If-Range", validator);
   }
   // This cache is the one that counts: the browser's own would only hold the same megabytes again.
-  const response = await fetch(address, { headers, cache: "no-store" });
+  const response = await fetch_or_silence(address, { headers, cache: "no-store" });
   await check_status(address, response);
   if (response.status === 206 && start_of_range(response) !== start) {
     throw new Error("the server sent another range than the one asked for");
@@ -127,7 +185,7 @@ async function* receive({ response, from }, address, expected_bytes, download) {
   const reader = body_of(response).getReader();
   try {
     for (;;) {
-      const { done, value } = await reader.read();
+      const { done, value } = await unless_silent(reader.read());
       if (done) break;
       const bytes = value.subarray(Math.min(value.length, Math.max(0, download.received - at)));
       at += value.length;
@@ -282,7 +340,7 @@ async function check_status(address, response) {
     throw fail("shard_missing", address, `${file_of(address)} is not on the server (${response.status})`,
       "Reload the page; if it stays, the bundle on this site is incomplete.");
   }
-  if (response.status < 500 && response.status !== 408 && response.status !== 429) {
+  if (!is_passing(response.status)) {
     throw fail("shard_refused", address, `the server refused ${file_of(address)} (${response.status})`,
       "Check that this site allows its models folder to be read.");
   }

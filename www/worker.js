@@ -2,18 +2,32 @@
 //
 // Messages are described in app/contract.js. The engine lives here so that the page never waits for it.
 
+import { completeWebGpu } from "./app/webgpu.js";
+import { fetch_patiently } from "./fetch_cached.js";
+
 /** Where the build puts what wasm-bindgen made. */
 const ENGINE_MODULE = "./showo.js";
 const ENGINE_WASM = "./showo_bg.wasm";
 
+/** Letters of a fault that a sentence has room for. */
+const LONGEST_FAULT = 160;
+
 /** @type {Promise<any> | null} the engine's module, once it is being fetched */
 let module_promise = null;
-/** @type {any} */
+/** @type {any} the engine with its bundle open, once it is; its models may still be on their way */
 let engine = null;
+/** @type {Promise<void> | null} the models that drawing needs, while they are on their way */
+let loading = null;
+
+completeWebGpu(/** @type {any} */ (navigator).gpu);
 
 // A panic inside the engine leaves promises that nobody keeps: the page has to know, to give this worker up. Errors
 // that nobody catches reach it by themselves.
 self.addEventListener("unhandledrejection", ({ reason }) => fault(reason));
+self.addEventListener("error", (event) => {
+  event.preventDefault();
+  fault(event.error ?? event.message);
+});
 
 self.addEventListener("message", ({ data }) => {
   // A stop must be heard while a drawing is going on, so that no message waits for the one before.
@@ -24,20 +38,17 @@ self.addEventListener("message", ({ data }) => {
 async function handle(message) {
   switch (message.type) {
     case "load":
-      return load(message.bundle, message.device);
+      return load(message.bundle, message.wish);
+    case "load_verifiers":
+      return load_verifiers();
     case "draw":
-      return run(async (on_event) => {
-        // Weights that nobody asked for before are fetched now; nothing happens where they are there.
-        await engine.load_generator(message.settings.generator ?? "base", on_progress);
-        post({ type: "progress", phase: "ready", bytes_done: 0, bytes_total: 0, source: "network" });
-        return engine.draw(message.settings, on_event);
-      });
+      return run((on_event) => engine.draw(message.settings, on_event, on_progress));
     case "resume":
-      return run((on_event) => engine.resume(on_event));
+      return run((on_event) => engine.resume(message.recording, on_event, on_progress));
     case "stop":
       return engine?.stop();
     case "self_test":
-      return post({ type: "self_test", rows: await (await engine_module()).self_test() });
+      return post({ type: "self_test", rows: await (engine ?? (await engine_module())).self_test() });
     case "picture":
       return post({ type: "picture", id: message.id, picture: await engine.picture(Int32Array.from(message.codes)) });
     case "probe":
@@ -46,21 +57,38 @@ async function handle(message) {
 }
 
 /**
+ * Loads what is not here yet: an attempt goes on where the last one failed.
+ *
  * @param {string} bundle
- * @param {"auto" | "cpu"} device
+ * @param {object} wish which device, and what is known of it
  */
-async function load(bundle, device) {
-  const module = await engine_module();
-  const address = new URL(bundle, self.location.href).href;
-  engine = await module.Engine.load(address, device, on_progress);
-  const ready = engine.ready();
-  post({ type: "ready", ...ready });
+async function load(bundle, wish) {
+  loading ??= load_drawing(bundle, wish).finally(() => {
+    loading = null;
+  });
+  await loading;
   // Drawing is possible from here on; what judges may arrive while the first picture is being drawn.
+  await load_verifiers();
+}
+
+/** @param {string} bundle @param {object} wish */
+async function load_drawing(bundle, wish) {
+  const module = await engine_module();
+  engine ??= await module.Engine.open(new URL(bundle, self.location.href).href, wish, on_progress);
+  post({ type: "device", device: engine.device() });
+  await engine.load(on_progress);
+  post({ type: "ready", device: engine.device(), model: engine.model() });
+}
+
+/** What judges. One part that fails does not keep the others away. */
+async function load_verifiers() {
   try {
-    post({ type: "verifier_ready", verifiers: await engine.load_verifiers(on_progress) });
+    await engine.load_verifiers(on_progress);
+    post({ type: "verifier_ready", ...engine.verifiers(), problem: null });
   } catch (problem) {
-    report(problem);
-    post({ type: "verifier_ready", verifiers: ready.model.verifiers });
+    const worded = worded_problem(problem);
+    if (!worded) throw problem;
+    post({ type: "verifier_ready", ...engine.verifiers(), problem: worded });
   }
 }
 
@@ -75,6 +103,8 @@ async function run(drawing) {
   } catch (problem) {
     report(problem);
   } finally {
+    // A lost device was perhaps replaced by another.
+    post({ type: "device", device: engine.device() });
     post({ type: "done" });
   }
 }
@@ -111,7 +141,9 @@ function engine_missing(why) {
 /** The engine's code, counted as it arrives and still compiled while it streams. */
 async function fetch_wasm() {
   const address = new URL(ENGINE_WASM, self.location.href);
-  const response = await fetch(address);
+  const response = await fetch_patiently(address.href).catch((problem) => {
+    throw engine_missing(problem.message);
+  });
   if (!response.ok || !response.body) {
     throw engine_missing(`the server answered ${response.status}`);
   }
@@ -137,11 +169,11 @@ function on_progress(progress) {
 
 /** @param {any} problem */
 function report(problem) {
+  const worded = worded_problem(problem);
   if (problem?.code === "device_lost") {
-    post({ type: "device_lost", next_step: problem.next_step ?? 0 });
-  } else if (typeof problem?.code === "string") {
-    const { code, message, remedy, near, field, word } = problem;
-    post({ type: "error", error: { code, message, remedy, near, field, word } });
+    post({ type: "device_lost", next_step: problem.next_step ?? 0, message: problem.message });
+  } else if (worded) {
+    post({ type: "error", error: worded });
   } else if (problem instanceof WebAssembly.RuntimeError) {
     fault(problem);
   } else {
@@ -150,9 +182,20 @@ function report(problem) {
   }
 }
 
+/** A problem with a sentence of its own; nothing else is one. @param {any} problem */
+function worded_problem(problem) {
+  if (typeof problem?.code !== "string" || typeof problem.message !== "string") return null;
+  const { code, message, remedy, near, field, word } = problem;
+  return { code, message, remedy, near, field, word };
+}
+
 /** @param {any} problem */
 function fault(problem) {
-  post({ type: "fault", message: problem instanceof Error ? problem.message : String(problem) });
+  // A panic of the engine's reaches JavaScript as a bare “unreachable”; what it said stands beside.
+  const said = /** @type {any} */ (self).showo_panic ?? (problem instanceof Error ? problem.message : String(problem));
+  // Of an error within it only that error's own first line is for people; all of it is in the console.
+  const words = said.replace(/^called `.*?` on an? `.*?` value: (JsValue\()?/, "").split("\n")[0];
+  post({ type: "fault", message: words.length > LONGEST_FAULT ? `${words.slice(0, LONGEST_FAULT)}…` : words });
 }
 
 /** @param {object} message */

@@ -17,7 +17,7 @@ mod place;
 mod sink;
 
 pub use error::LoadError;
-pub use models::{About, Models};
+pub use models::{About, Arriving, Models};
 pub use network::{ClipModel, Generator, ImageTokenizer, Network, PreviewModel, RewardModel, load_image_tokenizer};
 pub use place::Place;
 pub use sink::{F32Sink, WeightSink, named_tensors};

@@ -12,7 +12,7 @@ use super::network::{ClipModel, Generator, ImageTokenizer, Network, PreviewModel
 use super::place::Place;
 use crate::bundle::manifest::World;
 use crate::bundle::{Bundle, LoadProgress, ModelKind, Reader};
-use crate::config::RewardLabel;
+use crate::config::{RewardConfig, RewardLabel};
 use crate::prompt::{Prompt, PromptError, TextTokenizer};
 use crate::settings::{Recommended, Tuning, VerifierMode};
 
@@ -54,6 +54,73 @@ pub struct Models {
     device_bytes: Rc<Cell<u64>>,
 }
 
+/// What drawing needs, as far as it has arrived on a place: where one part fails, the next attempt goes on with that part.
+#[derive(Default)]
+pub struct Arriving {
+    text_tokenizer: Option<TextTokenizer>,
+    networks: Vec<(ModelKind, Network, u64)>,
+}
+
+impl Arriving {
+    /// Loads what is still to come, and puts it together.
+    ///
+    /// # Errors
+    /// As [`Models::load`]; what has arrived before the error stays.
+    pub async fn load<R: Reader>(
+        &mut self,
+        bundle: &Bundle<R>,
+        place: &Place,
+        on_progress: &mut dyn FnMut(LoadProgress<'_>),
+    ) -> Result<Models, LoadError> {
+        let manifest = bundle.manifest();
+        // The smallest first: a tokenizer that cannot be read is known before megabytes are fetched.
+        if self.text_tokenizer.is_none() {
+            let json = bundle.tokenizer_json().await?;
+            let read = TextTokenizer::from_json(json.as_bytes())
+                .map_err(|source| LoadError::TextTokenizer { file: manifest.tokenizer.file.clone(), source })?;
+            self.text_tokenizer = Some(read);
+        }
+        let preview = Some(ModelKind::Preview).filter(|&kind| bundle.has(kind));
+        for kind in [ModelKind::SHOWO, ModelKind::Magvit].into_iter().chain(preview) {
+            if self.networks.iter().all(|(arrived, ..)| *arrived != kind) {
+                let (network, bytes) = Network::read(bundle, kind, place, &mut *on_progress).await?;
+                self.networks.push((kind, network, bytes));
+            }
+        }
+        let Self { text_tokenizer, networks } = std::mem::take(self);
+        let about = About {
+            bundle: format!("{} {}", manifest.name, bundle.sha256().get(..12).unwrap_or_default()),
+            device: place.words.clone(),
+            world: manifest.world,
+            decoding: manifest.decoding.unwrap_or(Recommended::DEFAULT),
+        };
+        let (mut generator, mut image_tokenizer, mut others, mut device_bytes) = (None, None, Vec::new(), 0);
+        for (_, network, bytes) in networks {
+            device_bytes += bytes;
+            match network {
+                Network::Generator(_, network) => generator = Some(network),
+                Network::ImageTokenizer(network) => image_tokenizer = Some(network),
+                other => others.push(other),
+            }
+        }
+        let (Some(generator), Some(image_tokenizer), Some(text_tokenizer)) =
+            (generator, image_tokenizer, text_tokenizer)
+        else {
+            unreachable!("all of them were read above");
+        };
+        if let Some(world) = about.world {
+            let knows = |word: &str| text_tokenizer.words().is_none_or(|words| words.iter().any(|known| known == word));
+            world.fits(image_tokenizer.config.resolution, knows)?;
+        }
+        let mut models = Models::new(generator, image_tokenizer, text_tokenizer, place, about)?;
+        models.device_bytes.set(device_bytes);
+        for network in others {
+            models.add(network)?;
+        }
+        Ok(models)
+    }
+}
+
 impl Models {
     /// Loads what drawing needs: both tokenizers, the generator, and the preview decoder where there is one.
     ///
@@ -64,39 +131,7 @@ impl Models {
         place: &Place,
         on_progress: &mut dyn FnMut(LoadProgress<'_>),
     ) -> Result<Self, LoadError> {
-        // The smallest first: a tokenizer that cannot be read is known before megabytes are fetched.
-        let json = bundle.tokenizer_json().await?;
-        let manifest = bundle.manifest();
-        let text_tokenizer = TextTokenizer::from_json(json.as_bytes())
-            .map_err(|source| LoadError::TextTokenizer { file: manifest.tokenizer.file.clone(), source })?;
-        let generator = Network::read(bundle, ModelKind::SHOWO, place, &mut *on_progress).await?;
-        let tokenizer = Network::read(bundle, ModelKind::Magvit, place, &mut *on_progress).await?;
-        let about = About {
-            bundle: format!("{} {}", manifest.name, bundle.sha256().get(..12).unwrap_or_default()),
-            device: place.words.clone(),
-            world: manifest.world,
-            decoding: manifest.decoding.unwrap_or(Recommended::DEFAULT),
-        };
-        let (Network::Generator(_, generator), Network::ImageTokenizer(tokenizer), bytes) =
-            (generator.0, tokenizer.0, generator.1 + tokenizer.1)
-        else {
-            unreachable!("a network is of the kind that was asked for");
-        };
-        let preview = match bundle.has(ModelKind::Preview) {
-            true => Some(Network::read(bundle, ModelKind::Preview, place, on_progress).await?),
-            false => None,
-        };
-        if let Some(world) = about.world {
-            let knows = |word: &str| text_tokenizer.words().is_none_or(|words| words.iter().any(|known| known == word));
-            world.fits(tokenizer.config.resolution, knows)?;
-        }
-        let mut models = Self::new(generator, tokenizer, text_tokenizer, place, about)?;
-        models.device_bytes.set(bytes);
-        if let Some((preview, bytes)) = preview {
-            models.add(preview)?;
-            models.device_bytes.set(models.device_bytes.get() + bytes);
-        }
-        Ok(models)
+        Arriving::default().load(bundle, place, on_progress).await
     }
 
     /// From networks that are already there.
@@ -255,6 +290,20 @@ impl Models {
             self.add(network)?;
         }
         Ok(())
+    }
+
+    /// The modes that a bundle has the networks for, also those that are yet to be loaded.
+    #[must_use]
+    pub fn offered<R: Reader>(bundle: &Bundle<R>) -> Vec<VerifierMode> {
+        let rewards = ModelKind::verifiers().filter(|&kind| matches!(kind, ModelKind::Reward(_)) && bundle.has(kind));
+        let labels = rewards.filter_map(|kind| bundle.config::<RewardConfig>(kind).ok());
+        let answered: Vec<RewardLabel> = labels.flat_map(|config| config.labels()).collect();
+        let there = |kind| match kind {
+            ModelKind::Reward(label) => answered.contains(&label),
+            other => bundle.has(other),
+        };
+        let usable = |mode: &VerifierMode| ModelKind::verifying(*mode).is_none_or(there);
+        VerifierMode::ALL.into_iter().filter(usable).collect()
     }
 
     /// The modes that can be used with what has arrived.

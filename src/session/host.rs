@@ -1,8 +1,5 @@
 //! What a session needs of whoever runs it.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use scenes::World;
 
 use crate::trace::Event;
@@ -26,22 +23,6 @@ pub trait Host {
 
     /// Seconds since any fixed moment.
     fn seconds(&self) -> f64;
-}
-
-/// Asks a session to stop before its next step. Clones ask the same session.
-#[derive(Debug, Clone, Default)]
-pub struct CancelFlag(Arc<AtomicBool>);
-
-impl CancelFlag {
-    /// Asks.
-    pub fn request(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether it was asked; the question is then answered and forgotten.
-    pub(super) fn take(&self) -> bool {
-        self.0.swap(false, Ordering::Relaxed)
-    }
 }
 
 /// A host for native programs and tests: a callback, the system's clock, and nothing else to run.

@@ -1,7 +1,7 @@
 //! From a prompt to a verified picture: decoding, verifying and reflecting, step by step.
 //!
 //! A [`Session`] owns the models and the [`Drawing`] they work on. It yields to its [`Host`] between steps, can be
-//! stopped there, and goes on from where it stopped: after [`CancelFlag::request`], after the loss of a device (with
+//! stopped there, and goes on from where it stopped: after its [`Session::stopper`] is raised, after the loss of a device (with
 //! models on a new one), or from any event of a recording.
 //!
 //! | file | its one idea |
@@ -30,14 +30,15 @@ pub(crate) mod tiny;
 
 pub use drawing::{Drawing, Shape};
 pub use error::SessionError;
+pub use host::Host;
 #[cfg(not(target_arch = "wasm32"))]
 pub use host::NativeHost;
-pub use host::{CancelFlag, Host};
 pub use large::{LargeError, large};
 
 use crate::load::Models;
 use crate::prompt::Prompt;
 use crate::settings::Settings;
+use crate::signal::Signal;
 use crate::trace::{Event, TRACE_VERSION};
 use crate::verify::verifier;
 use run::{Run, generator};
@@ -55,14 +56,14 @@ pub enum Outcome {
 pub struct Session {
     models: Models,
     drawing: Option<Drawing>,
-    cancel: CancelFlag,
+    stop: Signal,
 }
 
 impl Session {
     /// Without a drawing.
     #[must_use]
     pub fn new(models: Models) -> Self {
-        Self { models, drawing: None, cancel: CancelFlag::default() }
+        Self { models, drawing: None, stop: Signal::default() }
     }
 
     /// With a drawing that another session began, perhaps on another device.
@@ -71,16 +72,16 @@ impl Session {
         Self { drawing, ..Self::new(models) }
     }
 
-    /// Listens to a flag that somebody already holds.
+    /// Listens to a signal that somebody already holds.
     #[must_use]
-    pub fn with_cancel_flag(self, cancel: CancelFlag) -> Self {
-        Self { cancel, ..self }
+    pub fn with_stopper(self, stop: Signal) -> Self {
+        Self { stop, ..self }
     }
 
-    /// Asks this session to stop; may be kept and used while it draws.
+    /// Raised, it stops this session: at once where it waits for a device or a file, else before the next step.
     #[must_use]
-    pub fn cancel_flag(&self) -> CancelFlag {
-        self.cancel.clone()
+    pub fn stopper(&self) -> Signal {
+        self.stop.clone()
     }
 
     /// The models, also to take in a judge that has just arrived.
@@ -130,11 +131,17 @@ impl Session {
         let run = Run::new(&self.models, drawing)?;
         let begin = host.seconds() - drawing.totals.seconds;
         let outcome = loop {
-            if self.cancel.take() {
+            // Nothing has changed yet of what is dropped on its way: an advance changes the drawing at its end.
+            let advanced = if self.stop.is_raised() {
+                None
+            } else {
+                self.stop.unless_raised(run.advance(drawing, host, begin)).await
+            };
+            let Some(advanced) = advanced else {
                 host.event(&Event::Cancelled { next_step: drawing.next_step() });
                 break Ok(Outcome::Cancelled);
-            }
-            match run.advance(drawing, host, begin).await {
+            };
+            match advanced {
                 Ok(Some(event)) => {
                     // What the session sends is what it stands on: a recording can be gone on with by construction.
                     if let Err(why) = drawing.apply(&event) {
@@ -155,7 +162,7 @@ impl Session {
         };
         drawing.totals.seconds = host.seconds() - begin;
         // A stop that came after the last step has nothing left to stop.
-        self.cancel.take();
+        self.stop.take();
         outcome
     }
 

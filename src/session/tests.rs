@@ -56,11 +56,11 @@ fn resume(session: &mut Session) -> Result<Vec<Event>, SessionError> {
 
 /// Draws, asking for a stop after `count` events.
 fn draw_part(session: &mut Session, settings: Settings, count: usize) -> Vec<Event> {
-    let (mut events, flag) = (Vec::new(), session.cancel_flag());
+    let (mut events, flag) = (Vec::new(), session.stopper());
     let mut host = NativeHost::new(|event: &Event| {
         events.push(event.clone());
         if events.len() == count {
-            flag.request();
+            flag.raise();
         }
     });
     let outcome = pollster::block_on(session.draw(settings, &mut host)).expect("draws");

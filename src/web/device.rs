@@ -1,19 +1,17 @@
-//! Which device computes in the browser, and whether it is still there.
+//! The devices of a browser: its processor, and its graphics device opened through wgpu.
 
-use std::cell::{Cell, RefCell};
-use std::future::{Future, poll_fn};
-use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::cell::RefCell;
 use std::sync::{Arc, Mutex};
-use std::task::{Poll, Waker};
 
-use burn::tensor::{Device, DeviceKind};
-use js_sys::{Function, Promise};
-use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::JsFuture;
+use burn::tensor::Device;
+use burn::tensor::wgpu::{WgpuSetup, wgpu};
 
-use super::javascript::{field, object, text};
+use super::javascript::{field, within};
 use crate::load::Place;
+use crate::signal::Signal;
+
+/// Seconds that a graphics device has to answer while it is opened, compiled for and first used.
+pub const PATIENCE_SECONDS: f64 = 10.0;
 
 /// A device with its name and limits, and what becomes of it.
 #[derive(Clone)]
@@ -22,112 +20,171 @@ pub struct WebDevice {
     pub place: Place,
     /// `webgpu` or `cpu`.
     pub kind: &'static str,
+    /// Why the processor draws; nothing where the graphics device does.
+    pub why: Option<String>,
+    /// Seconds that a drawing may pass on it without an event, before it is given up.
+    pub patience_seconds: f64,
     /// Whether it is still there.
     pub health: Health,
 }
 
-/// Whether a device has been lost.
-#[derive(Clone, Default)]
-pub struct Health(Arc<Loss>);
+impl WebDevice {
+    /// This machine's processor, and why it is taken.
+    pub fn cpu(why: impl Into<String>) -> Self {
+        Self {
+            place: Place::cpu("CPU"),
+            kind: "cpu",
+            why: Some(why.into()),
+            patience_seconds: f64::INFINITY,
+            health: Health::default(),
+        }
+    }
 
-#[derive(Default)]
-struct Loss {
-    happened: AtomicBool,
-    waker: Mutex<Option<Waker>>,
+    /// Whether it can be lost, and may hang.
+    pub fn is_graphics(&self) -> bool {
+        self.kind == "webgpu"
+    }
+}
+
+/// Whether a device has been lost, and why.
+#[derive(Clone, Default)]
+pub struct Health {
+    /// Raised once it is lost.
+    pub lost: Signal,
+    why: Arc<Mutex<Option<String>>>,
 }
 
 impl Health {
-    /// Marks the device as lost; whoever waits on it hears.
-    pub fn lose(&self) {
-        self.0.happened.store(true, Ordering::Relaxed);
-        let waker = self.0.waker.lock().ok().and_then(|mut waker| waker.take());
-        if let Some(waker) = waker {
-            waker.wake();
+    /// Marks the device as lost; whoever waits on it hears. The first reason counts.
+    pub fn lose(&self, why: impl Into<String>) {
+        if let Ok(mut known) = self.why.lock() {
+            known.get_or_insert(why.into());
         }
+        self.lost.raise();
     }
 
-    pub fn is_lost(&self) -> bool {
-        self.0.happened.load(Ordering::Relaxed)
+    /// Why it was lost.
+    pub fn why(&self) -> String {
+        self.why.lock().ok().and_then(|why| why.clone()).unwrap_or_else(|| "the browser took it away".to_owned())
     }
+}
 
-    /// Waits for `work`, or gives nothing as soon as the device is lost: a read-back may then never come.
-    pub async fn while_it_lasts<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        let mut work = pin!(work);
-        poll_fn(|context| {
-            if let Ok(mut waker) = self.0.waker.lock() {
-                *waker = Some(context.waker().clone());
-            }
-            match work.as_mut().poll(context) {
-                Poll::Ready(done) => Poll::Ready(Some(done)),
-                Poll::Pending if self.is_lost() => Poll::Ready(None),
-                Poll::Pending => Poll::Pending,
-            }
-        })
-        .await
-    }
+/// An adapter that a browser offers.
+pub struct Adapter {
+    instance: wgpu::Instance,
+    adapter: wgpu::Adapter,
+    /// What the browser calls it.
+    pub name: String,
 }
 
 thread_local! {
-    /// WebGPU begins once a page: a second beginning under the same name is an error.
-    static WEBGPU: RefCell<Option<WebDevice>> = const { RefCell::new(None) };
-    /// How often it has begun; each device after a loss needs a name of its own.
-    static BEGINNINGS: Cell<usize> = const { Cell::new(0) };
+    /// What [`open`] opened last.
+    static OPENED: RefCell<Option<WebDevice>> = const { RefCell::new(None) };
+    /// Why no graphics device is tried any more in this worker.
+    static GIVEN_UP: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Opens the best device: WebGPU where there is an adapter and `asked` is not `cpu`, else this machine's processor.
+/// From here on no graphics device is tried: what failed once is not repeated.
+pub fn give_up(why: &str) {
+    GIVEN_UP.with_borrow_mut(|known| {
+        known.get_or_insert_with(|| why.to_owned());
+    });
+}
+
+/// Why no graphics device is tried any more, if so.
+pub fn given_up() -> Option<String> {
+    GIVEN_UP.with_borrow(Clone::clone)
+}
+
+/// The browser's fastest adapter.
+///
+/// # Errors
+/// Why there is none, in words that end a sentence.
+pub async fn adapter() -> Result<Adapter, String> {
+    if !field(&field(&js_sys::global(), "navigator"), "gpu").is_object() {
+        return Err("this browser offers no WebGPU".to_owned());
+    }
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
+        backends: wgpu::Backends::BROWSER_WEBGPU,
+        ..wgpu::InstanceDescriptor::new_without_display_handle()
+    });
+    let options =
+        wgpu::RequestAdapterOptions { power_preference: wgpu::PowerPreference::HighPerformance, ..Default::default() };
+    let adapter = within(PATIENCE_SECONDS, instance.request_adapter(&options))
+        .await
+        .ok_or_else(|| late("when WebGPU was asked for an adapter"))?
+        .map_err(|_| "this browser has WebGPU, and no graphics device for it".to_owned())?;
+    let name = Some(adapter.get_info().name).filter(|name| !name.is_empty());
+    let name = name.unwrap_or_else(|| "a graphics device that the browser does not name".to_owned());
+    Ok(Adapter { instance, adapter, name })
+}
+
+/// The graphics device where there is one and `asked` is not `cpu`, untried; else the processor: for checks of the device itself.
 pub async fn open(asked: &str) -> WebDevice {
     if asked == "cpu" {
-        return cpu("WebGPU was not asked for");
+        return WebDevice::cpu("it was asked for");
     }
-    let held = WEBGPU.with_borrow(Clone::clone).filter(|held| !held.health.is_lost());
-    if let Some(held) = held {
+    if let Some(held) = OPENED.with_borrow(Clone::clone).filter(|held| !held.health.lost.is_raised()) {
         return held;
     }
-    let Some(name) = adapter_name().await else {
-        return cpu("this browser offers no WebGPU");
+    let opened = match adapter().await {
+        Ok(adapter) => adapter.open().await,
+        Err(why) => Err(why),
     };
-    let times = BEGINNINGS.replace(BEGINNINGS.get() + 1);
-    // In a browser every kind but the integrated asks for the fastest adapter; the number only tells them apart.
-    let kind = if times == 0 { DeviceKind::DefaultDevice } else { DeviceKind::DiscreteGpu(times) };
-    match Device::wgpu_options().device_kind(kind).init_with_setup_async().await {
-        Ok((device, setup)) => {
-            let health = Health::default();
-            let lost = health.clone();
-            setup.device.set_device_lost_callback(move |_, _| lost.lose());
-            // The device was asked for with the adapter's own limits: there are no higher ones to be had.
-            let limits = setup.device.limits();
-            let largest_buffer = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
-            let place = Place { device, words: format!("WebGPU: {name}"), largest_buffer };
-            let opened = WebDevice { place, kind: "webgpu", health };
-            WEBGPU.set(Some(opened.clone()));
-            opened
-        }
-        Err(error) => cpu(&format!("WebGPU did not start ({error})")),
+    let opened = opened.unwrap_or_else(WebDevice::cpu);
+    OPENED.set(Some(opened.clone()));
+    opened
+}
+
+impl Adapter {
+    /// Opens the device, with the adapter's own limits and without anything that is optional.
+    ///
+    /// # Errors
+    /// Why it cannot be opened, in words that end a sentence.
+    pub async fn open(self) -> Result<WebDevice, String> {
+        let Self { instance, adapter, name } = self;
+        let wanted = wgpu::DeviceDescriptor {
+            // Every kernel is plain WGSL: no feature is asked for, so that none can be lacking.
+            required_features: wgpu::Features::empty(),
+            required_limits: adapter.limits(),
+            // Buffers are kept by burn, in pages of its own.
+            memory_hints: wgpu::MemoryHints::MemoryUsage,
+            ..Default::default()
+        };
+        let (device, queue) = within(PATIENCE_SECONDS, adapter.request_device(&wanted))
+            .await
+            .ok_or_else(|| late("when it was opened"))?
+            .map_err(|error| format!("the graphics device could not be opened ({error})"))?;
+        let health = Health::default();
+        let lost = health.clone();
+        device.set_device_lost_callback(move |_, why| {
+            let why = why.trim();
+            lost.lose(if why.is_empty() { "the browser took it away" } else { why });
+        });
+        let failed = health.clone();
+        // A kernel that is refused would leave zeros where a picture should be, and say so nowhere else.
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+            give_up(&format!("the graphics device refused what it was to compute ({error})"));
+            failed.lose(error.to_string());
+        }));
+        let limits = device.limits();
+        let largest_buffer = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
+        let setup = WgpuSetup { instance, adapter, device, queue, backend: wgpu::Backend::BrowserWebGpu };
+        let device = Device::wgpu_options()
+            .setup(setup)
+            .init()
+            .map_err(|error| format!("the graphics device cannot be used ({error})"))?;
+        Ok(WebDevice {
+            place: Place { device, words: format!("WebGPU: {name}"), largest_buffer },
+            kind: "webgpu",
+            why: None,
+            patience_seconds: PATIENCE_SECONDS,
+            health,
+        })
     }
 }
 
-fn cpu(why: &str) -> WebDevice {
-    WebDevice { place: Place::cpu(format!("CPU, slower: {why}")), kind: "cpu", health: Health::default() }
-}
-
-/// What the browser calls its best adapter; `None` where it has none.
-async fn adapter_name() -> Option<String> {
-    let gpu = field(&field(&js_sys::global(), "navigator"), "gpu");
-    let request: Function = field(&gpu, "requestAdapter").dyn_into().ok()?;
-    let options = object(&[("powerPreference", "high-performance".into())]);
-    let promise: Promise = request.call1(&gpu, &options).ok()?.dyn_into().ok()?;
-    let adapter = JsFuture::from(promise).await.ok()?;
-    if adapter.is_null() || adapter.is_undefined() {
-        return None;
-    }
-    Some(name(&field(&adapter, "info")))
-}
-
-/// The most telling of the words that a browser gives; it may give none.
-fn name(info: &JsValue) -> String {
-    let parts: Vec<String> = ["vendor", "architecture"].iter().filter_map(|part| text(info, part)).collect();
-    text(info, "description")
-        .or_else(|| text(info, "device"))
-        .or_else(|| (!parts.is_empty()).then(|| parts.join(" ")))
-        .unwrap_or_else(|| "a graphics device that the browser does not name".to_owned())
+/// A device that does not answer.
+pub fn late(when: &str) -> String {
+    format!("the graphics device did not answer within {PATIENCE_SECONDS} s {when}")
 }

@@ -1,5 +1,8 @@
 //! The worker as a session's host.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use js_sys::Function;
 use scenes::World;
 use serde::Serialize;
@@ -7,7 +10,7 @@ use serde_wasm_bindgen::Serializer;
 use wasm_bindgen::JsValue;
 
 use super::javascript::{after_waiting_events, fetched, message, seconds};
-use crate::session::Host;
+use crate::session::{Drawing, Host};
 use crate::trace::Event;
 
 /// The drawings that the checker of things compares with, beside the worker. They are no part of this program, which a
@@ -18,6 +21,15 @@ const ATLAS_JSON: &str = "atlas/atlas.json";
 /// Hands events to a JavaScript function.
 pub struct WorkerHost {
     pub on_event: Function,
+    /// Counts what has happened: a number that stands still is a device that hangs.
+    pub pulse: Rc<Cell<u32>>,
+}
+
+impl WorkerHost {
+    /// A drawing that is stopped before it could go on.
+    pub fn cancelled(&mut self, drawing: &Drawing) {
+        self.event(&Event::Cancelled { next_step: drawing.next_step() });
+    }
 }
 
 /// A value as the page's types have it: plain objects, numbers, `null` for what is absent.
@@ -28,11 +40,13 @@ pub fn to_javascript<T: Serialize>(value: &T) -> JsValue {
 
 impl Host for WorkerHost {
     fn event(&mut self, event: &Event) {
+        self.pulse.set(self.pulse.get().wrapping_add(1));
         // What the page does with it is its own affair.
         let _ = self.on_event.call1(&JsValue::NULL, &to_javascript(event));
     }
 
     async fn breathe(&mut self) {
+        self.pulse.set(self.pulse.get().wrapping_add(1));
         after_waiting_events().await;
     }
 

@@ -6,12 +6,14 @@
 //! | file | its one idea |
 //! |---|---|
 //! | `engine.rs` | the class that the worker holds |
-//! | `device.rs` | which device computes, and whether it is still there |
+//! | `choice.rs` | which device draws: what is asked for, or what is faster |
+//! | `device.rs` | the devices of a browser, and whether they are still there |
 //! | `reader.rs` | bundles from a server, through the page's cache |
 //! | `host.rs` | the worker as a session's host |
 //! | `problem.rs` | errors as the page reads them |
 //! | `javascript.rs` | what is called in JavaScript |
 
+mod choice;
 mod device;
 mod engine;
 mod host;

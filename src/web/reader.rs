@@ -5,9 +5,8 @@ use std::cell::Cell;
 use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::Response;
 
-use super::javascript::{fetch, field, forget_shard, message, object, shard_pieces, text};
+use super::javascript::{answered, field, forget_shard, message, object, shard_pieces, text};
 use crate::bundle::{BundleError, Reader};
 
 /// Bytes of a piece that are in the engine's memory at once.
@@ -42,16 +41,14 @@ impl FetchReader {
         let failed = |error: JsValue| unreadable(message(&error));
         // Never an old manifest beside new shards.
         let options = object(&[("cache", "no-cache".into())]);
-        let response = JsFuture::from(fetch(&self.address(file), &options).map_err(failed)?).await.map_err(failed)?;
-        let response: Response = response.dyn_into().map_err(failed)?;
+        let (response, bytes) = answered(&self.address(file), &options).await.map_err(failed)?;
         match response.status() {
             _ if response.ok() => {}
             404 | 410 => return Err(BundleError::Missing { file: file.to_owned() }),
             status => return Err(unreadable(format!("the server answered {status}"))),
         }
-        let bytes = JsFuture::from(response.array_buffer().map_err(failed)?).await.map_err(failed)?;
         self.cached.set(false);
-        on_piece(&Uint8Array::new(&bytes).to_vec());
+        on_piece(&bytes);
         Ok(())
     }
 

@@ -64,7 +64,7 @@ try {
     return `${progress.phase}: ${megabytes(progress.bytes_done)} of ${megabytes(progress.bytes_total)} from the ${progress.source}`;
   });
   const begin = performance.now();
-  const ready = await page.evaluate(() => /** @type {any} */ (window).bench.ask({ type: "load", bundle: "bundle/", device: "auto" }, "ready"));
+  const ready = await page.evaluate(() => /** @type {any} */ (window).bench.ask({ type: "load", bundle: "bundle/", wish: { device: "webgpu" } }, "ready"));
   const load_seconds = (performance.now() - begin) / 1000;
   loading();
   console.log(`${ready.device.words}: loaded in ${load_seconds.toFixed(1)} s`);

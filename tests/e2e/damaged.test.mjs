@@ -64,6 +64,50 @@ describe("a damaged bundle", { timeout: 600_000 }, () => {
     }
   });
 
+  test("a verifier that does not arrive is named, keeps no other away, and comes once the server is mended", async () => {
+    const fault = { match: /\/reward-parm-000\.safetensors$/, change: /** @type {(bytes: Buffer) => Buffer | null} */ (missing) };
+    const damaged = await serveDamaged(visit.address, [fault]);
+    const page = await visit.open(damaged.address);
+    try {
+      assert.match(await page.refusal(), /reward-parm-000\.safetensors.*404/s);
+      const usable = await page.state("verifiers");
+      assert.ok(!usable.includes("parm") && usable.includes("prm") && usable.includes("orm"), usable.join());
+
+      await page.set({ prompt: "a star", seed: 1, steps: 2, candidates: 2, verifier: "parm", reflection: false });
+      await page.press();
+      await page.idle();
+      assert.match(await page.errorWords(), /reward-parm/, "a drawing that needs it says what is missing");
+      assert.ok(await page.page.getByRole("button", { name: "Try again" }).isVisible());
+
+      fault.change = (bytes) => bytes;
+      await page.press();
+      await page.idle();
+      assert.equal((await page.events()).at(-1)?.type, "finished", await page.errorWords());
+      assert.equal(await page.errorWords(), "", "what is over is not said any more");
+    } finally {
+      await page.close();
+      damaged.close();
+    }
+  });
+
+  test("what a server refuses for a while comes by itself", async () => {
+    const fault = { match: /\/(manifest\.json|reward-prm-000\.safetensors)$/, change: /** @type {(bytes: Buffer) => Buffer | null} */ (missing) };
+    const damaged = await serveDamaged(visit.address, [fault]);
+    const page = await visit.open(damaged.address);
+    try {
+      assert.match(await page.refusal(), /manifest\.json/);
+      fault.match = /\/reward-prm-000\.safetensors$/;
+      await page.page.waitForFunction(() => /** @type {any} */ (window).showo.state.missing, null, { timeout: 60_000 });
+      assert.match(await page.errorWords(), /reward-prm/);
+      fault.change = (bytes) => bytes;
+      await page.page.waitForFunction(() => /** @type {any} */ (window).showo.state.verifiers.includes("prm"), null, { timeout: 60_000 });
+      assert.equal(await page.errorWords(), "");
+    } finally {
+      await page.close();
+      damaged.close();
+    }
+  });
+
   test("without the engine's code the page says what is missing", async () => {
     const damaged = await serveDamaged(visit.address, [{ match: /showo_bg\.wasm$/, change: missing }]);
     const page = await visit.open(damaged.address);

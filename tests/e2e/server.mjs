@@ -22,9 +22,9 @@ export async function serve(folder = DIST, bundle = undefined) {
 
 /**
  * What is to go wrong: files whose path matches are changed by `change`, or are missing where it answers `null`.
- * With `once`, only the first file that matches is the victim, however often it is asked for.
+ * With `once`, only the first file that matches is the victim, however often it is asked for. While it `hangs`, nobody answers.
  *
- * @typedef {{ match: RegExp, change: (bytes: Buffer) => Buffer | null, once?: boolean, victim?: string }} Fault
+ * @typedef {{ match: RegExp, change: (bytes: Buffer) => Buffer | null, once?: boolean, hangs?: boolean, victim?: string }} Fault
  */
 
 /** One flipped bit in the middle. @param {Buffer} bytes */
@@ -52,6 +52,7 @@ export async function serveDamaged(origin, faults) {
     const path = new URL(request.url ?? "/", origin).pathname;
     const fault = faults.find((fault) => fault.match.test(path) && (!fault.once || !fault.victim || fault.victim === path));
     if (fault) fault.victim ??= path;
+    if (fault?.hangs) return;
     // The whole file is fetched, so that a range of a damaged file is the damaged file's range.
     const answer = await fetch(new URL(path, origin));
     const whole = Buffer.from(await answer.arrayBuffer());

@@ -41,7 +41,10 @@ export class ShowoPage {
   /** Waits until the engine has loaded with all its verifiers; fails with the page's own words. */
   async loaded(timeout = 180_000) {
     await this.page.waitForFunction(
-      () => /** @type {any} */ (window).showo?.state.problem || /** @type {any} */ (window).showo?.state.verifiersSettled, null, { timeout });
+      () => {
+        const { problem, missing, verifiersSettled } = /** @type {any} */ (window).showo?.state ?? {};
+        return problem || missing || verifiersSettled;
+      }, null, { timeout });
     assert.equal(await this.errorWords(), "", "loading fails");
     assert.equal(await this.state("engine"), "ready");
   }

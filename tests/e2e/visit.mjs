@@ -6,16 +6,19 @@ import { launch } from "./browser.mjs";
 import { serve } from "./server.mjs";
 import { ShowoPage } from "./showo_page.mjs";
 
-class Visit {
+export class Visit {
   /** @type {Awaited<ReturnType<typeof serve>> | undefined} */
   #site;
   /** @type {import("playwright-core").Browser | undefined} */
   #browser;
+  #query = "";
 
   /** @param {Parameters<typeof launch>[0]} kind */
   async begin(kind) {
     this.#site = await serve();
     this.#browser = await launch(kind);
+    // The software adapter of these tests is slower than the processor, and would not be chosen.
+    this.#query = kind === "webgpu" ? "?device=webgpu" : "";
   }
 
   async end() {
@@ -40,12 +43,12 @@ class Visit {
   }
 
   /**
-   * A page in a profile of its own, at the visit's address unless told another.
+   * A page in a profile of its own, at the visit's address and on its device unless told another address.
    *
    * @param {string} [address]
    * @param {import("playwright-core").BrowserContextOptions} [options]
    */
-  open(address = this.address, options = {}) {
+  open(address = this.address + this.#query, options = {}) {
     return ShowoPage.open(this.browser, address, options);
   }
 }

@@ -10,7 +10,7 @@ export const DEFAULT_MODEL = "scenes";
  *
  * @typedef {object} Asked
  * @property {boolean} embedded `?embed`: the small layout for frames
- * @property {"auto" | "cpu"} device `?device=cpu` leaves the graphics device alone
+ * @property {"auto" | "cpu" | "webgpu"} device `?device=cpu` leaves the graphics device alone, `?device=webgpu` draws on it even if it is slower
  * @property {string} model `?model=icons` draws with another bundle
  * @property {string} bundle where that bundle lies, relative to the page
  */
@@ -21,10 +21,16 @@ export function askedBy(search) {
   const model = modelOf(query);
   return {
     embedded: query.has("embed"),
-    device: query.get("device") === "cpu" ? "cpu" : "auto",
+    device: deviceOf(query),
     model,
     bundle: `models/${model}/`,
   };
+}
+
+/** @param {URLSearchParams} query @returns {Asked["device"]} */
+function deviceOf(query) {
+  const asked = query.get("device");
+  return asked === "cpu" || asked === "webgpu" ? asked : "auto";
 }
 
 /** What is no folder's plain name is no model. @param {URLSearchParams} query */
@@ -40,11 +46,10 @@ export function fullPage(here) {
   return address.href;
 }
 
-/** The full page on the other device. @param {string} here @param {Asked["device"]} device the one asked for now */
-export function onOtherDevice(here, device) {
+/** The full page, drawing on this device. @param {string} here @param {"cpu" | "webgpu"} device */
+export function onDevice(here, device) {
   const address = new URL(fullPage(here));
-  if (device === "cpu") address.searchParams.delete("device");
-  else address.searchParams.set("device", "cpu");
+  address.searchParams.set("device", device);
   return address.href;
 }
 

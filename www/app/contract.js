@@ -50,18 +50,33 @@ export const TRACE_VERSION = 1;
 
 /**
  * One sentence for the page. `field` is the id of the setting at fault; `word` the one the model does not know, and
- * `near` what it does know instead.
+ * `near` what it does know instead. One `ofLoading` is over once the model is here.
  *
- * @typedef {{ code: string, message: string, remedy?: string, near?: string[], field?: string, word?: string }} Problem
+ * @typedef {{ code: string, message: string, remedy?: string, near?: string[], field?: string, word?: string, ofLoading?: boolean }} Problem
+ */
+
+/**
+ * Both devices on the same moment's work, in seconds; `adapter` is what the browser calls the graphics device.
+ *
+ * @typedef {{ adapter: string, webgpu_seconds: number, cpu_seconds: number }} Measured
+ *
+ * Which device is to draw: `auto` is the faster one, `webgpu` the graphics device where it works. `why` is for `cpu`, where it was
+ * not the visitor who asked for it; `remembered` is what was measured on an earlier visit.
+ *
+ * @typedef {{ device: "auto" | "cpu" | "webgpu", why?: string | null, remembered?: Measured | null }} Wish
  */
 
 /**
  * From the page to the worker.
  *
- * @typedef {{ type: "load", bundle: string, device: "auto" | "cpu" }
+ * `load` and `load_verifiers` go on where they failed before; `resume` brings the recording to go on with, as JSON, where the worker does
+ * not know the drawing.
+ *
+ * @typedef {{ type: "load", bundle: string, wish: Wish }
+ *   | { type: "load_verifiers" }
  *   | { type: "draw", settings: Settings }
  *   | { type: "stop" }
- *   | { type: "resume" }
+ *   | { type: "resume", recording?: string }
  *   | { type: "self_test" }
  *   | { type: "picture", id: number, codes: number[] }
  *   | { type: "probe", prompt: string }} Request
@@ -70,23 +85,24 @@ export const TRACE_VERSION = 1;
 /**
  * From the worker to the page. After a `fault` the worker is good for nothing any more. `probe` is for measurements: the
  * logits of one forward, and what the engine then holds. `verifiers` are the modes that can be used now: `ready` may list only `none`, and
- * `verifier_ready` is the last word. `done` follows every draw and resume, after an error or a lost device too. `picture` is a draw as
+ * `verifier_ready` is the last word, with the `problem` that kept the others away; `offered` are those that the bundle has at all. `device` comes whenever it may be another one. `done` follows every draw and resume, after an error or a lost device too. `picture` is a draw as
  * the tokenizer shows it, of which the trace has a small preview; its `id` is the request's.
  *
  * @typedef {"engine" | "manifest" | "generator" | "tokenizer" | "verifier" | "compile" | "ready"} Phase
  * @typedef {{ type: "progress", phase: Phase, kind?: string, file?: string, bytes_done: number, bytes_total: number, source: "network" | "cache" }} Progress
- * @typedef {{ kind: "webgpu" | "cpu", words: string }} Device
- * @typedef {{ grid: number, image_side_px: number, verifiers: VerifierMode[], generators: Tuning[], words: string[], examples: { kind: string, prompt: string }[], max_text_len: number, decoding: { steps: number, guidance_scale: number, temperature: number, candidates: number, verifier: VerifierMode }, fields: object[], bundle: string, shards_bytes: number, licence: string, attribution: string[] }} Model
+ * @typedef {{ kind: "webgpu" | "cpu", words: string, why: string | null, patience_seconds: number | null, measured: Measured | null }} Device
+ * @typedef {{ grid: number, image_side_px: number, verifiers: VerifierMode[], offered: VerifierMode[], generators: Tuning[], words: string[], examples: { kind: string, prompt: string }[], max_text_len: number, decoding: { steps: number, guidance_scale: number, temperature: number, candidates: number, verifier: VerifierMode }, fields: object[], bundle: string, shards_bytes: number, licence: string, attribution: string[] }} Model
  *
  * @typedef {Progress
  *   | { type: "ready", device: Device, model: Model }
- *   | { type: "verifier_ready", verifiers: VerifierMode[] }
+ *   | { type: "device", device: Device }
+ *   | { type: "verifier_ready", verifiers: VerifierMode[], problem: Problem | null }
  *   | { type: "event", event: Event }
  *   | { type: "done" }
  *   | { type: "error", error: Problem }
  *   | { type: "fault", message: string }
  *   | { type: "picture", id: number, picture: Picture }
  *   | { type: "probe", logits: Float32Array, memory: { heap_bytes: number, device_bytes: number } }
- *   | { type: "device_lost", next_step: number }
+ *   | { type: "device_lost", next_step: number, message?: string }
  *   | { type: "self_test", rows: Record<string, unknown>[] }} Reply
  */

@@ -1,9 +1,10 @@
 // Where it all meets: the form asks, the engine answers, the state changes, the views follow. In that direction only.
 
-import { askedBy, embedCode, fullPage, onOtherDevice } from "./addresses.js";
+import { askedBy, embedCode, fullPage, onDevice } from "./addresses.js";
+import { deviceMemory, surroundings } from "./device_memory.js";
 import { byId, setText } from "./dom.js";
 import { EMPTY_DRAWING, withEvent } from "./drawing.js";
-import { engineClient } from "./engine_client.js";
+import { engineClient, usesGraphics } from "./engine_client.js";
 import { fileOf } from "./picture.js";
 import { checked, fromHash, asDrawnBy, toHash, typedFrom } from "./settings.js";
 import { INITIAL_STATE } from "./state.js";
@@ -19,7 +20,7 @@ import { stageView } from "./views/stage.js";
 import { selfTestView, showResults } from "./views/tables.js";
 import { worldOf } from "./worlds.js";
 
-/** @import { Problem, Settings } from "./contract.js" */
+/** @import { Problem, Settings, Wish } from "./contract.js" */
 /** @import { State } from "./state.js" */
 
 const { embedded, device, model, bundle } = askedBy(location.search);
@@ -31,11 +32,16 @@ const calm = matchMedia("(prefers-reduced-motion: reduce)");
 let state = INITIAL_STATE;
 let paintAsked = false;
 
-const engine = engineClient({ bundle, device, now: () => state, change, onAllHere: keepForOffline });
+const memory = deviceMemory(surroundings(), model);
+/** @type {Wish} */
+const wish = { device, why: null, remembered: memory.measured() };
+const engine = engineClient({ bundle, wish, now: () => state, change, onAllHere: keepForOffline });
 
 /** @param {State} next */
 function change(next) {
+  if (next.device?.measured && next.device !== state.device) memory.remember(next.device.measured);
   state = next;
+  memory.note(usesGraphics(state));
   if (paintAsked) return;
   paintAsked = true;
   // A hidden tab gets no animation frames, yet its status should be right when it is looked at again.
@@ -46,6 +52,7 @@ function change(next) {
 function showState() {
   paintAsked = false;
   for (const view of views) view(state);
+  showOtherDevice();
   engine.enlarge();
 }
 
@@ -80,9 +87,25 @@ function edited() {
 /** The addresses that the page hands on follow its own. */
 function showAddresses() {
   /** @type {HTMLAnchorElement} */ (byId("full-page")).href = fullPage(location.href);
+  showOtherDevice();
+}
+
+/** The way to overrule what was chosen, where there is a choice. */
+function showOtherDevice() {
   const link = /** @type {HTMLAnchorElement} */ (byId("other-device"));
-  link.href = onOtherDevice(location.href, device);
-  setText(link, device === "cpu" ? "Draw on WebGPU where there is one" : "Draw on the CPU instead");
+  const other = (state.device?.kind ?? (device === "cpu" ? "cpu" : "webgpu")) === "cpu" ? "webgpu" : "cpu";
+  link.hidden = other === "webgpu" && !("gpu" in navigator);
+  link.href = onDevice(location.href, other);
+  setText(link, other === "webgpu" ? "Draw on WebGPU instead" : "Draw on the CPU instead");
+}
+
+/** A visit that ended while its graphics device was at work is not repeated. */
+async function begin() {
+  const killed = device !== "cpu" && (await memory.wasKilled(device === "webgpu"));
+  if (killed) Object.assign(wish, { device: "cpu", why: "the last visit ended while the graphics device was at work" });
+  // A blog's readers who only scroll past, and those who save data, download nothing until they ask to draw.
+  const saveData = /** @type {{ connection?: { saveData?: boolean } }} */ (navigator).connection?.saveData;
+  if (!embedded && !saveData && state.engine === "idle") engine.load();
 }
 
 /** @param {Settings} way */
@@ -170,9 +193,9 @@ window.addEventListener("hashchange", () => {
   edited();
 });
 
-// A blog's readers who only scroll past, and those who save data, download nothing until they ask to draw.
-const saveData = /** @type {{ connection?: { saveData?: boolean } }} */ (navigator).connection?.saveData;
-if (!embedded && !saveData) engine.load();
+void begin();
+// Whoever leaves by themselves was not killed.
+window.addEventListener("pagehide", () => memory.note(false));
 if (!embedded) void showResults(bundle, takeWay);
 
 /** For tests and the curious: what is on the page, never a way to change it. */

@@ -12,7 +12,8 @@ import { EMPTY_DRAWING, focusOf, withEvent, withoutCancellation } from "./drawin
  * @property {Device | null} device
  * @property {Model | null} model
  * @property {VerifierMode[]} verifiers usable now
- * @property {boolean} verifiersSettled whether more may still arrive
+ * @property {boolean} verifiersSettled whether more may still arrive by themselves
+ * @property {Problem | null} missing what kept a verifier away; it may be asked for again
  * @property {Settings | null} waiting asked for, and drawn as soon as the engine can
  * @property {"idle" | "drawing" | "stopping"} run
  * @property {number | null} resumable the step from which an interrupted drawing can go on
@@ -28,7 +29,7 @@ import { EMPTY_DRAWING, focusOf, withEvent, withoutCancellation } from "./drawin
 
 /** @type {State} */
 export const INITIAL_STATE = Object.freeze({
-  engine: "idle", progress: null, device: null, model: null, verifiers: [], verifiersSettled: false, waiting: null,
+  engine: "idle", progress: null, device: null, model: null, verifiers: [], verifiersSettled: false, missing: null, waiting: null,
   run: "idle", resumable: null, resumed: false, opened: false, drawing: EMPTY_DRAWING, selected: null, focused: null,
   large: null, problem: null, selfTest: null,
 });
@@ -43,9 +44,14 @@ export function received(state, reply) {
     case "progress":
       return { ...state, progress: reply.phase === "ready" ? null : reply };
     case "ready":
-      return { ...state, engine: "ready", progress: null, device: reply.device, model: reply.model, verifiers: reply.model.verifiers };
+      return {
+        ...state, engine: "ready", progress: null, device: reply.device, model: reply.model, verifiers: reply.model.verifiers,
+        problem: state.problem?.ofLoading ? null : state.problem,
+      };
+    case "device":
+      return { ...state, device: reply.device };
     case "verifier_ready":
-      return { ...state, progress: null, verifiers: reply.verifiers, verifiersSettled: true };
+      return { ...state, progress: null, verifiers: reply.verifiers, verifiersSettled: true, missing: reply.problem };
     case "event":
       // Going on repeats no beginning: the steps that were drawn before stay.
       if (reply.event.type === "started" && state.resumed) return state;
@@ -59,7 +65,7 @@ export function received(state, reply) {
     case "error":
       return {
         ...state,
-        problem: reply.error,
+        problem: state.engine === "loading" ? { ...reply.error, ofLoading: true } : reply.error,
         engine: state.engine === "loading" ? "failed" : state.engine,
         progress: null,
         waiting: null,
@@ -70,7 +76,7 @@ export function received(state, reply) {
         resumable: reply.next_step,
         problem: {
           code: "device_lost",
-          message: `The graphics device was lost before step ${reply.next_step + 1}.`,
+          message: lossWords(reply.next_step, reply.message),
           remedy: "Nothing drawn is lost: go on from there.",
         },
       };
@@ -81,30 +87,46 @@ export function received(state, reply) {
   }
 }
 
+/** @param {number} step @param {string | undefined} message the engine's own words @returns {string} */
+function lossWords(step, message) {
+  const why = /failed before step \d+: (.*?); what was drawn/s.exec(message ?? "")?.[1];
+  return `The graphics device was lost before step ${step + 1}${why ? ` (${why})` : ""}.`;
+}
+
 /**
- * The engine stopped by a fault of its own. What is on the page stays; an engine that had been ready is loading anew,
- * one that had not is not tried again without being asked.
+ * The engine stopped by a fault of its own, or does not answer. What is on the page stays, and can be gone on with. An engine that had
+ * been ready is loading anew, and so is one that goes on on another device; what would fail again is not tried without being asked.
  *
  * @param {State} state
  * @param {string} why
+ * @param {boolean} onProcessor whether the processor takes over from a graphics device
  * @returns {State}
  */
-export function stopped(state, why) {
-  const restarts = state.engine === "ready";
-  const message = `The drawing engine stopped by a fault of its own (${why})`;
+export function stopped(state, why, onProcessor) {
+  const restarts = state.engine === "ready" || onProcessor;
+  const message = onProcessor ? `The graphics device failed (${why}), and the processor takes over` : `The drawing engine stopped by a fault of its own (${why})`;
   return {
     ...state,
     engine: restarts ? "loading" : "failed",
+    device: null,
     run: "idle",
     progress: null,
-    waiting: null,
-    resumable: null,
+    waiting: onProcessor && state.engine !== "ready" ? state.waiting : null,
+    resumable: stepToGoOnFrom(state),
     verifiers: [],
     verifiersSettled: false,
+    missing: null,
     problem: restarts
-      ? { code: "engine_restarted", message: `${message} and is starting again`, remedy: "What was drawn is still here; draw again when it is ready, or reload the page." }
+      ? { code: "engine_restarted", message: onProcessor ? message : `${message} and is starting again`, remedy: "What was drawn is still here; go on or draw again when it is ready, or reload the page." }
       : { code: "engine_fault", message, remedy: "Try again; if it stays, reload the page or use another browser." },
   };
+}
+
+/** The step after the last one of a drawing that was cut off, from 0. @param {State} state */
+function stepToGoOnFrom({ drawing, opened }) {
+  if (!drawing.started || drawing.finished || opened) return null;
+  const last = drawing.events.findLast((event) => event.type === "step");
+  return last ? last.step + 1 : null;
 }
 
 /** A new drawing begins. @param {State} state @returns {State} */
@@ -123,12 +145,30 @@ export function drawingResumed(state) {
   };
 }
 
-/** Whether these settings can be drawn now, later, or not with this bundle. @param {State} state @param {Settings} settings */
+/**
+ * Whether these settings can be drawn now, later, or not with this bundle.
+ *
+ * @param {State} state
+ * @param {Settings} settings
+ * @returns {"now" | "later" | "never"}
+ */
 export function readiness(state, settings) {
-  if (state.engine !== "ready") return "later";
-  if (settings.generator && !state.model?.generators.includes(settings.generator)) return "never";
-  if (state.verifiers.includes(settings.verifier)) return "now";
-  return state.verifiersSettled ? "never" : "later";
+  if (state.engine !== "ready" || !state.model) return "later";
+  if (lacking(state.model, settings)) return "never";
+  return needed(settings).every((mode) => state.verifiers.includes(mode)) ? "now" : "later";
+}
+
+/** What these settings ask for and a bundle does not have at all. @param {Model} model @param {Settings} settings */
+export function lacking(model, settings) {
+  const { generator, verifier } = settings;
+  if (generator && !model.generators.includes(generator)) return { field: "generator", word: generator };
+  if (!model.offered.includes(verifier)) return { field: "verifier", word: verifier };
+  return needed(settings).every((mode) => model.offered.includes(mode)) ? null : { field: "reflection", word: "clip" };
+}
+
+/** The modes whose networks these settings draw with: reflection scores patches with CLIP's. @param {Settings} settings @returns {VerifierMode[]} */
+function needed({ verifier, reflection }) {
+  return reflection ? [verifier, "best-of-k"] : [verifier];
 }
 
 /**

@@ -1,6 +1,6 @@
 // Numbers and states as words. Pure.
 
-/** @import { CheckerVerdict, Phase, Progress, ReflectionStop, Totals, Tuning, VerifierMode } from "./contract.js" */
+/** @import { CheckerVerdict, Device, Phase, Progress, ReflectionStop, Totals, Tuning, VerifierMode } from "./contract.js" */
 /** @import { Moment } from "./drawing.js" */
 
 /** @type {Record<VerifierMode, { name: string, option: string }>} */
@@ -29,7 +29,7 @@ const PHASES = {
   generator: "the generator",
   tokenizer: "the image tokenizer",
   verifier: "the verifier",
-  compile: "Preparing the device",
+  compile: "Trying the devices",
   ready: "Ready",
 };
 
@@ -46,6 +46,14 @@ export function progressWords(progress) {
   const of = progress.bytes_total ? ` of ${megabytes(progress.bytes_total)}` : "";
   const from = progress.source === "cache" ? "from this browser’s cache" : "from the network";
   return `${what}: ${megabytes(progress.bytes_done)}${of}, ${from}`;
+}
+
+/** Which device draws, and why. @param {Device} device */
+export function deviceSentence({ words, why, measured }) {
+  if (why) return sentence(`${words}: ${why}`);
+  if (!measured) return sentence(words);
+  const [graphics, processor] = [measured.webgpu_seconds, measured.cpu_seconds].map((seconds) => (1000 * seconds).toFixed(seconds < 0.01 ? 1 : 0));
+  return sentence(`${words}, ${graphics} ms for a piece of work that takes the CPU ${processor} ms`);
 }
 
 /** A score as it is shown everywhere. @param {number} score */

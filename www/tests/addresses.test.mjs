@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { askedBy, DEFAULT_MODEL, embedCode, fullPage, onOtherDevice } from "../app/addresses.js";
+import { askedBy, DEFAULT_MODEL, embedCode, fullPage, onDevice } from "../app/addresses.js";
 
 const PAGE = "https://example.org/drawing/?model=icons#prompt=a+dog";
 
@@ -23,10 +23,11 @@ test("the full page keeps model, device and settings", () => {
   assert.equal(fullPage(PAGE), PAGE);
 });
 
-test("the link to the other device leads there and back", () => {
-  const cpu = onOtherDevice(PAGE, "auto");
+test("a device is asked for by the address, in place of the one asked for before", () => {
+  const cpu = onDevice(PAGE, "cpu");
   assert.equal(cpu, "https://example.org/drawing/?model=icons&device=cpu#prompt=a+dog");
-  assert.equal(onOtherDevice(cpu, "cpu"), PAGE);
+  assert.equal(onDevice(cpu, "webgpu"), "https://example.org/drawing/?model=icons&device=webgpu#prompt=a+dog");
+  assert.equal(askedBy("?device=webgpu").device, "webgpu");
 });
 
 test("the embed code is markup with the small layout's address in it", () => {

@@ -8,8 +8,9 @@ import { INITIAL_STATE } from "../app/state.js";
 
 const PICTURE = { width_px: 4, height_px: 4, png_base64: "iVBORw0KGgo=" };
 const SETTINGS = { ...checked(DEFAULTS, 8).settings, verifier: "none" };
-const READY = { type: "ready", device: { kind: "cpu", words: "CPU" }, model: { verifiers: ["none"], generators: ["base"], grid: 2, image_side_px: 8, bundle: "b" } };
-const ALL_HERE = { type: "verifier_ready", verifiers: ["none", "parm"] };
+const READY = { type: "ready", device: { kind: "cpu", words: "CPU" }, model: { verifiers: ["none"], offered: ["none", "parm", "prm"], generators: ["base"], grid: 2, image_side_px: 8, bundle: "b" } };
+const ALL_HERE = { type: "verifier_ready", verifiers: ["none", "parm"], problem: null };
+const WEBGPU = { kind: "webgpu", words: "WebGPU: a card", why: null, patience_seconds: 12, measured: null };
 const STEP = {
   type: "step", path: 0, step: 0, steps: 2, known_before: [false, false, false, false],
   candidates: [{ tokens: [1, -1, -1, -1], sampled: [1, 2, 3, 4], score: null, preview: PICTURE }], chosen: 0, masked_after: 3, milliseconds: 1,
@@ -44,15 +45,15 @@ class FakeWorker extends EventTarget {
   }
 }
 
-/** A page with nothing but its state. */
-function page() {
+/** A page with nothing but its state. @param {"auto" | "cpu" | "webgpu"} [device] */
+function page(device = "cpu") {
   const page = {
     state: INITIAL_STATE,
     allHere: 0,
     engine: /** @type {ReturnType<typeof engineClient>} */ (/** @type {unknown} */ (null)),
   };
   page.engine = engineClient({
-    bundle: "models/b/", device: "cpu", now: () => page.state, change: (next) => (page.state = next), onAllHere: () => (page.allHere += 1),
+    bundle: "models/b/", wish: { device }, now: () => page.state, change: (next) => (page.state = next), onAllHere: () => (page.allHere += 1),
   });
   return page;
 }
@@ -73,7 +74,7 @@ test("a drawing that is asked for first of all loads, waits, and begins by itsel
   const visit = page();
   visit.engine.draw(SETTINGS);
   const [worker] = FakeWorker.all;
-  assert.deepEqual(worker.told, [{ type: "load", bundle: "models/b/", device: "cpu" }]);
+  assert.deepEqual(worker.told, [{ type: "load", bundle: "models/b/", wish: { device: "cpu" } }]);
   assert.equal(visit.state.waiting, SETTINGS);
   worker.says(READY);
   assert.deepEqual(worker.told[1], { type: "draw", settings: SETTINGS });
@@ -108,11 +109,12 @@ test("what the bundle lacks is named, by its field", () => {
   visit.engine.draw({ ...SETTINGS, verifier: "orm" });
   const [worker] = FakeWorker.all;
   worker.says(READY);
-  assert.equal(visit.state.problem, null, "it may still arrive");
-  worker.says(ALL_HERE);
   assert.deepEqual([visit.state.problem?.code, visit.state.problem?.field, visit.state.waiting], ["verifier_missing", "verifier", null]);
   visit.engine.draw({ ...SETTINGS, generator: "dpo" });
   assert.equal(visit.state.problem?.code, "generator_missing");
+  const reflection = { threshold: 1, epsilon: 0, rounds: 1, patch_grid: 4, accept: /** @type {const} */ ("every") };
+  visit.engine.draw({ ...SETTINGS, reflection });
+  assert.deepEqual([visit.state.problem?.field, visit.state.problem?.remedy], ["reflection", "Switch reflection off."]);
   assert.deepEqual(worker.types, ["load"]);
 });
 
@@ -164,4 +166,105 @@ test("the self test needs nothing loaded", () => {
   assert.deepEqual(FakeWorker.all[0].types, ["self_test"]);
   FakeWorker.all[0].says({ type: "self_test", rows: [{ name: "x" }] });
   assert.deepEqual(visit.state.selfTest, [{ name: "x" }]);
+});
+
+test("a verifier that did not come is asked for again by the button, and by the drawing that needs it", () => {
+  const visit = page();
+  visit.engine.load();
+  const [worker] = FakeWorker.all;
+  const problem = { code: "bundle_damaged", message: "parm is damaged" };
+  worker.says(READY, { type: "verifier_ready", verifiers: ["none"], problem });
+  assert.equal(visit.state.missing, problem);
+  assert.equal(visit.allHere, 0);
+  visit.engine.load();
+  assert.deepEqual([worker.types.at(-1), visit.state.missing], ["load_verifiers", null]);
+  worker.says({ type: "verifier_ready", verifiers: ["none"], problem });
+  visit.engine.draw({ ...SETTINGS, verifier: "parm" });
+  assert.deepEqual(worker.types, ["load", "load_verifiers", "load_verifiers"]);
+  worker.says(ALL_HERE);
+  assert.deepEqual([worker.types.at(-1), visit.state.missing, visit.allHere], ["draw", null, 1]);
+});
+
+test("whoever waits for a verifier that does not come is told, and is not kept waiting", () => {
+  const visit = page();
+  visit.engine.draw({ ...SETTINGS, verifier: "parm" });
+  const [worker] = FakeWorker.all;
+  worker.says(READY, { type: "verifier_ready", verifiers: ["none", "prm"], problem: { code: "bundle_damaged", message: "parm is damaged" } });
+  assert.deepEqual([visit.state.waiting, visit.state.missing?.message], [null, "parm is damaged"]);
+  visit.engine.draw({ ...SETTINGS, verifier: "prm" });
+  assert.equal(worker.types.at(-1), "draw", "what did come draws");
+});
+
+test("what passes by itself is tried again by itself, and what does not is not", (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const visit = page();
+  visit.engine.load();
+  const [worker] = FakeWorker.all;
+  worker.says({ type: "error", error: { code: "bundle_unreadable", message: "no connection" } });
+  assert.equal(visit.state.engine, "failed");
+  context.mock.timers.tick(5000);
+  assert.deepEqual([worker.types, visit.state.engine, visit.state.problem?.message], [["load", "load"], "loading", "no connection"]);
+  worker.says({ type: "error", error: { code: "bundle_unreadable", message: "no connection" } });
+  context.mock.timers.tick(5000);
+  assert.equal(worker.types.length, 2, "the second pause is longer");
+  context.mock.timers.tick(5000);
+  worker.says(READY, { type: "verifier_ready", verifiers: ["none"], problem: { code: "bundle_unreadable", message: "parm" } });
+  assert.equal(visit.state.problem, null, "what is over is not said any more");
+  context.mock.timers.tick(20_000);
+  assert.equal(worker.types.at(-1), "load_verifiers");
+  worker.says({ type: "verifier_ready", verifiers: ["none"], problem: { code: "bundle_damaged", message: "parm" } });
+  context.mock.timers.tick(600_000);
+  assert.deepEqual(worker.types, ["load", "load", "load", "load_verifiers"]);
+});
+
+test("a fault on a graphics device is followed by the processor, which is told why, and never by the same device", () => {
+  for (const before of [[{ type: "progress", phase: "compile", bytes_done: 0, bytes_total: 0, source: "network" }], [{ type: "device", device: WEBGPU }]]) {
+    FakeWorker.all = [];
+    const visit = page("auto");
+    visit.engine.draw(SETTINGS);
+    const [old] = FakeWorker.all;
+    old.says(...before, { type: "fault", message: "createBuffer is not a function" });
+    const [, fresh] = FakeWorker.all;
+    assert.deepEqual(fresh.told, [{
+      type: "load", bundle: "models/b/", wish: { device: "cpu", why: "the graphics device failed (createBuffer is not a function)" },
+    }]);
+    assert.equal(visit.state.waiting, SETTINGS, "the drawing that waits is still waited for");
+    fresh.says({ type: "fault", message: "unreachable" });
+    assert.deepEqual([visit.state.engine, FakeWorker.all.length], ["failed", 2], "a fault on the processor is not repeated by itself");
+  }
+});
+
+test("a graphics device that hangs the worker is given up, and its drawing can be gone on with elsewhere", (context) => {
+  context.mock.timers.enable({ apis: ["setInterval", "setTimeout"] });
+  const visit = page("webgpu");
+  visit.engine.draw(SETTINGS);
+  const [old] = FakeWorker.all;
+  old.says({ ...READY, device: WEBGPU }, ALL_HERE);
+  const started = { type: "started", version: 1, settings: SETTINGS, prompt_ids: [1], grid: 2, image_side_px: 8, device: "d", bundle: "b" };
+  old.says({ type: "event", event: started }, { type: "event", event: STEP });
+  for (let second = 0; second < 60; second += 1) context.mock.timers.tick(1000);
+  assert.equal(old.ended, false, "a device may take as long as it was given");
+  for (let second = 0; second < 20; second += 1) context.mock.timers.tick(1000);
+  assert.equal(old.ended, true);
+  assert.deepEqual([visit.state.resumable, visit.state.problem?.code], [1, "engine_restarted"]);
+  const [, fresh] = FakeWorker.all;
+  assert.equal(fresh.told[0].wish.device, "cpu");
+  fresh.says({ ...READY }, ALL_HERE);
+  visit.engine.resume();
+  const { type, recording } = fresh.told.at(-1);
+  assert.equal(type, "resume");
+  assert.deepEqual(JSON.parse(recording).map((/** @type {any} */ event) => event.type), ["started", "step"]);
+  fresh.says({ type: "event", event: { type: "cancelled", next_step: 1 } }, { type: "done" });
+  visit.engine.resume();
+  assert.deepEqual(fresh.told.at(-1), { type: "resume" }, "this worker knows it now");
+});
+
+test("a processor that computes for long is not taken for one that hangs", (context) => {
+  context.mock.timers.enable({ apis: ["setInterval", "setTimeout"] });
+  const visit = page("cpu");
+  visit.engine.draw(SETTINGS);
+  const [worker] = FakeWorker.all;
+  worker.says({ ...READY, device: { ...WEBGPU, kind: "cpu", patience_seconds: null } }, ALL_HERE);
+  for (let second = 0; second < 1000; second += 1) context.mock.timers.tick(1000);
+  assert.deepEqual([worker.ended, visit.state.run], [false, "drawing"]);
 });

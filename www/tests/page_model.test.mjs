@@ -125,13 +125,18 @@ test("a stopped drawing goes on without a seam in its trace", () => {
 });
 
 test("drawing waits for its verifier and never for one the bundle lacks", () => {
-  let state = received(INITIAL_STATE, { type: "ready", device: { kind: "cpu", words: "" }, model: { verifiers: ["none"], generators: ["base", "dpo"] } });
+  const model = { verifiers: ["none"], offered: ["none", "parm", "prm"], generators: ["base", "dpo"] };
+  let state = received(INITIAL_STATE, { type: "ready", device: { kind: "cpu", words: "" }, model });
   assert.equal(readiness(state, SETTINGS), "later");
   assert.equal(readiness(state, { ...SETTINGS, verifier: "none" }), "now");
   assert.equal(readiness(state, { ...SETTINGS, verifier: "none", generator: "dpo" }), "now", "its weights are fetched when it draws");
   assert.equal(readiness(state, { ...SETTINGS, verifier: "none", generator: "dpo-parm" }), "never");
-  state = received(state, { type: "verifier_ready", verifiers: ["none", "prm"] });
-  assert.equal(readiness(state, SETTINGS), "never");
+  assert.equal(readiness(state, { ...SETTINGS, verifier: "orm" }), "never");
+  state = received(state, { type: "verifier_ready", verifiers: ["none", "prm"], problem: { code: "bundle_unreadable", message: "parm" } });
+  assert.equal(readiness(state, SETTINGS), "later", "the bundle has it; it can be asked for again");
+  assert.equal(state.missing?.message, "parm");
+  const reflecting = { ...SETTINGS, verifier: "prm", reflection: { threshold: 1, epsilon: 0, rounds: 1, patch_grid: 4, accept: "every" } };
+  assert.equal(readiness(state, reflecting), "never", "CLIP scores the patches, and this bundle has none");
 });
 
 test("an error during loading is a failed load; during a drawing the engine stays", () => {
@@ -144,14 +149,23 @@ test("an error during loading is a failed load; during a drawing the engine stay
   assert.equal(received(lost, { type: "done" }).run, "idle");
 });
 
-test("after a fault an engine that was ready starts again, one that was not waits to be asked; the drawing stays", () => {
+test("after a fault an engine that was ready starts again, one that was not waits to be asked; the drawing stays and can be gone on with", () => {
   const drawing = fold(started(), step(0));
-  const ready = stopped({ ...INITIAL_STATE, engine: "ready", run: "drawing", resumable: 1, verifiers: ["none"], verifiersSettled: true, drawing }, "unreachable");
-  assert.deepEqual([ready.engine, ready.run, ready.resumable, ready.verifiersSettled], ["loading", "idle", null, false]);
+  const drawn = { ...INITIAL_STATE, engine: "ready", run: "drawing", verifiers: ["none"], verifiersSettled: true, drawing };
+  const ready = stopped(drawn, "unreachable", false);
+  assert.deepEqual([ready.engine, ready.run, ready.resumable, ready.verifiersSettled], ["loading", "idle", 1, false]);
   assert.match(ready.problem.message, /unreachable/);
   assert.equal(ready.drawing, drawing);
   assert.equal(readiness(ready, SETTINGS), "later");
-  assert.equal(stopped({ ...INITIAL_STATE, engine: "loading" }, "unreachable").engine, "failed");
+  assert.equal(stopped({ ...drawn, opened: true }, "unreachable", false).resumable, null, "a trace from a file is not this engine’s drawing");
+  assert.equal(stopped({ ...INITIAL_STATE, engine: "loading" }, "unreachable", false).engine, "failed");
+});
+
+test("after a graphics device failed the processor takes over, and whoever waits goes on waiting", () => {
+  const opening = { ...INITIAL_STATE, engine: "loading", waiting: SETTINGS };
+  const next = stopped(opening, "unreachable", true);
+  assert.deepEqual([next.engine, next.waiting, next.problem.code], ["loading", SETTINGS, "engine_restarted"]);
+  assert.match(next.problem.message, /graphics device failed \(unreachable\), and the processor takes over/);
 });
 
 test("a trace file is read back, and a damaged one is refused with the place", () => {

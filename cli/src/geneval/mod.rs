@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::Args;
 use indicatif::ProgressBar;
 use showo::bundle::block_on;
-use showo::session::{CancelFlag, NativeHost, Outcome, Session, SessionError};
+use showo::session::{NativeHost, Outcome, Session, SessionError};
 use showo::settings::Settings;
 use showo::trace::{CheckerVerdict, Event};
 
@@ -209,12 +209,12 @@ struct Stop(Arc<AtomicBool>);
 impl Stop {
     fn on_ctrl_c(session: &Session) -> Result<Self, Failure> {
         let asked = Arc::new(AtomicBool::new(false));
-        let (heard, cancel): (_, CancelFlag) = (asked.clone(), session.cancel_flag());
+        let (heard, stop) = (asked.clone(), session.stopper());
         ctrlc::set_handler(move || {
             if heard.swap(true, Ordering::Relaxed) {
                 std::process::exit(130);
             }
-            cancel.request();
+            stop.raise();
         })
         .map_err(|error| Failure::Device(format!("Ctrl-C cannot be heard: {error}")))?;
         Ok(Self(asked))

@@ -1,7 +1,7 @@
 // What the page says about itself: the status line, the load bar, the device, and one error at a time.
 
 import { byId, h, setText, whenChanged } from "../dom.js";
-import { count, megabytes, momentWords, progressWords, scoreWords, sentence, VERIFIERS } from "../words.js";
+import { count, deviceSentence, megabytes, momentWords, progressWords, scoreWords, sentence, VERIFIERS } from "../words.js";
 import { drawsPaths } from "../drawing.js";
 
 /** @import { Problem } from "../contract.js" */
@@ -23,7 +23,8 @@ export function announcementsView({ onNear, onRetry }) {
   });
 
   return (/** @type {State} */ state) => {
-    showProblem(state.problem, state.engine === "failed");
+    // What kept a verifier away stays said until it is here; whatever else went wrong is said before it.
+    showProblem(state.problem ?? state.missing, state.engine === "failed" || (!state.problem && state.missing !== null));
     setText(byId("status"), statusWords(state));
     setText(byId("device"), deviceWords(state));
 
@@ -80,7 +81,8 @@ function drawingWords(state) {
 /** @param {State} state */
 function deviceWords(state) {
   if (state.opened && state.drawing.started) return `Drawn on: ${state.drawing.started.device}`;
-  if (!state.device || !state.model) return "";
+  if (!state.device) return "";
+  if (!state.model) return deviceSentence(state.device);
   const { grid, image_side_px, bundle, shards_bytes } = state.model;
-  return `${state.device.words}. Model ${bundle}: ${megabytes(shards_bytes)}, ${image_side_px}×${image_side_px} pixels, ${count(grid * grid, "token")}.`;
+  return `${deviceSentence(state.device)} Model ${bundle}: ${megabytes(shards_bytes)}, ${image_side_px}×${image_side_px} pixels, ${count(grid * grid, "token")}.`;
 }

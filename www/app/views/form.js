@@ -4,6 +4,7 @@
 import { byId, h, setText, whenChanged } from "../dom.js";
 import { NUMBER_FIELDS } from "../fields.js";
 import { DEFAULTS } from "../settings.js";
+import { readiness } from "../state.js";
 import { GENERATORS, VERIFIERS } from "../words.js";
 
 /** @import { State } from "../state.js" */
@@ -83,11 +84,11 @@ export function formView(onEdit, examples) {
   const showGrid = whenChanged((/** @type {number | undefined} */ grid) => {
     if (grid) /** @type {HTMLInputElement} */ (byId("patch-grid")).max = String(grid);
   });
-  const showVerifiers = whenChanged((/** @type {VerifierMode[]} */ usable, /** @type {boolean} */ settled, /** @type {boolean} */ ready) => {
+  const showVerifiers = whenChanged((/** @type {VerifierMode[] | undefined} */ offered) => {
     for (const option of /** @type {HTMLSelectElement} */ (byId("verifier")).options) {
       const mode = /** @type {VerifierMode} */ (option.value);
       // Until the bundle has said what it holds, every mode may be picked; drawing waits for it.
-      option.disabled = ready && settled && !usable.includes(mode);
+      option.disabled = offered !== undefined && !offered.includes(mode);
       setText(option, VERIFIERS[mode].option + (option.disabled ? " (not available)" : ""));
     }
   });
@@ -118,14 +119,16 @@ export function formView(onEdit, examples) {
     showExamples(JSON.stringify(offered) === JSON.stringify(examples) ? examples : offered);
     showWords(state.model?.words);
     showGrid(state.model?.grid);
-    showVerifiers(state.verifiers, state.verifiersSettled, state.engine === "ready");
+    showVerifiers(state.model?.offered);
     showGenerators(state.model?.generators);
     showFault(state.problem);
     const busy = state.run !== "idle" || state.waiting !== null;
     /** @type {HTMLButtonElement} */ (byId("stop")).disabled = !busy || state.run === "stopping";
     /** @type {HTMLButtonElement} */ (byId("draw")).disabled = busy;
     const goOn = byId("go-on");
-    goOn.hidden = state.resumable === null || busy;
+    // A drawing whose engine was lost goes on when another one is ready for it.
+    const started = state.drawing.started;
+    goOn.hidden = state.resumable === null || busy || !started || readiness(state, started.settings) !== "now";
     if (state.resumable !== null) setText(goOn, `Go on from step ${state.resumable + 1}`);
   };
 }
