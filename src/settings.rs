@@ -235,6 +235,9 @@ impl Recommended {
 pub struct Settings {
     /// What to draw.
     pub prompt: String,
+    /// Whether `<|soi|>`, `[PAD]` and the like in the prompt are the model's own tokens, instead of text.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub control_tokens: bool,
     /// Whose weights draw.
     #[serde(default)]
     pub generator: Tuning,
@@ -261,6 +264,7 @@ impl Default for Settings {
         let Recommended { steps, guidance_scale, temperature, candidates, verifier } = Recommended::DEFAULT;
         Self {
             prompt: String::new(),
+            control_tokens: false,
             generator: Tuning::Base,
             seed: 0,
             steps,
