@@ -322,3 +322,19 @@ impl Settings {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Pages, links and recordings of before do not know of them.
+    #[test]
+    fn control_tokens_are_said_only_where_they_are_asked_for() -> serde_json::Result<()> {
+        let text = serde_json::to_value(Settings::default())?;
+        assert!(text.get("control_tokens").is_none());
+        assert!(!serde_json::from_value::<Settings>(text)?.control_tokens);
+        let asked = Settings { control_tokens: true, ..Settings::default() };
+        assert_eq!(serde_json::from_value::<Settings>(serde_json::to_value(&asked)?)?, asked);
+        Ok(())
+    }
+}

@@ -227,6 +227,19 @@ fn weights_are_found_in_what_training_programs_save() {
     write_torch(&room.path("run.pt"), &among, &storages);
     room.converted(&input);
     assert_eq!(shards(&room), expected);
+    // A dictionary that is named again and again, in one that is, is looked through once.
+    let mut again = Pickle::new();
+    again.raw(b"}q\0}q\x01");
+    for _ in 0..100_000 {
+        again.raw(b"X\x05\0\0\0modelh\0s");
+    }
+    again.raw(b"q\x02}");
+    for _ in 0..100_000 {
+        again.raw(b"X\x05\0\0\0modelh\x02s");
+    }
+    again.raw(b".");
+    write_torch(&room.path("run.pt"), &again.bytes, &storages);
+    says(&room.refused(&input), &["model is not a tensor"]);
     // With DataParallel's prefix in it.
     let (prefixed, storages) = state_dict(&prefixed(&room.tensors("showo"), "module."));
     write_torch(

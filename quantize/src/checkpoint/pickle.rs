@@ -9,7 +9,7 @@ mod error;
 mod machine;
 mod program;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 pub use error::PickleError;
 pub use machine::Tensor;
@@ -87,10 +87,13 @@ fn note(way: &[String], beside: &[String]) -> Option<String> {
 type Inner<'a> = (&'a str, usize, Vec<&'a str>);
 
 fn inner(machine: &Machine, dict: usize) -> Result<Option<Inner<'_>>, PickleError> {
+    let mut seen = HashSet::new();
     let found: Vec<(&str, usize)> = machine.dicts[dict]
         .iter()
         .filter_map(|&(key, value)| match value {
-            Value::Dict(inner) if holds_weights(machine, inner, DEEPEST) => Some((machine.text(key)?, inner)),
+            Value::Dict(inner) if holds_weights(machine, inner, DEEPEST, &mut seen) => {
+                Some((machine.text(key)?, inner))
+            }
             _ => None,
         })
         .collect();
@@ -109,14 +112,16 @@ fn inner(machine: &Machine, dict: usize) -> Result<Option<Inner<'_>>, PickleErro
     Ok(Some((name, inner, found.iter().filter(|(other, _)| *other != name).map(|(other, _)| *other).collect())))
 }
 
-/// Whether a dictionary is a state dict, or has one under a name that says so.
-fn holds_weights(machine: &Machine, dict: usize, depth: usize) -> bool {
+/// Whether a dictionary is a state dict, or has one under a name that says so. One that was `seen` is not looked through
+/// again: a pickle may name the same dictionary as often as it likes.
+fn holds_weights(machine: &Machine, dict: usize, depth: usize, seen: &mut HashSet<usize>) -> bool {
     depth > 0
+        && seen.insert(dict)
         && machine.dicts[dict].iter().any(|&(key, value)| match value {
             Value::Tensor(_) => machine.text(key).is_some(),
             Value::Dict(inner) => {
                 machine.text(key).is_some_and(|name| WRAPPERS.contains(&name))
-                    && holds_weights(machine, inner, depth - 1)
+                    && holds_weights(machine, inner, depth - 1, seen)
             }
             _ => false,
         })
