@@ -20,6 +20,7 @@
 //! | [`settings`] | what can be chosen for a drawing, with its ranges |
 //! | [`signal`] | what one part raises and others wait for: a stop, a loss |
 //! | [`trace`] | the events of a drawing: the only output |
+//! | [`text`], [`stand_in`] | the text of a file that somebody hands over; what often lies in its place |
 
 // The large variants are built once and live long; boxing them would only cost a look-up.
 #![allow(clippy::large_enum_variant)]
@@ -36,6 +37,8 @@ pub mod prompt;
 pub mod session;
 pub mod settings;
 pub mod signal;
+pub mod stand_in;
+pub mod text;
 pub mod trace;
 pub mod verify;
 #[cfg(target_arch = "wasm32")]

@@ -235,6 +235,9 @@ impl Recommended {
 pub struct Settings {
     /// What to draw.
     pub prompt: String,
+    /// Whether `<|soi|>`, `[PAD]` and the like in the prompt are the model's own tokens, instead of text.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub control_tokens: bool,
     /// Whose weights draw.
     #[serde(default)]
     pub generator: Tuning,
@@ -261,6 +264,7 @@ impl Default for Settings {
         let Recommended { steps, guidance_scale, temperature, candidates, verifier } = Recommended::DEFAULT;
         Self {
             prompt: String::new(),
+            control_tokens: false,
             generator: Tuning::Base,
             seed: 0,
             steps,
@@ -315,6 +319,22 @@ impl Settings {
             in_range("rounds", reflection.rounds.into())?;
             in_range("patch-grid", reflection.patch_grid.into())?;
         }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Pages, links and recordings of before do not know of them.
+    #[test]
+    fn control_tokens_are_said_only_where_they_are_asked_for() -> serde_json::Result<()> {
+        let text = serde_json::to_value(Settings::default())?;
+        assert!(text.get("control_tokens").is_none());
+        assert!(!serde_json::from_value::<Settings>(text)?.control_tokens);
+        let asked = Settings { control_tokens: true, ..Settings::default() };
+        assert_eq!(serde_json::from_value::<Settings>(serde_json::to_value(&asked)?)?, asked);
         Ok(())
     }
 }

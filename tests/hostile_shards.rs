@@ -6,7 +6,7 @@ use bundle_support::*;
 use half::f16;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use showo::bundle::{Bundle, BundleError, Manifest, ModelKind, TensorSink, block_on, header};
+use showo::bundle::{Bundle, BundleError, Manifest, ModelKind, PartSink, TensorSink, block_on, header};
 
 const SHOWO: &str = "showo-000.safetensors";
 const MAGVIT: &str = "magvit-000.safetensors";
@@ -49,6 +49,77 @@ fn files_of_another_length() {
             assert_eq!(load_all(&reader), Err(expected));
         }
     }
+}
+
+/// Takes everything in parts.
+struct InParts;
+
+impl TensorSink for InParts {
+    fn float(&mut self, _: &str, _: &[usize], _: Vec<f32>) -> Result<(), String> {
+        Ok(())
+    }
+    fn q8(&mut self, _: &str, _: &[usize], _: &[i8], _: &[f16]) -> Result<(), String> {
+        Ok(())
+    }
+    fn in_parts(&mut self) -> Option<&mut dyn PartSink> {
+        Some(self)
+    }
+}
+
+impl PartSink for InParts {
+    fn float_part(&mut self, _: &str, _: &[usize], _: Vec<f32>) -> Result<(), String> {
+        Ok(())
+    }
+    fn q8_rows(&mut self, _: &str, _: &[usize], _: &[i8]) -> Result<(), String> {
+        Ok(())
+    }
+    fn scale_rows(&mut self, _: &str, _: &[usize], _: &[f16]) -> Result<(), String> {
+        Ok(())
+    }
+    fn whole(&mut self, _: &str) -> Result<(), String> {
+        Ok(())
+    }
+    fn forget(&mut self, _: &str) {}
+}
+
+#[test]
+fn what_lies_in_a_file_s_place_is_called_that() {
+    let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 99\n";
+    for (found, words) in [(&pointer[..], "Git LFS pointer to a file of 99 bytes"), (b"<!DOCTYPE html>\n", "web page")]
+    {
+        for file in [SHOWO, MAGVIT, "tokenizer.json"] {
+            let mut reader = sample();
+            reader.files.insert(file.into(), found.to_vec());
+            // Held whole, and in parts.
+            for held in [u64::MAX, 0] {
+                let bundle = open(&reader).unwrap().holding_at_most(held);
+                let told = block_on(async {
+                    bundle.tokenizer_json().await?;
+                    for kind in [ModelKind::SHOWO, ModelKind::Magvit] {
+                        bundle.load(kind, &mut InParts, &mut |_| {}).await?;
+                    }
+                    Ok::<_, BundleError>(())
+                });
+                let told = told.expect_err("accepted").to_string();
+                assert!(told.contains(file) && told.contains(words), "{told}");
+            }
+        }
+        let mut reader = sample();
+        reader.files.insert("manifest.json".into(), found.to_vec());
+        let told = open(&reader).expect_err("accepted").to_string();
+        assert!(told.contains("manifest.json") && told.contains(words), "{told}");
+    }
+}
+
+#[test]
+fn a_manifest_may_have_a_byte_order_mark_but_no_other_encoding() {
+    let mut reader = sample();
+    let text = String::from_utf8(reader.files["manifest.json"].clone()).unwrap();
+    reader.files.insert("manifest.json".into(), format!("\u{feff}{text}").into_bytes());
+    assert_eq!(load_all(&reader), Ok(()));
+    let wide = format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    reader.files.insert("manifest.json".into(), wide);
+    assert!(open(&reader).expect_err("accepted").to_string().contains("UTF-16"));
 }
 
 #[test]

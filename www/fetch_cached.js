@@ -13,10 +13,10 @@ const CACHE_FAMILY = "showo-shards-";
 /** A shard is kept in pieces of this size, so that a closed tab loses at most one of them. */
 const PIECE_BYTES = 2 * 1024 * 1024;
 
-/** How often a broken download is taken up again before giving up. */
+/** How often in a row a download may break off without having advanced before it is given up. */
 const ATTEMPTS = 4;
 
-/** Before the second attempt, in milliseconds; doubled each time. */
+/** After an attempt that advanced, in milliseconds; doubled after each that did not. */
 const FIRST_PAUSE_MS = 250;
 
 /** A server that says nothing for so long, in milliseconds, is asked again. */
@@ -44,7 +44,8 @@ export async function* shard_pieces(url, expected_bytes) {
   const download = { received: 0, validator: null, keeper: new Keeper(store, address, expected_bytes) };
   if (kept.bytes === expected_bytes) return yield* kept_pieces(store, address, kept.bytes, download);
 
-  for (let attempt = 1; ; attempt += 1) {
+  for (let stalled = 0; ;) {
+    const before = download.received;
     try {
       // What is kept counts only once the server has said that the rest still belongs to it.
       const start = download.received || (is_strong(kept.validator) ? kept.bytes : 0);
@@ -66,8 +67,10 @@ export async function* shard_pieces(url, expected_bytes) {
       return;
     } catch (problem) {
       if (is_final(problem)) throw problem;
-      if (attempt === ATTEMPTS) throw broken_off(address, expected_bytes, download.received, problem);
-      await pause(FIRST_PAUSE_MS * 2 ** (attempt - 1));
+      // A connection that breaks again and again, but further on each time, brings the shard to its end.
+      stalled = download.received > before ? 1 : stalled + 1;
+      if (stalled === ATTEMPTS) throw broken_off(address, expected_bytes, download.received, problem);
+      await pause(FIRST_PAUSE_MS * 2 ** (stalled - 1));
     }
   }
 }

@@ -7,10 +7,11 @@ use showo::bundle::{Bundle, FolderReader, block_on};
 use showo::decode::sampling::read_floats;
 use showo::load::{LoadError, load_image_tokenizer};
 use showo::picture::Rgb;
+use showo::text;
 
 use crate::device::DeviceName;
 use crate::failure::Failure;
-use crate::generate::write;
+use crate::output::{ready_file, write};
 use crate::progress::LoadBar;
 
 /// What `decode` asks for.
@@ -31,10 +32,11 @@ pub struct Options {
 }
 
 pub fn run(options: &Options) -> Result<(), Failure> {
+    ready_file(&options.out)?;
     let bad = |why: String| Failure::file(&options.tokens, why);
-    let json = std::fs::read(&options.tokens).map_err(|error| bad(error.to_string()))?;
+    let json = text::read_file(&options.tokens).map_err(|error| bad(error.to_string()))?;
     let codes: Vec<i32> =
-        serde_json::from_slice(&json).map_err(|error| bad(format!("is no JSON array of codes: {error}")))?;
+        serde_json::from_str(&json).map_err(|error| bad(format!("is no JSON array of codes: {error}")))?;
 
     let place = options.device.open()?;
     let mut bar = LoadBar::new();

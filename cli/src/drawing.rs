@@ -33,6 +33,9 @@ pub struct DrawingOptions {
     /// none, best-of-k, orm, prm, parm or parm-paths [default: what the bundle recommends]
     #[arg(long)]
     verifier: Option<VerifierMode>,
+    /// Read <|soi|>, [PAD] and the like in a prompt as the model's own tokens, instead of as text
+    #[arg(long)]
+    control_tokens: bool,
     /// Redraw weak patches afterwards (PARM++)
     #[arg(long)]
     reflect: bool,
@@ -62,6 +65,7 @@ impl DrawingOptions {
         let Recommended { steps, guidance_scale, temperature, candidates, verifier } = models.recommended();
         Settings {
             prompt: prompt.to_owned(),
+            control_tokens: self.control_tokens,
             generator: self.generator,
             seed: self.seed,
             steps: self.steps.unwrap_or(steps),

@@ -1,6 +1,6 @@
 //! `generate`: a prompt becomes a PNG, and a trace of how.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
@@ -11,6 +11,7 @@ use showo::trace::{CheckerVerdict, Event};
 
 use crate::drawing::DrawingOptions;
 use crate::failure::Failure;
+use crate::output::{ready_file, write};
 use crate::progress::steps;
 
 /// What `generate` asks for.
@@ -36,6 +37,13 @@ pub struct Options {
 }
 
 pub fn run(options: &Options) -> Result<(), Failure> {
+    ready_file(&options.out)?;
+    if let Some(trace) = &options.trace {
+        ready_file(trace)?;
+        if *trace == options.out {
+            return Err(Failure::Refused("--out and --trace name the same file; give each its own".into()));
+        }
+    }
     let begin = Instant::now();
     let (models, _) = options.drawing.load()?;
     let load = begin.elapsed().as_secs_f64();
@@ -113,12 +121,4 @@ pub fn print_verdict(verdict: Option<&CheckerVerdict>, unchecked: Option<&str>) 
 /// A verdict in a word.
 pub fn yes_or_no(holds: bool) -> &'static str {
     if holds { "yes" } else { "no" }
-}
-
-/// Writes a file, making the folders above it.
-pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(|error| Failure::file(folder, error))?;
-    }
-    std::fs::write(path, bytes).map_err(|error| Failure::file(path, error))
 }

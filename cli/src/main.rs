@@ -14,6 +14,7 @@
 //! | `decode.rs` | codes become a PNG |
 //! | `replay.rs` | the pictures of a recorded drawing |
 //! | `probe.rs` | logits of one forward, to compare devices by |
+//! | `output.rs` | where files go: tried before the long work, written after it |
 //! | `device.rs`, `progress.rs`, `failure.rs` | which device computes; bars and lines; exit codes |
 
 #[cfg(not(target_arch = "wasm32"))]
@@ -28,6 +29,8 @@ mod failure;
 mod generate;
 #[cfg(not(target_arch = "wasm32"))]
 mod geneval;
+#[cfg(not(target_arch = "wasm32"))]
+mod output;
 #[cfg(not(target_arch = "wasm32"))]
 mod probe;
 #[cfg(not(target_arch = "wasm32"))]

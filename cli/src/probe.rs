@@ -12,7 +12,7 @@ use showo::session::SessionError;
 
 use crate::device::DeviceName;
 use crate::failure::Failure;
-use crate::generate::write;
+use crate::output::{ready_file, write};
 use crate::progress::LoadBar;
 
 /// What `probe` asks for.
@@ -33,6 +33,7 @@ pub struct Options {
 }
 
 pub fn run(options: &Options) -> Result<(), Failure> {
+    ready_file(&options.out)?;
     let place = options.device.open()?;
     let mut bar = LoadBar::new();
     let begin = Instant::now();

@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use showo::text;
 use showo::trace::{Event, Picture, TRACE_VERSION};
 
 use crate::failure::Failure;
-use crate::generate::{print_verdict, write};
+use crate::generate::print_verdict;
+use crate::output::{ready_folder, write};
 
 /// What `replay` asks for.
 #[derive(Args)]
@@ -20,10 +22,11 @@ pub struct Options {
 }
 
 pub fn run(options: &Options) -> Result<(), Failure> {
+    ready_folder(&options.out)?;
     let bad = |why: String| Failure::file(&options.trace, why);
-    let json = std::fs::read(&options.trace).map_err(|error| bad(error.to_string()))?;
+    let json = text::read_file(&options.trace).map_err(|error| bad(error.to_string()))?;
     let events: Vec<Event> =
-        serde_json::from_slice(&json).map_err(|error| bad(format!("is no recording of a drawing: {error}")))?;
+        serde_json::from_str(&json).map_err(|error| bad(format!("is no recording of a drawing: {error}")))?;
     match events.first() {
         Some(Event::Started { version: TRACE_VERSION, .. }) => {}
         Some(Event::Started { version, .. }) => {

@@ -52,8 +52,8 @@ pub fn find(weights: &Path, given: Option<&Path>, kind: ModelKind) -> Result<Pat
 /// Not JSON, not an object, a field that is missing, of the wrong type or contradicts another, by name.
 pub fn read(kind: ModelKind, path: &Path, tokens: Option<usize>) -> Result<Configuration, ToolError> {
     let refused = |problem: String| ToolError::Json { path: path.into(), problem };
-    let text = std::fs::read(path).map_err(ToolError::io(path))?;
-    let json: Value = serde_json::from_slice(&text).map_err(|error| refused(format!("not JSON: {error}")))?;
+    let text = showo::text::read_file(path).map_err(ToolError::io(path))?;
+    let json: Value = serde_json::from_str(&text).map_err(|error| refused(format!("not JSON: {error}")))?;
     let Value::Object(given) = json else { return Err(refused("not a JSON object".into())) };
     match kind {
         ModelKind::Showo(_) => showo(given),

@@ -7,7 +7,7 @@ use std::{
 
 use showo::bundle::{
     About, BundleWriter, Manifest, ModelKind,
-    manifest::{Source, World},
+    manifest::{Source, StoredDtype, World},
 };
 use showo::load::fit;
 use showo::settings::Recommended;
@@ -15,11 +15,11 @@ use showo::settings::Recommended;
 use crate::{
     checkpoint::{Checkpoint, Tensor},
     configuration::{self, Configuration},
-    encode,
+    encode::{self, Stored},
     error::ToolError,
     interrupt,
     layout::ModelConfig,
-    measure::Cost,
+    measure::{self, Cost},
     progress::{bytes_bar, human, say},
     scheme::{self, Keep, Scheme},
     tokenizer,
@@ -100,6 +100,7 @@ pub fn run(request: &Request) -> Result<(), ToolError> {
     // Every byte is read twice: once for the hash, once for the values.
     let bar = bytes_bar(models.iter().map(|model| 2 * model.checkpoint.data_bytes()).sum());
     let mut costs = Vec::new();
+    let mut stored = Vec::new();
     for Model { kind, checkpoint, config, .. } in &models {
         bar.set_message(format!("{kind}: hashing"));
         let sha256 = checkpoint.sha256(|bytes| bar.inc(bytes))?;
@@ -111,10 +112,12 @@ pub fn run(request: &Request) -> Result<(), ToolError> {
         let mut total = Cost::default();
         for (name, Tensor { info, .. }) in checkpoint.tensors() {
             bar.set_message(format!("{kind}/{name}"));
-            let (dtype, _) = scheme::stored_as(request.scheme, &request.keep, *kind, name, &info.shape);
+            let (dtype, keep) = scheme::stored_as(request.scheme, &request.keep, *kind, name, &info.shape);
             let size = info.dtype.bytes();
             let on_progress = |elements: usize| bar.inc((elements * size) as u64);
-            total = total.join(encode::tensor(checkpoint, name, dtype, &mut writer, &on_progress)?);
+            let as_stored = encode::tensor(checkpoint, name, dtype, keep.is_some(), &mut writer, &on_progress)?;
+            total = total.join(as_stored.cost);
+            stored.push((format!("{kind}/{name}"), as_stored));
         }
         costs.push(total);
     }
@@ -126,6 +129,31 @@ pub fn run(request: &Request) -> Result<(), ToolError> {
     for note in notes.chain(tokenizer.note) {
         say!("note: {note}")?;
     }
+    warn_of(&stored)
+}
+
+/// Says which tensors could not be stored as asked, and which lost much more than the others.
+fn warn_of(stored: &[(String, Stored)]) -> Result<(), ToolError> {
+    let int8 = stored.iter().filter(|(_, stored)| stored.dtype == StoredDtype::Q8);
+    let usual = measure::usual(int8.map(|(_, stored)| stored.cost.relative_rms()));
+    let percent = |part: f64| format!("{:.1} %", 100.0 * part);
+    for (name, Stored { dtype, cost, spared }) in stored {
+        let error = percent(cost.relative_rms());
+        if let Some(spared) = spared {
+            let error = percent(spared.relative_rms());
+            say!("warning: {name} is kept in f32: its values are too small for less, it would be {error} wrong")?;
+        } else if cost.is_doubtful() {
+            say!(
+                "warning: {name} is {error} wrong; of its blocks, {} have values too small for what they are stored in, \
+                 the worst is {} wrong; keep it with --keep f32 '{name}'",
+                percent(cost.coarse_share()),
+                percent(cost.worst().map_or(0.0, |worst| worst.relative_rms))
+            )?;
+        } else if *dtype == StoredDtype::Q8 && cost.is_far_above(usual) {
+            let usual = percent(usual);
+            say!("warning: {name} is {error} wrong, most tensors {usual}; keep it with --keep f16 '{name}'")?;
+        }
+    }
     Ok(())
 }
 
@@ -133,7 +161,7 @@ pub fn run(request: &Request) -> Result<(), ToolError> {
 fn attribution(world: Option<World>, path: Option<&Path>) -> Result<Vec<String>, ToolError> {
     let mut lines = world.map_or(Vec::new(), World::attribution);
     if let Some(path) = path {
-        let text = std::fs::read_to_string(path).map_err(ToolError::io(path))?;
+        let text = showo::text::read_file(path).map_err(ToolError::io(path))?;
         let own =
             text.lines().map(str::trim).filter(|line| !line.is_empty() && !lines.iter().any(|known| known == line));
         let own: Vec<String> = own.map(str::to_owned).collect();
@@ -202,9 +230,13 @@ fn fit_each_other(models: &mut [Model]) -> Result<(), ToolError> {
 /// Opens one input; its tensors are those of its configuration.
 fn open_one(input: &Input, tokens: Option<usize>) -> Result<Model, ToolError> {
     let kind = input.kind;
-    let checkpoint = Checkpoint::open(&input.weights, kind)?;
+    // Weights that are not there have no configuration either; they are what is missing.
+    std::fs::metadata(&input.weights).map_err(ToolError::io(&input.weights))?;
     let path = configuration::find(&input.weights, input.config.as_deref(), kind)?;
     let Configuration { mut config, mut notes } = configuration::read(kind, &path, tokens)?;
+    let expected = config.tensors().into_iter().map(|tensor| tensor.name).collect();
+    let checkpoint = Checkpoint::open(&input.weights, kind, &expected)?;
+    notes.extend_from_slice(checkpoint.notes());
     if let ModelConfig::Showo(config) = &mut config {
         // The weights decide, as they do when the network is built: the public code norms queries and keys whatever
         // its configuration says.

@@ -26,14 +26,52 @@ pub fn rows_of_a_part(inputs: usize) -> usize {
     (PART_ELEMENTS / inputs.max(1)).max(1)
 }
 
-/// Reads a tensor, stores it as asked, and returns what that cost.
+/// How a tensor was stored.
+#[derive(Debug, Clone, Copy)]
+pub struct Stored {
+    /// As what.
+    pub dtype: StoredDtype,
+    /// What that cost.
+    pub cost: Cost,
+    /// What it would have cost to store it as asked, where that was not done: its values are too small for it.
+    pub spared: Option<Cost>,
+}
+
+/// Reads a tensor, stores it as asked, and returns what that cost. Unless the user himself `insists`, a tensor whose values
+/// are too small for that is stored in single precision: the scales of int8 and half precision end at 6e-8.
 pub fn tensor(
     from: &Checkpoint,
     name: &str,
     dtype: StoredDtype,
+    insists: bool,
     to: &mut BundleWriter,
     on_progress: &(dyn Fn(usize) + Sync),
-) -> Result<Cost, ToolError> {
+) -> Result<Stored, ToolError> {
+    match store(from, name, dtype, insists, to, on_progress)? {
+        Outcome::Stored(cost) => Ok(Stored { dtype, cost, spared: None }),
+        // Its bytes have been counted.
+        Outcome::Lost(spared) => match store(from, name, StoredDtype::F32, true, to, &|_| {})? {
+            Outcome::Stored(cost) | Outcome::Lost(cost) => {
+                Ok(Stored { dtype: StoredDtype::F32, cost, spared: Some(spared) })
+            }
+        },
+    }
+}
+
+enum Outcome {
+    Stored(Cost),
+    /// Nothing was written.
+    Lost(Cost),
+}
+
+fn store(
+    from: &Checkpoint,
+    name: &str,
+    dtype: StoredDtype,
+    insists: bool,
+    to: &mut BundleWriter,
+    on_progress: &(dyn Fn(usize) + Sync),
+) -> Result<Outcome, ToolError> {
     // Long, because each way of storing reads in parts of its own size.
     let Tensor { info, .. } = from.tensors().get(name).ok_or_else(|| from.bad(name, "is not in the checkpoint"))?;
     let (rows, inputs) = rows_and_inputs(&info.shape);
@@ -56,7 +94,7 @@ pub fn tensor(
                 Ok::<_, ToolError>(())
             })?;
             to.f32(name, &info.shape, values)?;
-            Ok(Cost::default())
+            Ok(Outcome::Stored(Cost::default()))
         }
         StoredDtype::F16 => {
             let mut values = vec![f16::ZERO; elements];
@@ -84,8 +122,11 @@ pub fn tensor(
                     Ok(Cost::of(&source, &stored, inputs, first))
                 })
                 .try_reduce(Cost::default, join)?;
+            if cost.is_lost() && !insists {
+                return Ok(Outcome::Lost(cost));
+            }
             to.f16(name, &info.shape, values, cost.figures())?;
-            Ok(cost)
+            Ok(Outcome::Stored(cost))
         }
         StoredDtype::Q8 => {
             let blocks = block::blocks(inputs);
@@ -105,8 +146,11 @@ pub fn tensor(
                     Ok::<_, ToolError>(Cost::of(&source, &block::dequantize(&stored), inputs, first))
                 })
                 .try_reduce(Cost::default, join)?;
+            if cost.is_lost() && !insists {
+                return Ok(Outcome::Lost(cost));
+            }
             to.q8(name, &info.shape, q, scale, cost.figures())?;
-            Ok(cost)
+            Ok(Outcome::Stored(cost))
         }
     }
 }

@@ -64,7 +64,8 @@ enum Command {
     /// Make a bundle from one or more checkpoints
     ///
     /// Weights of two dimensions or more and at least 4,096 elements are stored as the scheme says; a
-    /// convolution is quantized over its flattened input. Norms, biases and smaller tensors stay in f32.
+    /// convolution is quantized over its flattened input. Norms, biases and smaller tensors stay in f32, and so do those
+    /// whose values are too small for the scheme; each of these is named.
     /// The bundle is written into a hidden folder beside DIR, which takes its name at the very end;
     /// nothing is ever overwritten.
     #[command(verbatim_doc_comment, after_long_help = CONVERT_EXAMPLES)]
@@ -72,10 +73,11 @@ enum Command {
         /// A model: its kind, its weights and, unless it lies beside them, its configuration
         ///
         /// KIND is showo, magvit, preview, clip, reward:parm, reward:prm, reward:orm, or weights of the generator that
-        /// were aligned with preferences: showo:dpo, showo:dpo-free, showo:dpo-iterated, showo:dpo-parm. PATH is a .safetensors,
-        /// .bin or .pt file, an index of several (model.safetensors.index.json), or a folder with one of
+        /// were aligned with preferences: showo:dpo, showo:dpo-free, showo:dpo-iterated, showo:dpo-parm. PATH is a safetensors
+        /// or PyTorch file of any name, an index of several (model.safetensors.index.json), or a folder with one of
         /// these, as on the hub; weights are f32, f16 or bf16. Of a pickle nothing is ever run: it is
-        /// read for tensors, and refused for anything else. The configuration is config.json in the
+        /// read for tensors, also where they lie below state_dict, model or the like, and refused for anything that
+        /// could run. What DataParallel or torch.compile put before the names is taken away. The configuration is config.json in the
         /// folder, or beside PATH (or PATH with .json for its extension); what the public ones leave
         /// unsaid is filled in, and said. Give this option once for each model.
         #[arg(verbatim_doc_comment, long = "input", short, required = true, value_name = "KIND=PATH[:CONFIG.json]")]

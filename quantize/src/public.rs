@@ -5,11 +5,7 @@
 
 use showo::bundle::ModelKind;
 use showo::config::{MagvitConfig, ShowoConfig, SpecialTokens};
-
-/// The tokens that UniversalPrompting adds to the language model's vocabulary, in the order in which they get their
-/// ids (`training/prompting_utils.py`: the padding token first, then `special_tokens`).
-pub const ADDED_TOKENS: [&str; 10] =
-    ["[PAD]", "<|soi|>", "<|eoi|>", "<|sov|>", "<|eov|>", "<|t2i|>", "<|mmu|>", "<|t2v|>", "<|v2v|>", "<|lvg|>"];
+use showo::prompt::ADDED_TOKENS;
 
 /// Show-o over Phi-1.5 with another vocabulary, codebook or picture.
 ///

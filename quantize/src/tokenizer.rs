@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use showo::{config::ShowoConfig, prompt::TextTokenizer};
+use showo::config::ShowoConfig;
+use showo::prompt::{ADDED_TOKENS, TextTokenizer};
 
-use crate::{error::ToolError, public::ADDED_TOKENS};
+use crate::error::ToolError;
 
 /// The tokenizer as it goes into the bundle, and what was done to it.
 pub struct Tokenizer {
@@ -16,14 +17,14 @@ pub struct Tokenizer {
 }
 
 /// Reads a `tokenizer.json` (or the one in a folder). Where it is the bare language model's, the tokens of
-/// UniversalPrompting are added, in its order; where it has them it stays as it is, byte for byte.
+/// UniversalPrompting are added, in its order; where it has them it stays as it is, byte for byte but for a byte order mark.
 ///
 /// # Errors
-/// Not a tokenizer; one of another size or with other ids than the generator's configuration says.
+/// Not a tokenizer; one that would change prompts ([`TextTokenizer::from_json`]); one of another size or with other ids than the generator's configuration says.
 pub fn read(path: &Path, showo: Option<&ShowoConfig>) -> Result<Tokenizer, ToolError> {
     let path = if path.is_dir() { path.join("tokenizer.json") } else { path.to_path_buf() };
     let refused = |problem: String| ToolError::Json { path: path.clone(), problem };
-    let json = std::fs::read(&path).map_err(ToolError::io(&path))?;
+    let json = showo::text::read_file(&path).map_err(ToolError::io(&path))?.into_bytes();
     let mut parsed: Value = serde_json::from_slice(&json).map_err(|error| refused(format!("not JSON: {error}")))?;
     if parsed.get("model").is_none() {
         return Err(refused("not a tokenizer.json: it has no \"model\"".into()));

@@ -31,7 +31,8 @@ pub fn run(folder: &Path, against: &[Input], probe: probe::Request) -> Result<()
         if !bundle.has(input.kind) {
             return Err(ToolError::Option { option: option(), problem: "the bundle has no such model".into() });
         }
-        if checkpoints.insert(input.kind, Checkpoint::open(&input.weights, input.kind)?).is_some() {
+        let expected = manifest.tensors_of(input.kind).map(|(name, _)| name.to_owned()).collect();
+        if checkpoints.insert(input.kind, Checkpoint::open(&input.weights, input.kind, &expected)?).is_some() {
             return Err(ToolError::Option { option: option(), problem: "is given twice".into() });
         }
     }

@@ -127,6 +127,56 @@ fn patterns_keep_tensors() {
 }
 
 #[test]
+fn what_is_too_small_for_int8_is_kept_and_what_loses_much_is_named() {
+    let room = Room::new();
+    let whole = room.tensors("showo");
+    let scaled = |name: &str, rows: std::ops::Range<usize>, factor: f32| {
+        let (dtype, shape, bytes) = whole[name].clone();
+        let mut values: Vec<f32> = bytes.as_chunks().0.iter().map(|&value| f32::from_le_bytes(value)).collect();
+        let inputs = shape[1];
+        values[rows.start * inputs..rows.end * inputs].iter_mut().for_each(|value| *value *= factor);
+        room.set_tensor("showo", name, Some((dtype, shape, f32s(&values))));
+    };
+    assert!(!room.converted(&[]).contains("warning"));
+    fs::remove_dir_all(room.path("bundle")).unwrap();
+
+    // All of it: int8 and half precision would lose it; single precision does not.
+    scaled(PROJECTION, 0..64, 1e-6);
+    for scheme in ["q8", "f16"] {
+        let text = room.converted(&["--scheme", scheme]);
+        says(&text, &["warning", &format!("showo/{PROJECTION} is kept in f32"), "too small"]);
+        assert_eq!(dtype(&room.manifest(), &format!("showo/{PROJECTION}")), "f32");
+        let text = room.ok(&["verify", "bundle", "--against", "showo=showo"]);
+        let line = text.lines().find(|line| line.contains(PROJECTION)).unwrap();
+        says(line, &["f32", "0.00e0"]);
+        fs::remove_dir_all(room.path("bundle")).unwrap();
+    }
+    // Who asks for less gets it, and is told.
+    let text = room.converted(&["--keep", "f16", PROJECTION]);
+    says(&text, &["warning", PROJECTION, "% wrong", &format!("--keep f32 'showo/{PROJECTION}'")]);
+    assert_eq!(dtype(&room.manifest(), &format!("showo/{PROJECTION}")), "f16");
+    fs::remove_dir_all(room.path("bundle")).unwrap();
+    // What is advised is taken.
+    let text = room.converted(&["--keep", "f32", &format!("showo/{PROJECTION}")]);
+    assert!(!text.contains("warning"), "{text}");
+    fs::remove_dir_all(room.path("bundle")).unwrap();
+
+    // A part of it.
+    room.set_tensors("showo", &whole);
+    scaled(PROJECTION, 0..16, 1e-6);
+    let text = room.converted(&[]);
+    says(&text, &["warning", PROJECTION, "25.0 %", "--keep f32"]);
+    assert_eq!(dtype(&room.manifest(), &format!("showo/{PROJECTION}")), "q8");
+    fs::remove_dir_all(room.path("bundle")).unwrap();
+
+    // One value in each block is much larger than the others.
+    let outliers: Vec<f32> = (0..4096).map(|at| if at % 32 == 0 { 20.0 } else { 0.07 }).collect();
+    room.set_tensor("showo", PROJECTION, Some((Dtype::F32, vec![64, 64], f32s(&outliers))));
+    let text = room.converted(&[]);
+    says(&text, &["warning", PROJECTION, "most tensors 0.", "--keep f16"]);
+}
+
+#[test]
 fn refuses_values_that_no_weight_has() {
     let room = Room::new();
     let whole = room.tensors("showo");

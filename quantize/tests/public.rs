@@ -201,6 +201,14 @@ fn tokenizers_of_other_models_are_refused() {
     says(&with(&|json| drop(json.as_object_mut().unwrap().remove("model"))), &["not a tokenizer.json"]);
     says(&with(&|json| json["model"]["vocab"] = json!(7)), &["cannot be used"]);
     says(&with(&|json| *json = json!([])), &["not a tokenizer.json"]);
+    // What would change a prompt behind its writer's back.
+    says(&with(&|json| json["model"]["dropout"] = json!(0.1)), &["model.dropout is 0.1", "null"]);
+    let template = json!({ "type": "TemplateProcessing",
+        "single": [{ "SpecialToken": { "id": "a", "type_id": 0 } }, { "Sequence": { "id": "A", "type_id": 0 } }],
+        "pair": [{ "Sequence": { "id": "A", "type_id": 0 } }, { "Sequence": { "id": "B", "type_id": 1 } }],
+        "special_tokens": { "a": { "id": "a", "ids": [0], "tokens": ["a"] } } });
+    says(&with(&|json| json["post_processor"] = template.clone()), &["post_processor adds tokens"]);
+    says(&with(&|json| json["added_tokens"][0]["id"] = json!(7)), &["added_tokens gives", "the id 7"]);
     room.write_json("tokenizer.json", &whole);
     edit(&room, "showo/config.json", |json| json["bos"] = json!(350));
     says(&room.refused(&[]), &["no token 350", "bos"]);

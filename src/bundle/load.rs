@@ -13,6 +13,7 @@ use super::{
     parts::{Parts, Refused},
     shard,
 };
+use crate::stand_in::{LOOKED_AT, StandIn};
 
 /// Shards up to this length are held in memory while they are checked; longer ones are read in parts. What the format
 /// allows a shard that is not a single tensor, and a little for the header.
@@ -190,8 +191,10 @@ impl<R: Reader> Bundle<R> {
         let mut bytes = Vec::with_capacity(entry.bytes.min(HELD_BYTES) as usize);
         for attempt in 0.. {
             let (mut found, mut hash) = (0, Sha256::new());
+            let mut beginning = Beginning::default();
             self.reader
                 .read(&entry.file, shard_bytes, &mut |piece| {
+                    beginning.see(piece);
                     found += piece.len() as u64;
                     // Of a file that is too long the rest is only counted.
                     if found <= entry.bytes {
@@ -203,7 +206,7 @@ impl<R: Reader> Bundle<R> {
                 .await?;
             match check(entry, found, hash) {
                 Ok(()) => break,
-                Err(error) if attempt > 0 => return Err(error),
+                Err(error) if attempt > 0 => return Err(beginning.in_place_of(entry).unwrap_or(error)),
                 Err(_) => self.reader.refresh(&entry.file).await,
             }
             bytes.clear();
@@ -221,8 +224,10 @@ impl<R: Reader> Bundle<R> {
     ) -> Result<(), BundleError> {
         for attempt in 0.. {
             let mut parts = Parts::new(entry, expected, sink);
+            let mut beginning = Beginning::default();
             self.reader
                 .read(&entry.file, Some(entry.bytes), &mut |piece| {
+                    beginning.see(piece);
                     parts.take(piece);
                     on_progress(parts.received());
                 })
@@ -230,10 +235,29 @@ impl<R: Reader> Bundle<R> {
             match parts.finish() {
                 Ok(()) => break,
                 Err(Refused::Damaged(_)) if attempt == 0 => self.reader.refresh(&entry.file).await,
-                Err(Refused::Damaged(error) | Refused::Content(error)) => return Err(error),
+                Err(Refused::Damaged(error)) => return Err(beginning.in_place_of(entry).unwrap_or(error)),
+                Err(Refused::Content(error)) => return Err(error),
             }
         }
         Ok(())
+    }
+}
+
+/// What a file began with. Where it is not the manifest's, it may be one of the things that often lie in its place: that
+/// says more than a length or a hash.
+#[derive(Default)]
+struct Beginning(Vec<u8>);
+
+impl Beginning {
+    fn see(&mut self, piece: &[u8]) {
+        let missing = LOOKED_AT.saturating_sub(self.0.len());
+        self.0.extend_from_slice(&piece[..piece.len().min(missing)]);
+    }
+
+    fn in_place_of(&self, entry: &FileEntry) -> Option<BundleError> {
+        let is_text = entry.file.ends_with(".json");
+        let found = if is_text { StandIn::of(&self.0) } else { StandIn::of_weights(&self.0) };
+        found.map(|found| BundleError::File { file: entry.file.clone(), problem: found.to_string() })
     }
 }
 

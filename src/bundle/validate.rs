@@ -8,6 +8,7 @@ use super::{
     BundleError, ModelKind,
     manifest::{FORMAT, FileEntry, MANIFEST_FILE, Manifest, SCALE_SUFFIX, StoredDtype, TensorEntry},
 };
+use crate::text;
 
 impl Manifest {
     /// Reads and validates a manifest.
@@ -21,6 +22,7 @@ impl Manifest {
         struct Probe {
             format: u64,
         }
+        let json = text::read(json).map_err(|error| BundleError::manifest("the whole file", error.to_string()))?;
         let probe: Probe = parse_json(json)?;
         if probe.format != u64::from(FORMAT) {
             return Err(BundleError::Version { found: probe.format, known: FORMAT });
@@ -43,8 +45,8 @@ impl Manifest {
 }
 
 /// Parses JSON, naming the field in which it went wrong.
-fn parse_json<T: serde::de::DeserializeOwned>(json: &[u8]) -> Result<T, BundleError> {
-    let mut deserializer = serde_json::Deserializer::from_slice(json);
+fn parse_json<T: serde::de::DeserializeOwned>(json: &str) -> Result<T, BundleError> {
+    let mut deserializer = serde_json::Deserializer::from_str(json);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let field = match error.path().to_string() {
             path if path == "." => "the whole file".to_string(),

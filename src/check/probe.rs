@@ -24,7 +24,7 @@ impl Probe {
     /// The prompt cannot be read.
     pub fn new(models: &Models, prompt: &str) -> Result<Self, PromptError> {
         let config = &models.generator.config;
-        let ids = models.read(prompt)?.ids;
+        let ids = models.read(prompt, false)?.ids;
         // Every second position is known, by codes from all over the codebook.
         let code = |at: usize| if at.is_multiple_of(2) { (at * 7919 % config.codebook_size) as i32 } else { -1 };
         Ok(Self {

@@ -167,12 +167,12 @@ impl Models {
         &self.place.device
     }
 
-    /// A prompt as people type it, as these models read it.
+    /// A prompt as people type it, as these models read it; `control_tokens` as in [`TextTokenizer::read`].
     ///
     /// # Errors
     /// Empty, words that are unknown or say nothing in the models' world, or too long.
-    pub fn read(&self, typed: &str) -> Result<Prompt, PromptError> {
-        self.text_tokenizer.read(typed, self.about.world, self.generator.config.max_text_len)
+    pub fn read(&self, typed: &str, control_tokens: bool) -> Result<Prompt, PromptError> {
+        self.text_tokenizer.read(typed, self.about.world, self.generator.config.max_text_len, control_tokens)
     }
 
     /// The generator with these weights, where they have arrived.

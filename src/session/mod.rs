@@ -187,7 +187,7 @@ impl Session {
     /// Settings out of range, a prompt that cannot be read, a verifier that is not there.
     pub fn check(&self, settings: &Settings) -> Result<Prompt, SessionError> {
         settings.validate(self.models.generator.config.grid() as u32)?;
-        let prompt = self.models.read(&settings.prompt)?;
+        let prompt = self.models.read(&settings.prompt, settings.control_tokens)?;
         generator(&self.models, settings)?;
         verifier(&self.models, settings.verifier, &prompt.ids)?;
         if settings.reflection.is_some() && self.models.clip.is_none() {

@@ -312,7 +312,7 @@ pub fn configuration<C: DeserializeOwned>(given: Option<&Path>, name: &str) -> R
 fn text_of(given: Option<&Path>, name: &str) -> Result<(PathBuf, String)> {
     let committed = || Path::new(env!("CARGO_MANIFEST_DIR")).join("configs").join(format!("{name}.toml"));
     let path = given.map_or_else(committed, Path::to_owned);
-    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = showo::text::read_file(&path).with_context(|| format!("cannot read {}", path.display()))?;
     Ok((path, text))
 }
 

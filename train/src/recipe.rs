@@ -203,7 +203,7 @@ fn open(name: &str) -> Result<Recipe> {
     let names = names()?;
     ensure!(names.iter().any(|one| one == name), "there is no recipe {name}; there are {}", names.join(", "));
     let path = folder().join(format!("{name}.toml"));
-    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = showo::text::read_file(&path).with_context(|| format!("cannot read {}", path.display()))?;
     Recipe::read(&text).with_context(|| format!("{} is no recipe", path.display()))
 }
 

@@ -21,6 +21,7 @@ export const TRACE_VERSION = 1;
  *
  * @typedef {object} Settings
  * @property {string} prompt
+ * @property {boolean} [control_tokens] absent: what looks like one of the model's own tokens is text
  * @property {Tuning} [generator] absent in older traces: base
  * @property {number} seed
  * @property {number} steps

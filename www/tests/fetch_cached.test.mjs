@@ -84,6 +84,20 @@ test("a broken download goes on where it stopped", async () => {
   assert.ok(requests[1].range && requests[1].if_range === '"one"', "the second request asks for the rest");
 });
 
+test("a connection that breaks again and again is used to the shard's end, as long as it advances", async () => {
+  behaviour.cuts = [500_000, 1_000_000, 1_000_000, 2_000_000, 2_000_000, 2_000_000, 3_000_000, 4_000_000, 5_000_000];
+  same((await fetch_shard(`${base}/a.safetensors`, BODY.length)).bytes);
+  assert.equal(requests.length, 10);
+  // Without ranges each attempt begins anew; what counts is how far it comes.
+  behaviour = { ranges: false, cuts: [500_000, 1_000_000, 2_000_000, 3_000_000, 4_000_000, 5_000_000] };
+  same((await fetch_shard(`${base}/b.safetensors`, BODY.length)).bytes);
+  // One that breaks at the same place each time does not go on for ever.
+  behaviour = { cuts: Array(20).fill(1_000_000) };
+  requests = [];
+  await assert.rejects(fetch_shard(`${base}/c.safetensors`, BODY.length), { code: "shard_truncated" });
+  assert.equal(requests.length, 4);
+});
+
 test("a download that an earlier visit left half done goes on from its last whole piece", async () => {
   behaviour.cuts = [3_000_000, 3_000_000, 3_000_000, 3_000_000];
   await assert.rejects(fetch_shard(`${base}/a.safetensors`, BODY.length), { code: "shard_truncated", file: "a.safetensors" });

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
+use showo::text;
 
 use crate::failure::Failure;
 
@@ -28,8 +29,8 @@ struct Entry {
 /// Every line, and the file's SHA-256. Empty lines do not count.
 pub fn read(path: &Path) -> Result<(Vec<Line>, String), Failure> {
     let bytes = std::fs::read(path).map_err(|error| Failure::file(path, error))?;
-    let text = std::str::from_utf8(&bytes).map_err(|error| Failure::file(path, format!("is no UTF-8: {error}")))?;
-    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    let text = text::read(&bytes).map_err(|error| Failure::file(path, error))?;
+    let lines = text::lines(text).enumerate().filter(|(_, line)| !line.trim().is_empty());
     let lines = lines.enumerate().map(|(index, (at, json))| {
         let entry: Entry = serde_json::from_str(json).map_err(|error| {
             let why = format!("line {} is no JSON object with a text \"prompt\": {error}", at + 1);

@@ -22,6 +22,7 @@ use showo::trace::{CheckerVerdict, Event};
 use crate::drawing::DrawingOptions;
 use crate::failure::Failure;
 use crate::generate::yes_or_no;
+use crate::output::ready_folder;
 use crate::progress::pictures;
 use files::PromptFolder;
 use metadata::{Line, Shard};
@@ -57,6 +58,7 @@ pub struct Options {
 
 pub fn run(options: &Options) -> Result<(), Failure> {
     let (lines, metadata_sha256) = metadata::read(&options.metadata)?;
+    ready_folder(&options.out)?;
     let (models, bundle) = options.drawing.load()?;
     let common = options.drawing.settings(&models, "");
     // The last picture's seed must be one, too.

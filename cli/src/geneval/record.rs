@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use showo::settings::Settings;
+use showo::text;
 
 use super::files::write_new;
 use crate::drawing::BundleName;
@@ -48,8 +49,8 @@ impl Record {
             // Another machine may have been quicker; then its record counts.
             write_new(&path, json.as_bytes())?;
         }
-        let bytes = fs::read(&path).map_err(|error| Failure::file(&path, error))?;
-        let begun: BTreeMap<String, String> = serde_json::from_slice(&bytes)
+        let json = text::read_file(&path).map_err(|error| Failure::file(&path, error))?;
+        let begun: BTreeMap<String, String> = serde_json::from_str(&json)
             .map_err(|error| Failure::file(&path, format!("is no record of a run: {error}")))?;
         self.compare(&path, &begun)
     }

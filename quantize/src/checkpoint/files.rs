@@ -7,6 +7,7 @@ use std::{
 };
 
 use serde::Deserialize;
+use showo::text;
 
 use crate::error::ToolError;
 
@@ -16,6 +17,8 @@ pub struct Files {
     pub weights: Vec<PathBuf>,
     /// The index and which of the weights' files it promises each tensor in; absent for a single file.
     pub index: Option<(PathBuf, BTreeMap<String, usize>)>,
+    /// What else was there to choose, for people.
+    pub note: Option<String>,
 }
 
 /// What the hub calls a checkpoint of one file.
@@ -35,27 +38,50 @@ const USUAL_NAMES: [&str; 5] = [
 pub fn find(path: &Path) -> Result<Files, ToolError> {
     let metadata = fs::metadata(path).map_err(ToolError::io(path))?;
     let chosen = if metadata.is_dir() { in_folder(path)? } else { path.to_path_buf() };
-    if chosen.to_string_lossy().ends_with(".index.json") {
-        from_index(chosen)
-    } else {
-        Ok(Files { weights: vec![chosen], index: None })
+    if !is_index(&chosen) {
+        return Ok(whole(chosen));
     }
+    // Whoever joins shards into one file often leaves their index behind. A file with a checkpoint's usual name is the
+    // whole of it, as transformers takes it, unless the index names it, too.
+    let named = chosen.to_string_lossy();
+    let beside = named.strip_suffix(".index.json").map(PathBuf::from).filter(|_| metadata.is_dir());
+    let Some(beside) = beside.filter(|whole| whole.is_file()) else { return from_index(chosen) };
+    match from_index(chosen.clone()) {
+        Ok(files) if files.weights.contains(&beside) => Ok(files),
+        _ => {
+            let note = format!("{} is read; {} beside it is passed over", beside.display(), chosen.display());
+            Ok(Files { note: Some(note), ..whole(beside) })
+        }
+    }
+}
+
+fn whole(file: PathBuf) -> Files {
+    Files { weights: vec![file], index: None, note: None }
+}
+
+fn is_index(path: &Path) -> bool {
+    path.to_string_lossy().ends_with(".index.json")
 }
 
 /// What a folder of the hub holds: an index or a single file, safetensors before PyTorch's.
 fn in_folder(folder: &Path) -> Result<PathBuf, ToolError> {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder).map_err(ToolError::io(folder))? {
-        names.push(entry.map_err(ToolError::io(folder))?.file_name().to_string_lossy().into_owned());
+        let entry = entry.map_err(ToolError::io(folder))?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        // Hidden files are no weights: macOS leaves a `._model.safetensors` beside every `model.safetensors`.
+        if !name.starts_with('.') && entry.path().is_file() {
+            names.push(name);
+        }
     }
     names.sort();
     let groups: [&[&str]; 4] =
-        [&[".safetensors.index.json"], &[".safetensors"], &[".bin.index.json"], &[".bin", ".pt", ".pth"]];
+        [&[".safetensors.index.json"], &[".safetensors"], &[".bin.index.json"], &[".bin", ".pt", ".pth", ".ckpt"]];
     for suffixes in groups {
         let fits = |name: &&String| suffixes.iter().any(|suffix| name.ends_with(suffix));
         let fitting: Vec<&String> = names.iter().filter(fits).collect();
         // Beside the weights there may be the optimizer's state, or how they were trained.
-        let usual = fitting.iter().find(|name| USUAL_NAMES.contains(&name.as_str()));
+        let usual = fitting.iter().find(|name| USUAL_NAMES.contains(&name.trim_end_matches(".index.json")));
         match (&fitting[..], usual) {
             ([], _) => {}
             ([name], _) | (_, Some(name)) => return Ok(folder.join(name)),
@@ -66,7 +92,7 @@ fn in_folder(folder: &Path) -> Result<PathBuf, ToolError> {
             }
         }
     }
-    let problem = "holds no .safetensors, .bin, .pt or .pth file and no index of them".into();
+    let problem = "holds no .safetensors, .bin, .pt, .pth or .ckpt file and no index of them".into();
     Err(ToolError::Checkpoint { path: folder.into(), problem })
 }
 
@@ -76,8 +102,8 @@ fn from_index(path: PathBuf) -> Result<Files, ToolError> {
         weight_map: BTreeMap<String, String>,
     }
     let refused = |problem: String| ToolError::Json { path: path.clone(), problem };
-    let text = fs::read(&path).map_err(ToolError::io(&path))?;
-    let index: Index = serde_json::from_slice(&text).map_err(|error| refused(format!("not an index: {error}")))?;
+    let json = text::read_file(&path).map_err(ToolError::io(&path))?;
+    let index: Index = serde_json::from_str(&json).map_err(|error| refused(format!("not an index: {error}")))?;
     let mut names: Vec<&String> = index.weight_map.values().collect();
     names.sort();
     names.dedup();
@@ -101,5 +127,5 @@ fn from_index(path: PathBuf) -> Result<Files, ToolError> {
         .iter()
         .filter_map(|(tensor, file)| Some((tensor.clone(), names.binary_search(&file).ok()?)))
         .collect();
-    Ok(Files { weights, index: Some((path, places)) })
+    Ok(Files { weights, index: Some((path, places)), note: None })
 }

@@ -8,17 +8,21 @@
 //! |---|---|
 //! | `mod.rs` | [`Checkpoint`]: tensors by name, read where they lie |
 //! | `files.rs` | which files make a checkpoint |
+//! | `names.rs` | names as the network has them, whatever wrapped it when it was saved |
+//! | `format.rs` | what a file is, by what it begins with |
 //! | `safetensors.rs` | a `.safetensors` header |
 //! | `torch.rs` | PyTorch's zip archives |
 //! | `pickle.rs`, `pickle/` | a pickle as a state dict, of which nothing is called |
 
 mod files;
+mod format;
+mod names;
 mod pickle;
 mod safetensors;
 mod torch;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::File,
     io::{Read, Seek, SeekFrom},
     ops::Range,
@@ -48,70 +52,64 @@ pub struct Checkpoint {
     files: Vec<PathBuf>,
     tensors: BTreeMap<String, Tensor>,
     left_out: BTreeMap<String, &'static str>,
+    notes: Vec<String>,
 }
 
 impl Checkpoint {
-    /// Opens what `path` names (a `.safetensors`, `.bin` or `.pt` file, an index of several, or a folder with one of
-    /// these), which holds a model of this kind, and checks every header.
+    /// Opens what `path` names (a safetensors or PyTorch file, an index of several, or a folder with one of these), which
+    /// holds a model of this kind with tensors of the `expected` names, and checks every header.
     ///
     /// # Errors
     /// A file that is missing, truncated, in no known format, empty, or whose header lies; a pickle with anything but
-    /// tensors; an index that contradicts its files; a tensor that is not of floating point. By name.
-    pub fn open(path: &Path, kind: ModelKind) -> Result<Self, ToolError> {
+    /// tensors; an index that contradicts its files; a tensor that is not of floating point; names that could be read
+    /// in two ways. By name.
+    pub fn open(path: &Path, kind: ModelKind, expected: &BTreeSet<String>) -> Result<Self, ToolError> {
         let found = files::find(path)?;
-        let mut checkpoint =
-            Self { path: path.into(), files: found.weights, tensors: BTreeMap::new(), left_out: BTreeMap::new() };
-        for (file, path) in checkpoint.files.iter().enumerate() {
-            for (name, info) in read_header(path)? {
-                if let Some(reason) = public::left_out(kind, &name) {
-                    checkpoint.left_out.insert(name, reason);
-                    continue;
+        let mut notes: Vec<String> = found.note.into_iter().collect();
+        let mut raw: BTreeMap<String, Tensor> = BTreeMap::new();
+        for (file, path) in found.weights.iter().enumerate() {
+            let content = format::read(path)?;
+            notes.extend(content.note);
+            for (name, info) in content.tensors {
+                if let Some(other) = raw.get(&name) {
+                    let problem = format!("is in {}, too", found.weights[other.file].display());
+                    return Err(ToolError::Tensor { path: path.clone(), tensor: name, problem });
                 }
-                let bad = |problem: String| ToolError::Tensor { path: path.clone(), tensor: name.clone(), problem };
-                if !matches!(info.dtype, Dtype::F32 | Dtype::F16 | Dtype::Bf16) {
-                    let dtype = info.dtype.name();
-                    return Err(bad(format!("{dtype} is not a dtype of weights; f32, f16 and bf16 are read")));
-                }
-                if info.elements() == 0 {
-                    return Err(bad(format!("has no elements (shape {:?})", info.shape)));
-                }
-                if let Some(other) = checkpoint.tensors.get(&name) {
-                    return Err(bad(format!("is in {}, too", checkpoint.files[other.file].display())));
-                }
-                checkpoint.tensors.insert(name, Tensor { file, info });
+                raw.insert(name, Tensor { file, info });
             }
         }
         if let Some((index, places)) = found.index {
-            checkpoint.agrees_with(&index, &places)?;
+            agree(&found.weights, &raw, &index, &places)?;
         }
-        if checkpoint.tensors.is_empty() {
-            return Err(ToolError::Checkpoint { path: path.into(), problem: "holds no tensor".into() });
-        }
-        Ok(checkpoint)
-    }
-
-    /// An index must name every tensor, each in the file in which it is.
-    fn agrees_with(&self, index: &Path, places: &BTreeMap<String, usize>) -> Result<(), ToolError> {
-        let bad =
-            |tensor: &str, problem: String| ToolError::Tensor { path: index.into(), tensor: tensor.into(), problem };
-        for (name, &file) in places {
-            let place = self.files[file].display();
-            match self.tensors.get(name) {
-                Some(tensor) if tensor.file == file => {}
-                Some(tensor) => {
-                    let found = self.files[tensor.file].display();
-                    return Err(bad(name, format!("should be in {place}, but is in {found}")));
-                }
-                None if self.left_out.contains_key(name) => {}
-                None => return Err(bad(name, format!("should be in {place}, but is not"))),
+        let refused = |problem: String| ToolError::Checkpoint { path: path.into(), problem };
+        let (names, note) = names::as_the_network_has_them(raw.keys(), expected).map_err(refused)?;
+        notes.extend(note);
+        let mut tensors = BTreeMap::new();
+        let mut left_out = BTreeMap::new();
+        for (name, tensor) in raw {
+            let name = names.get(&name).cloned().unwrap_or(name);
+            if let Some(reason) = public::left_out(kind, &name) {
+                left_out.insert(name, reason);
+                continue;
             }
-        }
-        match self.tensors.iter().find(|(name, _)| !places.contains_key(*name)) {
-            Some((name, tensor)) => {
-                Err(bad(name, format!("is in {}, but not in the index", self.files[tensor.file].display())))
+            let Tensor { file, info } = &tensor;
+            let bad = |problem: String| {
+                let path = found.weights[*file].clone();
+                Err(ToolError::Tensor { path, tensor: name.clone(), problem })
+            };
+            if !matches!(info.dtype, Dtype::F32 | Dtype::F16 | Dtype::Bf16) {
+                let dtype = info.dtype.name();
+                return bad(format!("{dtype} is not a dtype of weights; f32, f16 and bf16 are read"));
             }
-            None => Ok(()),
+            if info.elements() == 0 {
+                return bad(format!("has no elements (shape {:?})", info.shape));
+            }
+            tensors.insert(name, tensor);
         }
+        if tensors.is_empty() {
+            return Err(refused("holds no tensor".into()));
+        }
+        Ok(Self { path: path.into(), files: found.weights, tensors, left_out, notes })
     }
 
     /// The checkpoint must hold every tensor of the model and no other, in the right shapes.
@@ -123,7 +121,9 @@ impl Checkpoint {
             self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect();
         for expected in config.tensors() {
             let Some(tensor) = left.remove(expected.name.as_str()) else {
-                let problem = format!("is missing; its shape by the configuration is {:?}", expected.shape);
+                let shape = &expected.shape;
+                let hint = self.shorter(&expected.name);
+                let problem = format!("is missing; its shape by the configuration is {shape:?}{hint}");
                 return Err(self.bad(&expected.name, problem));
             };
             // A scalar may be stored as one element.
@@ -144,6 +144,16 @@ impl Checkpoint {
             }
             None => Ok(()),
         }
+    }
+
+    /// For a tensor that is missing: the one that has the rest of its name, if there is one.
+    fn shorter(&self, name: &str) -> String {
+        let rests = name.match_indices('.').map(|(at, _)| (&name[..=at], &name[at + 1..]));
+        // One word may be the end of anything.
+        let mut there = rests.filter(|(_, rest)| rest.contains('.') && self.tensors.contains_key(*rest));
+        there.next().map_or(String::new(), |(prefix, rest)| {
+            format!(". {rest} is there: save the names with `{prefix}` before them, as the whole model has them")
+        })
     }
 
     /// Where it is.
@@ -167,6 +177,11 @@ impl Checkpoint {
     /// Tensors of the files that no bundle holds, and why.
     pub fn left_out(&self) -> &BTreeMap<String, &'static str> {
         &self.left_out
+    }
+
+    /// What was chosen or passed over on the way, for people.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// Bytes of all tensors, as they lie in the files.
@@ -229,21 +244,29 @@ impl Checkpoint {
     }
 }
 
-/// The tensors of one file. PyTorch's are told by their name or by what they begin with.
-fn read_header(path: &Path) -> Result<BTreeMap<String, TensorInfo>, ToolError> {
-    let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-    if matches!(extension.as_str(), "bin" | "pt" | "pth" | "ckpt") || begins_with(path, &torch::MAGIC)? {
-        torch::read(path)
-    } else {
-        safetensors::read(path)
+/// An index must name every tensor, each in the file in which it is.
+fn agree(
+    files: &[PathBuf],
+    tensors: &BTreeMap<String, Tensor>,
+    index: &Path,
+    places: &BTreeMap<String, usize>,
+) -> Result<(), ToolError> {
+    let bad = |tensor: &str, problem: String| ToolError::Tensor { path: index.into(), tensor: tensor.into(), problem };
+    for (name, &file) in places {
+        let place = files[file].display();
+        match tensors.get(name) {
+            Some(tensor) if tensor.file == file => {}
+            Some(tensor) => {
+                let found = files[tensor.file].display();
+                return Err(bad(name, format!("should be in {place}, but is in {found}")));
+            }
+            None => return Err(bad(name, format!("should be in {place}, but is not"))),
+        }
     }
-}
-
-fn begins_with(path: &Path, magic: &[u8]) -> Result<bool, ToolError> {
-    let mut first = Vec::new();
-    let file = File::open(path).map_err(ToolError::io(path))?;
-    file.take(magic.len() as u64).read_to_end(&mut first).map_err(ToolError::io(path))?;
-    Ok(first == magic)
+    match tensors.iter().find(|(name, _)| !places.contains_key(*name)) {
+        Some((name, tensor)) => Err(bad(name, format!("is in {}, but not in the index", files[tensor.file].display()))),
+        None => Ok(()),
+    }
 }
 
 /// Fills `bytes` from an offset. A handle of its own: two threads that share one would move each other's place.

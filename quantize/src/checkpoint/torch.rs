@@ -12,6 +12,7 @@ use std::{
 use showo::bundle::header::TensorInfo;
 use zip::{CompressionMethod, ZipArchive};
 
+use super::format::Content;
 use super::pickle::{self, Tensor};
 use crate::error::ToolError;
 
@@ -23,7 +24,7 @@ pub const MAGIC: [u8; 4] = *b"PK\x03\x04";
 /// # Errors
 /// Anything but a zip archive as `torch.save` writes it; a pickle with anything but tensors; a tensor that does not
 /// lie in its storage, or not in one piece.
-pub fn read(path: &Path) -> Result<BTreeMap<String, TensorInfo>, ToolError> {
+pub fn read(path: &Path) -> Result<Content, ToolError> {
     let refused = |problem: String| ToolError::Checkpoint { path: path.into(), problem };
     let file = File::open(path).map_err(ToolError::io(path))?;
     let file_bytes = file.metadata().map_err(ToolError::io(path))?.len();
@@ -61,7 +62,8 @@ pub fn read(path: &Path) -> Result<BTreeMap<String, TensorInfo>, ToolError> {
     if place.start.saturating_add(place.bytes) > file_bytes {
         return Err(refused("its zip archive is truncated".into()));
     }
-    let tensors = pickle::state_dict(&bytes(path, place)?).map_err(|error| refused(error.to_string()))?;
+    let pickle::StateDict { tensors, note } =
+        pickle::state_dict(&bytes(path, place)?).map_err(|error| refused(error.to_string()))?;
     let mut found = BTreeMap::new();
     for (name, tensor) in tensors {
         let bad = |problem: String| ToolError::Tensor { path: path.into(), tensor: name.clone(), problem };
@@ -71,7 +73,8 @@ pub fn read(path: &Path) -> Result<BTreeMap<String, TensorInfo>, ToolError> {
         let info = locate(&tensor, &place, file_bytes).map_err(|problem| bad(format!("{problem} ({storage})")))?;
         found.insert(name, info);
     }
-    Ok(found)
+    let note = note.map(|note| format!("{}: {note}", path.display()));
+    Ok(Content { tensors: found, note })
 }
 
 /// Where an archive's file lies.

@@ -65,6 +65,7 @@ impl ResultsConfig {
     pub fn settings(&self, row: &Row, prompt: &str, seed: u64) -> Settings {
         Settings {
             prompt: prompt.to_owned(),
+            control_tokens: false,
             generator: row.generator,
             seed,
             steps: self.steps,

@@ -113,9 +113,10 @@ pub fn run(config: &ResultsConfig, places: &Places) -> Result<()> {
 /// It does worse; the figures are another bundle's; as [`row::run`].
 pub fn quick(places: &Places) -> Result<()> {
     let path = places.results.join("scenes.json");
-    let text = std::fs::read(&path).with_context(|| format!("cannot read {}; run `train results`", path.display()))?;
+    let text = showo::text::read_file(&path)
+        .with_context(|| format!("cannot read {}; run `train results`", path.display()))?;
     let results: Results =
-        serde_json::from_slice(&text).with_context(|| format!("{} is no record of results", path.display()))?;
+        serde_json::from_str(&text).with_context(|| format!("{} is no record of results", path.display()))?;
     ensure!(
         row::sha256(places.bundle)? == results.bundle_sha256,
         "{} was measured on another bundle than {}: run `train results` again",
@@ -149,7 +150,7 @@ fn bar(row: &Row, pictures: usize) -> ProgressBar {
 
 /// The file's text with the table.
 fn with_table(readme: &Path, table: &str) -> Result<String> {
-    let text = std::fs::read_to_string(readme).with_context(|| format!("cannot read {}", readme.display()))?;
+    let text = showo::text::read_file(readme).with_context(|| format!("cannot read {}", readme.display()))?;
     between_markers(&text, table).with_context(|| format!("in {}", readme.display()))
 }
 

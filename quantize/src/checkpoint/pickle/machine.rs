@@ -35,7 +35,48 @@ pub(super) enum Global {
     RebuildTensor,
     RebuildParameter,
     Storage(Dtype),
+    /// Of [`PLAIN`]: never made, only passed over.
+    Plain,
 }
+
+/// Classes of plain data that training programs save beside the weights. Whatever they are called with, nothing is
+/// made of it; the value is one that no tensor needs.
+const PLAIN: [(&str, &[&str]); 12] = [
+    (
+        "torch",
+        &[
+            "Size", "device", "float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8",
+            "bool",
+        ],
+    ),
+    ("__builtin__", BUILT_IN),
+    ("builtins", BUILT_IN),
+    ("collections", &["Counter", "defaultdict", "deque"]),
+    ("argparse", &["Namespace"]),
+    ("types", &["SimpleNamespace"]),
+    ("pathlib", &["Path", "PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath"]),
+    ("datetime", &["datetime", "date", "time", "timedelta", "timezone"]),
+    ("_codecs", &["encode"]),
+    ("numpy", &["dtype"]),
+    ("numpy.core.multiarray", &["scalar"]),
+    ("numpy._core.multiarray", &["scalar"]),
+];
+
+const BUILT_IN: &[&str] = &[
+    "set",
+    "frozenset",
+    "dict",
+    "list",
+    "tuple",
+    "int",
+    "long",
+    "float",
+    "complex",
+    "str",
+    "bytes",
+    "bytearray",
+    "bool",
+];
 
 impl Global {
     fn from_name(module: &str, name: &str) -> Result<Self, PickleError> {
@@ -53,6 +94,7 @@ impl Global {
             ("torch", "CharStorage") => Self::Storage(Dtype::I8),
             ("torch", "ByteStorage") => Self::Storage(Dtype::U8),
             ("torch", "BoolStorage") => Self::Storage(Dtype::Bool),
+            _ if PLAIN.iter().any(|(known, names)| *known == module && names.contains(&name)) => Self::Plain,
             _ => return Err(PickleError::Global(format!("{module}.{name}"))),
         })
     }
@@ -61,7 +103,7 @@ impl Global {
 /// A value on the stack. Containers are indices: a pickle may nest them as deeply as it likes, and into themselves.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Value {
-    /// `None`, a truth value or a number that no tensor needs.
+    /// `None`, a truth value, bytes, a set: what no tensor needs. What it is filled with is dropped.
     Other,
     Int(i64),
     Text(usize),
@@ -137,23 +179,40 @@ impl Machine {
                     program.skip(8)?;
                     self.stack.push(Value::Other);
                 }
-                // BININT, BININT1, BININT2, LONG1
+                // BININT, BININT1, BININT2, LONG1, LONG4
                 b'J' => {
                     let number = program.number(4)? as u32 as i32;
                     self.stack.push(Value::Int(number.into()));
                 }
                 b'K' => self.int(program.number(1)?)?,
                 b'M' => self.int(program.number(2)?)?,
-                0x8a => {
-                    let length = program.number(1)?;
+                0x8a | 0x8b => {
+                    let length = program.number(if instruction == 0x8a { 1 } else { 4 })?;
                     let bytes = program.take(length)?;
-                    if length > 8 {
-                        return Err(malformed("a number overflows"));
-                    }
                     // Two's complement: the last byte's top bit is the sign.
                     let sign = if bytes.last().is_some_and(|&byte| byte >= 0x80) { -1i64 } else { 0 };
                     let number = bytes.iter().rev().fold(sign, |number, &byte| number << 8 | i64::from(byte));
-                    self.stack.push(Value::Int(number));
+                    // A seed may be longer; no size is.
+                    self.stack.push(if length > 8 { Value::Other } else { Value::Int(number) });
+                }
+                // SHORT_BINBYTES, BINBYTES, BINBYTES8, BYTEARRAY8
+                b'C' | b'B' | 0x8e | 0x96 => {
+                    let length = program.number(match instruction {
+                        b'C' => 1,
+                        b'B' => 4,
+                        _ => 8,
+                    })?;
+                    program.skip(length)?;
+                    self.stack.push(Value::Other);
+                }
+                // EMPTY_SET, ADDITEMS, FROZENSET
+                0x8f => self.stack.push(Value::Other),
+                0x90 => {
+                    self.since_mark()?;
+                }
+                0x91 => {
+                    self.since_mark()?;
+                    self.stack.push(Value::Other);
                 }
                 // SHORT_BINUNICODE, BINUNICODE, BINUNICODE8
                 0x8c | b'X' | 0x8d => {
@@ -184,6 +243,7 @@ impl Machine {
                     let items = if instruction == b'a' { self.top(1)? } else { self.since_mark()? };
                     match self.stack.last() {
                         Some(&Value::List(list)) => self.lists[list].extend(items),
+                        Some(Value::Other) => {}
                         _ => return Err(malformed("something that is no list is appended to")),
                     }
                 }
@@ -196,6 +256,7 @@ impl Machine {
                         Some(&Value::Dict(dict)) if rest.is_empty() => {
                             self.dicts[dict].extend(pairs.iter().map(|&[key, value]| (key, value)));
                         }
+                        Some(Value::Other) => {}
                         _ => return Err(malformed("something that is no dictionary is filled")),
                     }
                 }
@@ -208,12 +269,20 @@ impl Machine {
                 b'j' => self.recall(program.number(4)?)?,
                 // BINPERSID: how PyTorch names a storage
                 b'Q' => self.storage()?,
-                // REDUCE: a call, of which there are three
+                // REDUCE: a call, of which three mean something
                 b'R' => self.call()?,
+                // NEWOBJ: an object of a class, which is none of the three
+                0x81 => {
+                    let (arguments, class) = (self.pop()?, self.pop()?);
+                    let (Value::Tuple(_), Value::Global(Global::Plain)) = (arguments, class) else {
+                        return Err(PickleError::Instruction(instruction, at));
+                    };
+                    self.stack.push(Value::Other);
+                }
                 // BUILD: attributes; PyTorch gives a state dict its modules' versions
                 b'b' => {
                     self.pop()?;
-                    if !matches!(self.stack.last(), Some(Value::Dict(_))) {
+                    if !matches!(self.stack.last(), Some(Value::Dict(_) | Value::Other)) {
                         return Err(malformed("something that is no dictionary is given attributes"));
                     }
                 }
@@ -307,6 +376,7 @@ impl Machine {
         };
         match (function, &self.tuples[arguments][..]) {
             (Global::OrderedDict, []) => self.dict(),
+            (Global::Plain, _) => self.stack.push(Value::Other),
             // (storage, offset, sizes, strides, requires_grad, hooks, …)
             (Global::RebuildTensor, &[Value::Storage(storage), Value::Int(offset), sizes, strides, ..]) => {
                 let offset = u64::try_from(offset).map_err(|_| malformed("a tensor begins before its storage"))?;
