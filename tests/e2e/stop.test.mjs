@@ -66,7 +66,7 @@ describe("stop", { timeout: 600_000 }, () => {
     try {
       await page.loaded();
       await page.set({ ...SETTINGS, candidates: 4, steps: 6, reflection: true });
-      await page.set({ tau: 99, rounds: 8, epsilon: 0, accept: "every" });
+      await page.set({ tau: 2.5, rounds: 10, epsilon: 0, accept: "every" });
       await page.press();
       await saw(page, "step");
       await stops(page);
