@@ -31,7 +31,7 @@ const calm = matchMedia("(prefers-reduced-motion: reduce)");
 let state = INITIAL_STATE;
 let paintAsked = false;
 
-const engine = engineClient({ bundle, device, now: () => state, change, onAllHere: keepForOffline });
+const engine = engineClient({ bundle, device, now: () => state, change, onAllHere: () => void keepForOffline() });
 
 /** @param {State} next */
 function change(next) {
@@ -50,10 +50,14 @@ function showState() {
 }
 
 /** Once all is here, so that keeping it takes nothing from the first visit; most of it then comes from the browser's own cache. */
-function keepForOffline() {
-  if (embedded || !navigator.serviceWorker) return;
-  // A browser that refuses (a private window) has a page that works with a network, as before.
-  navigator.serviceWorker.register(new URL("../sw.js", import.meta.url)).catch(() => {});
+async function keepForOffline() {
+  if (embedded) return;
+  try {
+    // The browser's own cache has no say in which service worker is the newest.
+    await navigator.serviceWorker?.register(new URL("../sw.js", import.meta.url), { updateViaCache: "none" });
+  } catch {
+    // A browser that refuses (a private window, some frames) has a page that works with a network, as before.
+  }
 }
 
 // --- what a visitor does ----------------------------------------------------------------------------------------------
