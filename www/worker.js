@@ -140,8 +140,8 @@ function report(problem) {
   if (problem?.code === "device_lost") {
     post({ type: "device_lost", next_step: problem.next_step ?? 0 });
   } else if (typeof problem?.code === "string") {
-    const { code, message, remedy, near, field, word } = problem;
-    post({ type: "error", error: { code, message, remedy, near, field, word } });
+    const { code, message, remedy, near, field, word, place } = problem;
+    post({ type: "error", error: { code, message, remedy, near, field, word, place } });
   } else if (problem instanceof WebAssembly.RuntimeError) {
     fault(problem);
   } else {

@@ -83,8 +83,9 @@ export async function serveDamaged(origin, faults) {
  * with a list that is right for it.
  *
  * @param {string} origin
+ * @param {Record<string, string>} [headers] more of them
  */
-export async function serveMoodily(origin) {
+export async function serveMoodily(origin, headers = {}) {
   const site = {
     address: "",
     /** @type {Mood} */
@@ -128,7 +129,7 @@ export async function serveMoodily(origin) {
         await new Promise((resolve) => setTimeout(resolve, 6_000));
     }
     const { status, type, bytes } = await content(path);
-    response.writeHead(status, { "Content-Type": type, "Content-Length": bytes.length, "Cache-Control": "no-cache" }).end(bytes);
+    response.writeHead(status, { "Content-Type": type, "Content-Length": bytes.length, "Cache-Control": "no-cache", ...headers }).end(bytes);
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(null)));
   const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());

@@ -49,10 +49,10 @@ export const TRACE_VERSION = 1;
  */
 
 /**
- * One sentence for the page. `field` is the id of the setting at fault; `word` the one the model does not know, and
- * `near` what it does know instead.
+ * One sentence for the page. `field` is the id of the setting at fault; `word` the one the model does not know, `place`
+ * the characters of the prompt that it is (from, to), and `near` what it does know instead.
  *
- * @typedef {{ code: string, message: string, remedy?: string, near?: string[], field?: string, word?: string }} Problem
+ * @typedef {{ code: string, message: string, remedy?: string, near?: string[], field?: string, word?: string, place?: [number, number] }} Problem
  */
 
 /**
