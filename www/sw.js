@@ -15,7 +15,7 @@ const CACHE_FAMILY = "showo-page-";
 const LIST = "offline.json";
 
 /** How long a visit waits to hear of a newer version, in milliseconds. A newer one that comes later is the next visit's. */
-const PATIENCE_MS = 800;
+const PATIENCE_MS = 500;
 
 /** A server that says nothing for so long is given up; and so soon when somebody visits again. */
 const STALL_MS = 15_000;
@@ -271,7 +271,7 @@ async function takeOver(list, signal) {
 async function putFile(cache, name, list, before, signal) {
   const hash = list.files.get(name);
   if (await cache.match(addressOf(name), { ignoreVary: true })) return;
-  if (before?.files.get(name) === hash) {
+  if (before && before.files.get(name) === hash) {
     const kept = await read(before, name);
     if (kept && (await sha256(await kept.clone().arrayBuffer())) === hash) return cache.put(addressOf(name), kept);
   }
@@ -290,7 +290,9 @@ async function download(name, mode, signal) {
   signal?.addEventListener("abort", giveUp);
   try {
     if (signal?.aborted) throw new Error("another look has begun");
-    const response = await fetch(addressOf(name), { cache: mode, signal: stop.signal });
+    // A list from elsewhere is a portal's; a file may be led to under another name (`index.html` to its folder).
+    const redirect = name === LIST ? "error" : "follow";
+    const response = await fetch(addressOf(name), { cache: mode, redirect, signal: stop.signal });
     if (response.status !== 200 || !response.body) throw new Error(`${name}: the server answered ${response.status}`);
     const parts = [];
     const reader = response.body.getReader();

@@ -185,6 +185,7 @@ window.addEventListener("drop", (event) => {
   const file = event.dataTransfer?.files[0];
   if (file) void openTrace(file);
 });
+window.addEventListener("pagehide", bar.now);
 window.addEventListener("hashchange", () => {
   bar.forget();
   writeForm(fromHash(location.hash, world.typed));
