@@ -54,11 +54,21 @@ export function openable(link) {
     const plain = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
     if (!plain || !mayLack("allow-popups")) return;
     event.preventDefault();
-    const opened = window.open(link.href, "_blank");
-    if (opened) opened.opener = null;
-    if (opened) tell("");
+    if (opens(link.href)) tell("");
     else tell("This frame may not open pages: its sandbox needs allow-popups. The full page is here:", link.href);
   });
+}
+
+/** @param {string} address */
+function opens(address) {
+  try {
+    const opened = window.open(address, "_blank");
+    if (opened) opened.opener = null;
+    return opened !== null;
+  } catch {
+    // Some browsers throw where others answer with nothing.
+    return false;
+  }
 }
 
 /** Says what became of what was handed on, with a text to copy by hand if there is one. @param {string} words @param {string} [text] */
