@@ -4,7 +4,9 @@
 //! `training/prompting_utils.py` of showlab/Show-o, `t2i_gen_prompt` and `create_attention_mask_predict_next` with
 //! `rm_pad_in_image`.
 
-use scenes::World;
+use std::ops::Range;
+
+use scenes::{World, typed_words};
 use serde_json::Value;
 use tokenizers::{ModelWrapper, PostProcessor, Tokenizer};
 
@@ -24,6 +26,8 @@ pub enum PromptError {
         word: String,
         /// Known words that are spelled like it.
         near: Vec<String>,
+        /// Where it stands in what was typed, in characters.
+        place: Range<usize>,
     },
     /// More tokens than fit.
     #[error("the prompt has {tokens} tokens, but this model reads at most {most}; shorten it")]
@@ -172,15 +176,15 @@ impl TextTokenizer {
     /// Empty, an unknown word, or too long.
     pub fn encode(&self, prompt: &str, max_text_len: usize, control_tokens: bool) -> Result<Vec<u32>, PromptError> {
         let text = match &self.words {
-            // A closed vocabulary is lower case and has no punctuation.
+            // A closed vocabulary is lower case and has no punctuation: words are cut as every world cuts them.
             Some(words) => {
-                let text = prompt.to_lowercase().replace(PUNCTUATION, " ");
-                for word in text.split_whitespace() {
-                    if !words.iter().any(|known| known == word) {
-                        return Err(PromptError::UnknownWord { word: word.to_owned(), near: near_words(word, words) });
-                    }
+                let typed = typed_words(prompt);
+                if let Some(unknown) = typed.iter().find(|word| !words.contains(&word.text)) {
+                    let near = near_words(&unknown.text, words);
+                    let (word, place) = (unknown.text.clone(), unknown.place.clone());
+                    return Err(PromptError::UnknownWord { word, near, place });
                 }
-                text.split_whitespace().collect::<Vec<_>>().join(" ")
+                typed.into_iter().map(|word| word.text).collect::<Vec<_>>().join(" ")
             }
             None => prompt.trim().to_owned(),
         };
@@ -207,19 +211,14 @@ impl TextTokenizer {
     }
 }
 
-/// What a closed vocabulary's prompts may contain and its words do not.
-const PUNCTUATION: [char; 3] = ['.', ',', '!'];
-
 /// The words of a tokenizer that knows whole words only, in lower case and without punctuation, in the order of their ids.
 fn closed_vocabulary(tokenizer: &Tokenizer) -> Option<Vec<String>> {
     let ModelWrapper::WordLevel(_) = tokenizer.get_model() else { return None };
     let vocabulary = tokenizer.get_vocab(false);
     let is_word = |word: &str| word.chars().all(char::is_alphabetic);
     let is_cased = |word: &str| is_word(word) && word != word.to_lowercase();
-    if vocabulary
-        .keys()
-        .any(|word| is_cased(word) || PUNCTUATION.iter().any(|mark| word == mark.encode_utf8(&mut [0; 4])))
-    {
+    // What is cut away from every prompt can be no word of it.
+    if vocabulary.keys().any(|word| is_cased(word) || typed_words(word).is_empty()) {
         return None;
     }
     let mut words: Vec<(u32, String)> =
@@ -494,6 +493,23 @@ mod tests {
         assert!(TextTokenizer::from_json(json.as_bytes()).is_ok());
         let told = TextTokenizer::from_json(b"<!DOCTYPE html>").err().map(|error| error.to_string());
         assert!(told.is_some_and(|told| told.contains("web page")));
+    }
+
+    #[test]
+    fn a_closed_vocabulary_takes_punctuation_anywhere_and_says_where_a_word_is_unknown() {
+        let json = br#"{ "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
+            "pre_tokenizer": { "type": "WhitespaceSplit" }, "post_processor": null, "decoder": null,
+            "model": { "type": "WordLevel", "vocab": { "a": 0, "star": 1, "and": 2, "moon": 3 }, "unk_token": "a" } }"#;
+        let tokenizer = TextTokenizer::from_json(json).expect("it is a tokenizer");
+        for typed in ["a star, and a moon", "“A star”; and a moon?", "a star & a moon"] {
+            assert_eq!(tokenizer.encode(typed, 16, false), Ok(vec![0, 1, 2, 0, 3]), "{typed}");
+        }
+        let unknown = tokenizer.encode("🌙 a star, and a Sta?", 16, false);
+        let PromptError::UnknownWord { word, near, place } = unknown.expect_err("it is no word") else {
+            panic!("it is a word")
+        };
+        assert_eq!((word.as_str(), near.first().map(String::as_str), place), ("sta", Some("star"), 16..19));
+        assert_eq!(tokenizer.encode(" … ", 16), Err(PromptError::Empty));
     }
 
     #[test]

@@ -185,8 +185,8 @@ function report(problem) {
 /** A problem with a sentence of its own; nothing else is one. @param {any} problem */
 function worded_problem(problem) {
   if (typeof problem?.code !== "string" || typeof problem.message !== "string") return null;
-  const { code, message, remedy, near, field, word } = problem;
-  return { code, message, remedy, near, field, word };
+  const { code, message, remedy, near, field, word, place } = problem;
+  return { code, message, remedy, near, field, word, place };
 }
 
 /** @param {any} problem */

@@ -5,13 +5,17 @@
 //! group    := ["a" | "an" | "the" | "one" | "two" | "three" | "four"] [colour] shape
 //! relation := ["to the"] "left of" | ["to the"] "right of" | "above" | "below"
 //! ```
+//!
+//! Upper case and punctuation count for nothing, except that a comma or full stop can stand for "and".
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
+use std::ops::Range;
 
 use thiserror::Error;
 
 use crate::spec::{MAX_OBJECTS, ObjectSpec, Relation, Spec};
+use crate::typed::{Token, tokens};
 use crate::world::{Colour, Shape};
 
 /// Why a prompt was not understood, and what would be.
@@ -27,6 +31,8 @@ pub enum PromptError {
         word: String,
         /// The words nearest to it, nearest first; empty where none is near.
         near: Vec<String>,
+        /// Where it stands in what was typed, in characters.
+        place: Range<usize>,
     },
     /// Known words in an order that says nothing here.
     #[error("cannot make sense of {at:?}; {remedy}")]
@@ -114,12 +120,20 @@ fn edit_distance(a: &str, b: &str) -> usize {
     row[b.len()]
 }
 
+/// A word that is known, and whether a comma or its like stands before it.
+#[derive(Clone)]
+struct Word {
+    text: String,
+    after_pause: bool,
+}
+
 /// The words still to be read.
-struct Words(VecDeque<String>);
+#[derive(Clone)]
+struct Words(VecDeque<Word>);
 
 impl Words {
     fn peek(&self) -> Option<&str> {
-        self.0.front().map(String::as_str)
+        self.0.front().map(|word| word.text.as_str())
     }
 
     fn take_if(&mut self, word: &str) -> bool {
@@ -138,13 +152,16 @@ impl Words {
     }
 
     fn not_understood(&self, remedy: impl Into<String>) -> PromptError {
-        let rest: Vec<&str> = self.0.iter().map(String::as_str).collect();
-        let at = if rest.is_empty() { "the end of the prompt".to_owned() } else { rest.join(" ") };
+        let at = if self.0.is_empty() { "the end of the prompt".to_owned() } else { self.rest() };
         PromptError::NotUnderstood { at, remedy: remedy.into() }
     }
 
+    fn rest(&self) -> String {
+        self.0.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ")
+    }
+
     fn group(&mut self) -> Result<ObjectSpec, PromptError> {
-        let start: Vec<String> = self.0.iter().cloned().collect();
+        let start = self.clone();
         let number = match self.take_one_of(&ARTICLES) {
             Some(_) => Some(1),
             None => self.take_one_of(&NUMBERS).map(|i| i as u8 + 1),
@@ -158,7 +175,7 @@ impl Words {
             },
         };
         match (number, plural) {
-            (Some(1) | None, true) => Err(Words(start.into()).not_understood(format!(
+            (Some(1) | None, true) => Err(start.not_understood(format!(
                 "say how many, for example \"two {}\", or write \"{}\"",
                 shape.plural(),
                 group_prompt(&ObjectSpec::one(shape, colour)),
@@ -170,7 +187,8 @@ impl Words {
     /// What stands between two groups: a relation, or none for "and".
     fn joint(&mut self) -> Result<Option<Relation>, PromptError> {
         const REMEDY: &str = "two groups are joined by \"and\", \"left of\", \"right of\", \"above\" or \"below\"";
-        let start: Vec<String> = self.0.iter().cloned().collect();
+        let start = self.clone();
+        let paused = self.0.front().is_some_and(|word| word.after_pause);
         let relation = if self.take_if("and") {
             return Ok(None);
         } else if self.take_if("above") {
@@ -184,7 +202,12 @@ impl Words {
             let side = self.take_one_of(&["left", "right"]).map(|i| [Relation::LeftOf, Relation::RightOf][i]);
             if self.take_if("of") { side } else { None }
         };
-        relation.map(Some).ok_or_else(|| Words(start.into()).not_understood(REMEDY))
+        match relation {
+            Some(relation) => Ok(Some(relation)),
+            // Nothing of a relation is there.
+            None if paused && self.0.len() == start.0.len() => Ok(None),
+            None => Err(start.not_understood(REMEDY)),
+        }
     }
 }
 
@@ -206,32 +229,37 @@ fn group_prompt(object: &ObjectSpec) -> String {
 }
 
 impl Spec {
-    /// Reads a prompt. Upper case, extra spaces, a full stop at the end, "the" and "a" before a vowel are tolerated.
+    /// Reads a prompt. Upper case, punctuation, "the" and "a" before a vowel are tolerated.
     ///
     /// # Errors
     /// A [`PromptError`] that says which words were not understood and what to write instead.
     pub fn parse(prompt: &str) -> Result<Self, PromptError> {
-        let prompt = prompt.trim().trim_end_matches(['.', '!', '?', ',', ';']).to_lowercase();
-        let words: VecDeque<String> = prompt.split_whitespace().map(str::to_owned).collect();
-        if words.is_empty() {
-            return Err(PromptError::Empty);
-        }
         let known = vocabulary();
-        for word in &words {
+        let mut words = Words(VecDeque::new());
+        let mut after_pause = false;
+        for token in tokens(prompt) {
+            let Token::Word(word) = token else {
+                after_pause = true;
+                continue;
+            };
             let asked = TOO_MANY
                 .iter()
-                .position(|many| many == word)
+                .position(|many| *many == word.text)
                 .map(|i| i as u32 + 5)
-                .or_else(|| word.parse::<u32>().ok().filter(|&number| number > u32::from(MAX_OBJECTS)));
+                .or_else(|| word.text.parse::<u32>().ok().filter(|&number| number > u32::from(MAX_OBJECTS)));
             if let Some(asked) = asked {
                 return Err(PromptError::TooManyObjects { asked, limit: MAX_OBJECTS });
             }
-            if !known.contains(&word.as_str()) {
-                return Err(PromptError::UnknownWord { word: word.clone(), near: near(word) });
+            if !known.contains(&word.text.as_str()) {
+                return Err(PromptError::UnknownWord { near: near(&word.text), word: word.text, place: word.place });
             }
+            words.0.push_back(Word { text: word.text, after_pause });
+            after_pause = false;
         }
-
-        let mut words = Words(words);
+        if words.0.is_empty() {
+            return Err(PromptError::Empty);
+        }
+        let prompt = words.rest();
         let first = words.group()?;
         if words.peek().is_none() {
             return Ok(Self::of(first));
@@ -293,6 +321,12 @@ mod tests {
             ("circle right of blue square", "a circle right of a blue square"),
             ("one heart and one moon", "a heart and a moon"),
             ("Three crosses!", "three crosses"),
+            ("a star, and a moon", "a star and a moon"),
+            ("a star?", "a star"),
+            ("A star; a moon.", "a star and a moon"),
+            ("(a) “red”, circle: left of a square…", "a red circle left of a square"),
+            ("a star & a moon", "a star and a moon"),
+            ("a ring, right of a heart", "a ring right of a heart"),
             ("two circle", "two circles"),
             ("two circles and a square", "two circles and a square"),
         ] {

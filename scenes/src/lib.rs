@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `world.rs`, `palette.rs` | what a picture can hold: shapes, colours, sizes, slots; colours as pixels |
 //! | `spec.rs`, `grammar.rs`, `words.rs` | what a prompt asks for; how it is read and said; enums tied to words |
+//! | `typed.rs` | what somebody typed, cut into words: the same rule for every world |
 //! | `sample.rs`, `split.rs`, `near_miss.rs` | specs and scenes drawn at random; what training never shows; almost right ones |
 //! | `render.rs`, `outline.rs` | scenes to pixels; what lies inside each shape |
 //! | `segment.rs`, `fit.rs`, `detect.rs` | the checker: pixels to blobs, blobs to shapes, what a picture shows |
@@ -39,6 +40,7 @@ mod sample;
 mod segment;
 mod spec;
 mod split;
+mod typed;
 mod verdict;
 mod words;
 mod world;
@@ -52,6 +54,7 @@ pub use render::{Picture, SIDE, render};
 pub use sample::{all_specs, evaluation_prompts, sample_scene, sample_spec, sample_training_spec};
 pub use spec::{Category, MAX_OBJECTS, ObjectSpec, Relation, Spec};
 pub use split::{HELD_OUT, Split, held_out};
+pub use typed::{TypedWord, typed_words};
 pub use verdict::{Verdict, check, judge};
 pub use words::WordError;
 pub use world::{Colour, LATTICE, Object, SLOT, Scene, Shape, Size};

@@ -25,6 +25,19 @@ fn a_rendered_scene_of_things_is_judged_by_both_rules() -> Result<(), Box<dyn Er
     Ok(())
 }
 
+/// One rule cuts prompts into words, here and on the page; `www/tests/prompt_words.test.mjs` reads the same cases.
+#[test]
+fn words_are_cut_as_the_page_cuts_them() -> Result<(), Box<dyn Error>> {
+    type Cases = Vec<(String, Vec<(String, usize, usize)>)>;
+    let cases: Cases = serde_json::from_str(include_str!("typed_words.json"))?;
+    for (typed, words) in cases {
+        let cut: Vec<_> =
+            scenes::typed_words(&typed).into_iter().map(|word| (word.text, word.place.start, word.place.end)).collect();
+        assert_eq!(cut, words, "{typed}");
+    }
+    Ok(())
+}
+
 /// The page offers prompts before a model has arrived; those are the world's.
 #[test]
 fn the_page_offers_the_worlds_examples() {

@@ -39,11 +39,38 @@ pub async fn draw(logits: Tensor<2>, noise: Vec<Vec<f32>>, tokens: &[i32]) -> Re
         .collect())
 }
 
-/// Reads a float tensor back.
+/// Reads a float tensor back. Whoever no longer wants it may drop the future.
 ///
 /// # Errors
 /// The device failed.
 pub async fn read_floats<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, DeviceError> {
-    let data = tensor.into_data_async().await.map_err(|error| DeviceError(format!("{error:?}")))?;
+    let data = to_its_end(tensor.into_data_async()).await.map_err(|error| DeviceError(format!("{error:?}")))?;
     Ok(data.convert::<f32>().iter::<f32>().collect())
+}
+
+/// In a browser a read-back goes on also where nobody waits for it any more: cut off, it would leave a buffer mapped that burn uses again.
+#[cfg(target_arch = "wasm32")]
+async fn to_its_end<T: 'static>(read: impl Future<Output = T> + 'static) -> T {
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    use crate::signal::Signal;
+
+    let (arrived, result) = (Signal::default(), Rc::new(RefCell::new(None)));
+    let (announce, keep) = (arrived.clone(), result.clone());
+    wasm_bindgen_futures::spawn_local(async move {
+        *keep.borrow_mut() = Some(read.await);
+        announce.raise();
+    });
+    loop {
+        arrived.unless_raised(std::future::pending::<()>()).await;
+        if let Some(data) = result.borrow_mut().take() {
+            return data;
+        }
+    }
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+async fn to_its_end<T>(read: impl Future<Output = T>) -> T {
+    read.await
 }

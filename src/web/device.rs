@@ -161,19 +161,22 @@ impl Adapter {
             let why = why.trim();
             lost.lose(if why.is_empty() { "the browser took it away" } else { why });
         });
-        let failed = health.clone();
-        // A kernel that is refused would leave zeros where a picture should be, and say so nowhere else.
-        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
-            give_up(&format!("the graphics device refused what it was to compute ({error})"));
-            failed.lose(error.to_string());
-        }));
         let limits = device.limits();
         let largest_buffer = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
+        let opened = device.clone();
         let setup = WgpuSetup { instance, adapter, device, queue, backend: wgpu::Backend::BrowserWebGpu };
         let device = Device::wgpu_options()
             .setup(setup)
             .init()
             .map_err(|error| format!("the graphics device cannot be used ({error})"))?;
+        let failed = health.clone();
+        // A kernel that is refused would leave zeros where a picture should be. In place of burn's own listener, which panics.
+        opened.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+            let error = error.to_string();
+            let error = error.lines().next().unwrap_or_default();
+            give_up(&format!("the graphics device refused what it was to compute ({error})"));
+            failed.lose(error);
+        }));
         Ok(WebDevice {
             place: Place { device, words: format!("WebGPU: {name}"), largest_buffer },
             kind: "webgpu",

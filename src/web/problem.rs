@@ -1,4 +1,6 @@
-//! Errors as the page reads them: `{ code, message, remedy?, near?, word?, field?, next_step? }`.
+//! Errors as the page reads them: `{ code, message, remedy?, near?, word?, place?, field?, next_step? }`.
+
+use std::ops::Range;
 
 use wasm_bindgen::JsValue;
 
@@ -30,9 +32,12 @@ impl Problem {
         Self::new(code, message).with("field", "prompt")
     }
 
-    fn word(message: impl ToString, word: &str, near: &[String]) -> Self {
+    fn word(message: impl ToString, word: &str, near: &[String], place: Option<&Range<usize>>) -> Self {
         let near: js_sys::Array = near.iter().map(|word| JsValue::from_str(word)).collect();
-        Self::prompt("unknown_word", message).with("word", word).with("near", near)
+        let problem = Self::prompt("unknown_word", message).with("word", word).with("near", near);
+        let Some(place) = place else { return problem };
+        let place: js_sys::Array = [place.start, place.end].iter().map(|&at| JsValue::from_f64(at as f64)).collect();
+        problem.with("place", place)
     }
 }
 
@@ -48,10 +53,10 @@ impl From<SessionError> for Problem {
             SessionError::Settings(wrong) => Self::new("out_of_range", &error).with("field", control(wrong.name)),
             SessionError::Prompt(wrong) => match wrong {
                 PromptError::Empty => Self::prompt("empty_prompt", &error),
-                PromptError::UnknownWord { word, near } => Self::word(&error, word, near),
+                PromptError::UnknownWord { word, near, place } => Self::word(&error, word, near, Some(place)),
                 PromptError::TooLong { .. } => Self::prompt("prompt_too_long", &error),
                 PromptError::World(wrong) => match wrong.word() {
-                    Some((word, near)) => Self::word(&error, word, near),
+                    Some((word, near)) => Self::word(&error, word, near, wrong.place()),
                     None => Self::prompt(wrong.code(), &error),
                 },
                 PromptError::Tokenizer(_) => Self::new("tokenizer", &error),

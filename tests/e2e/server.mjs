@@ -1,6 +1,7 @@
 // The server that visitors get (`xtask serve`), and a proxy before it that damages what it is told to.
 
 import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { createServer } from "node:http";
 import { createInterface } from "node:readline";
 
@@ -69,4 +70,70 @@ export async function serveDamaged(origin, faults) {
   await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(null)));
   const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
   return { address: `http://127.0.0.1:${port}/`, close: () => { server.close(); server.closeAllConnections(); } };
+}
+
+/**
+ * What may be between a visitor and the page: nothing, a server that accepts and never answers, one that answers late,
+ * a portal that answers everything with a page of its own or leads to one, an error for everything.
+ *
+ * @typedef {"well" | "silent" | "slow" | "portal" | "redirect" | "errors"} Mood
+ */
+
+/**
+ * Serves what `origin` serves, in whatever mood it is told. `edits` are other contents of files: the page's next version,
+ * with a list that is right for it.
+ *
+ * @param {string} origin
+ * @param {Record<string, string>} [headers] more of them
+ */
+export async function serveMoodily(origin, headers = {}) {
+  const site = {
+    address: "",
+    /** @type {Mood} */
+    mood: "well",
+    /** @type {Map<string, (text: string) => string>} by path, without the first slash */
+    edits: new Map(),
+    /** @type {string[]} the paths that were asked for */
+    asked: [],
+    close() {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+  /** @param {string} path */
+  const content = async (path) => {
+    const answer = await fetch(new URL(path, origin));
+    const bytes = Buffer.from(await answer.arrayBuffer());
+    const edit = site.edits.get(path);
+    const type = answer.headers.get("content-type") ?? "";
+    if (edit) return { status: 200, type, bytes: Buffer.from(edit(bytes.toString())) };
+    if (path === "offline.json") {
+      const list = JSON.parse(bytes.toString());
+      for (const path of site.edits.keys()) list.files[path] = createHash("sha256").update((await content(path)).bytes).digest("hex");
+      return { status: 200, type, bytes: Buffer.from(JSON.stringify(list)) };
+    }
+    return { status: answer.status, type, bytes };
+  };
+  const server = createServer(async (request, response) => {
+    const path = new URL(request.url ?? "/", origin).pathname.slice(1) || "index.html";
+    site.asked.push(path);
+    switch (site.mood) {
+      case "silent":
+        return;
+      case "portal":
+        return void response.writeHead(200, { "Content-Type": "text/html" }).end("<!doctype html><title>Sign in</title>Buy some network");
+      case "redirect":
+        return void response.writeHead(302, { Location: "/sign-in" }).end();
+      case "errors":
+        return void response.writeHead(500, { "Content-Type": "text/plain" }).end("oops");
+      case "slow":
+        await new Promise((resolve) => setTimeout(resolve, 6_000));
+    }
+    const { status, type, bytes } = await content(path);
+    response.writeHead(status, { "Content-Type": type, "Content-Length": bytes.length, "Cache-Control": "no-cache", ...headers }).end(bytes);
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(null)));
+  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
+  site.address = `http://127.0.0.1:${port}/`;
+  return site;
 }

@@ -2,6 +2,8 @@
 //
 // What stands after `#` is the settings: settings.js.
 
+/** @import { Problem } from "./contract.js" */
+
 /** The bundle that this page draws with unless its address says otherwise: a folder under models/. */
 export const DEFAULT_MODEL = "scenes";
 
@@ -36,7 +38,48 @@ function deviceOf(query) {
 /** What is no folder's plain name is no model. @param {URLSearchParams} query */
 function modelOf(query) {
   const asked = query.get("model") ?? "";
-  return /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(asked) ? asked : DEFAULT_MODEL;
+  return isFolder(asked) ? asked : DEFAULT_MODEL;
+}
+
+/** @param {string} name */
+function isFolder(name) {
+  return /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name);
+}
+
+/**
+ * What an address asks for and does not get, as a problem to show; null where it gets all. Names that this page does not
+ * know are others' business.
+ *
+ * @param {string} search
+ * @returns {Problem | null}
+ */
+export function refusedOf(search) {
+  const query = new URLSearchParams(search);
+  const model = query.get("model");
+  const device = query.get("device");
+  if (model && !isFolder(model)) {
+    return {
+      code: "bad_address", message: `The address asks for the model “${short(model)}”, which is no name of a folder under models/.`,
+      remedy: `This page draws with “${DEFAULT_MODEL}” instead; a model’s name has letters, digits, dots and dashes.`,
+    };
+  }
+  if (device && device !== "auto" && device !== deviceOf(query)) {
+    return {
+      code: "bad_address", message: `The address asks for the device “${short(device)}”, which this page does not know.`,
+      remedy: "It draws on the faster one; “?device=cpu” and “?device=webgpu” choose.",
+    };
+  }
+  return null;
+}
+
+/** @param {string} text */
+function short(text) {
+  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
+}
+
+/** The page with these settings: what links and embed codes are made of. @param {string} here the page's address @param {string} hash */
+export function withSettings(here, hash) {
+  return `${here.split("#")[0]}${hash}`;
 }
 
 /** The full page with the same settings, also where this one is embedded. @param {string} here the page's address */

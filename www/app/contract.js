@@ -50,10 +50,10 @@ export const TRACE_VERSION = 1;
  */
 
 /**
- * One sentence for the page. `field` is the id of the setting at fault; `word` the one the model does not know, and
- * `near` what it does know instead. One `ofLoading` is over once the model is here.
+ * One sentence for the page. `field` is the id of the setting at fault; `word` the one the model does not know, `place`
+ * the characters of the prompt that it is (from, to), and `near` what it does know instead. One `ofLoading` is over once the model is here.
  *
- * @typedef {{ code: string, message: string, remedy?: string, near?: string[], field?: string, word?: string, ofLoading?: boolean }} Problem
+ * @typedef {{ code: string, message: string, remedy?: string, near?: string[], field?: string, word?: string, place?: [number, number], ofLoading?: boolean }} Problem
  */
 
 /**

@@ -1,7 +1,7 @@
 // The engine as the page has it: a worker that is started when it is first needed, told what to do, and given up after a fault or a
 // long silence. What it answers changes the state; what the state then waits for is asked of it.
 
-import { drawingBegun, drawingResumed, lacking, readiness, received, stopped, toEnlarge } from "./state.js";
+import { drawingBegun, drawingResumed, lacking, notStarted, readiness, received, stopped, toEnlarge } from "./state.js";
 
 /** @import { Picture, Problem, Request, Settings, Wish } from "./contract.js" */
 /** @import { State } from "./state.js" */
@@ -41,7 +41,12 @@ export function engineClient({ bundle, wish, now, change, onAllHere }) {
 
   /** @param {Request} request */
   function send(request) {
-    worker ??= startWorker();
+    try {
+      worker ??= startWorker();
+    } catch (problem) {
+      // A frame without an origin, say, may start none.
+      return change(notStarted(now(), problem instanceof Error ? problem.message : String(problem)));
+    }
     worker.postMessage(request);
   }
 

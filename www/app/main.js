@@ -1,23 +1,27 @@
 // Where it all meets: the form asks, the engine answers, the state changes, the views follow. In that direction only.
 
-import { askedBy, embedCode, fullPage, onDevice } from "./addresses.js";
+import { addressBar } from "./address_bar.js";
+import { askedBy, embedCode, fullPage, onDevice, refusedOf, withSettings } from "./addresses.js";
 import { deviceMemory, surroundings } from "./device_memory.js";
 import { byId, setText } from "./dom.js";
 import { EMPTY_DRAWING, withEvent } from "./drawing.js";
 import { engineClient, usesGraphics } from "./engine_client.js";
 import { fileOf } from "./picture.js";
+import { withNear } from "./prompt_words.js";
 import { checked, fromHash, asDrawnBy, toHash, typedFrom } from "./settings.js";
 import { INITIAL_STATE } from "./state.js";
-import { fromFile, toFile } from "./trace_file.js";
+import { fromFile, MOST_BYTES, toFile } from "./trace_file.js";
+import { damagedPicture } from "./trace_pictures.js";
 import { announcementsView } from "./views/announcements.js";
 import { choiceView } from "./views/choice.js";
 import { formView, mountForm, readForm, setPrompt, writeForm } from "./views/form.js";
 import { footView } from "./views/foot.js";
-import { copyText, download, fileName, outcomeView } from "./views/outcome.js";
+import { copyText, download, fileName, openable, outcomeView } from "./views/outcome.js";
 import { reflectionView } from "./views/reflection.js";
 import { sheetView } from "./views/sheet.js";
 import { stageView } from "./views/stage.js";
 import { selfTestView, showResults } from "./views/tables.js";
+import { megabytes } from "./words.js";
 import { worldOf } from "./worlds.js";
 
 /** @import { Problem, Settings, Wish } from "./contract.js" */
@@ -25,6 +29,9 @@ import { worldOf } from "./worlds.js";
 
 const { embedded, device, model, bundle } = askedBy(location.search);
 const world = worldOf(model);
+
+/** What the frame around the page lacks (frame.js). @type {string | undefined} */
+const cannotDraw = document.documentElement.dataset.cannotDraw;
 
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -35,7 +42,9 @@ let paintAsked = false;
 const memory = deviceMemory(surroundings(), model);
 /** @type {Wish} */
 const wish = { device, why: null, remembered: memory.measured() };
-const engine = engineClient({ bundle, wish, now: () => state, change, onAllHere: keepForOffline });
+const engine = engineClient({ bundle, wish, now: () => state, change, onAllHere: () => void keepForOffline() });
+
+const bar = addressBar((hash) => history.replaceState(null, "", hash));
 
 /** @param {State} next */
 function change(next) {
@@ -57,18 +66,22 @@ function showState() {
 }
 
 /** Once all is here, so that keeping it takes nothing from the first visit; most of it then comes from the browser's own cache. */
-function keepForOffline() {
-  if (embedded || !navigator.serviceWorker) return;
-  // A browser that refuses (a private window) has a page that works with a network, as before.
-  navigator.serviceWorker.register(new URL("../sw.js", import.meta.url)).catch(() => {});
+async function keepForOffline() {
+  if (embedded) return;
+  try {
+    // The browser's own cache has no say in which service worker is the newest.
+    await navigator.serviceWorker?.register(new URL("../sw.js", import.meta.url), { updateViaCache: "none" });
+  } catch {
+    // A browser that refuses (a private window, some frames) has a page that works with a network, as before.
+  }
 }
 
 // --- what a visitor does ----------------------------------------------------------------------------------------------
 
-/** @param {SubmitEvent} event */
-function draw(event) {
-  event.preventDefault();
+function draw() {
   if (state.run !== "idle" || state.waiting) return;
+  bar.now();
+  if (cannotDraw) return refuse({ code: "sandboxed", message: cannotDraw });
   const result = checked(readForm(), state.model?.grid ?? null);
   // A fresh object even for the same fault, so that its field gets the focus again.
   if ("problem" in result) return change({ ...state, problem: result.problem });
@@ -79,14 +92,19 @@ function draw(event) {
 
 /** An edit makes the link follow and takes back what was said about the old text. */
 function edited() {
-  history.replaceState(null, "", toHash(readForm()));
+  bar.follow(toHash(readForm()));
   showAddresses();
   if (state.problem?.field) change({ ...state, problem: null });
 }
 
-/** The addresses that the page hands on follow its own. */
+/** The page with the form's settings, whatever its own address says. */
+function here() {
+  return withSettings(location.href, toHash(readForm()));
+}
+
+/** The addresses that the page hands on follow the form. */
 function showAddresses() {
-  /** @type {HTMLAnchorElement} */ (byId("full-page")).href = fullPage(location.href);
+  /** @type {HTMLAnchorElement} */ (byId("full-page")).href = fullPage(here());
   showOtherDevice();
 }
 
@@ -95,7 +113,7 @@ function showOtherDevice() {
   const link = /** @type {HTMLAnchorElement} */ (byId("other-device"));
   const other = (state.device?.kind ?? (device === "cpu" ? "cpu" : "webgpu")) === "cpu" ? "webgpu" : "cpu";
   link.hidden = other === "webgpu" && !("gpu" in navigator);
-  link.href = onDevice(location.href, other);
+  link.href = onDevice(here(), other);
   setText(link, other === "webgpu" ? "Draw on WebGPU instead" : "Draw on the CPU instead");
 }
 
@@ -105,7 +123,7 @@ async function begin() {
   if (killed) Object.assign(wish, { device: "cpu", why: "the last visit ended while the graphics device was at work" });
   // A blog's readers who only scroll past, and those who save data, download nothing until they ask to draw.
   const saveData = /** @type {{ connection?: { saveData?: boolean } }} */ (navigator).connection?.saveData;
-  if (!embedded && !saveData && state.engine === "idle") engine.load();
+  if (!embedded && !saveData && !cannotDraw && state.engine === "idle") engine.load();
 }
 
 /** @param {Settings} way */
@@ -117,22 +135,24 @@ function takeWay(way) {
   byId("prompt").focus();
 }
 
-/** @param {string | undefined} word the unknown one, where the engine named it @param {string} near */
-function takeNear(word, near) {
-  const prompt = readForm().prompt;
-  const known = new Set(state.model?.words);
-  const unknown = word ?? prompt.toLowerCase().match(/[\p{L}\d]+/gu)?.find((other) => !known.has(other));
-  const at = unknown ? prompt.toLowerCase().indexOf(unknown.toLowerCase()) : -1;
-  setPrompt(at < 0 || !unknown ? prompt : prompt.slice(0, at) + near + prompt.slice(at + unknown.length), edited);
+/** @param {Problem} unknown @param {string} near */
+function takeNear(unknown, near) {
+  setPrompt(withNear(readForm().prompt, unknown, near, state.model?.words), edited);
   change({ ...state, problem: null });
   byId("prompt").focus();
 }
 
 /** @param {File} file */
 async function openTrace(file) {
-  if (state.run !== "idle") return refuse({ code: "busy", message: "A drawing is going on.", remedy: "Stop it before opening a trace." });
   try {
-    const drawing = fromFile(await file.text()).reduce(withEvent, EMPTY_DRAWING);
+    if (file.size > MOST_BYTES) throw new Error(`This file has ${megabytes(file.size)}; a trace has at most ${megabytes(MOST_BYTES)}.`);
+    const text = await file.text().catch(() => { throw new Error("This file cannot be read."); });
+    const events = fromFile(text);
+    const damaged = await damagedPicture(events);
+    if (damaged) throw new Error(damaged);
+    const drawing = events.reduce(withEvent, EMPTY_DRAWING);
+    // Asked last: a drawing may have begun while the file was looked at.
+    if (state.run !== "idle" || state.waiting) return refuse({ code: "busy", message: "A drawing is going on.", remedy: "Stop it before opening a trace." });
     // Its steps are on the page, not in the engine: it can be looked at, not gone on with.
     change({ ...state, drawing, opened: true, resumable: null, selected: null, focused: null, problem: null });
     if (drawing.started) writeForm(typedFrom(drawing.started.settings));
@@ -149,7 +169,7 @@ function refuse(problem) {
 
 // --- start ------------------------------------------------------------------------------------------------------------
 
-mountForm(edited);
+mountForm(edited, draw);
 setText(byId("trained-on"), world.trained_on);
 writeForm(fromHash(location.hash, world.typed));
 edited();
@@ -167,14 +187,14 @@ const views = [
 ];
 showState();
 
-byId("controls").addEventListener("submit", draw);
 byId("stop").addEventListener("click", engine.stop);
 byId("go-on").addEventListener("click", engine.resume);
 byId("self-test").addEventListener("click", engine.selfTest);
 byId("save-picture").addEventListener("click", () => state.drawing.finished && download(fileOf(state.drawing.finished.picture), fileName(state, "png")));
 byId("save-trace").addEventListener("click", () => download(toFile(state.drawing.events), fileName(state, "trace.json")));
-byId("copy-link").addEventListener("click", (event) => copyText(/** @type {HTMLElement} */ (event.currentTarget), fullPage(location.href)));
-byId("copy-embed").addEventListener("click", (event) => copyText(/** @type {HTMLElement} */ (event.currentTarget), embedCode(location.href)));
+byId("copy-link").addEventListener("click", (event) => copyText(/** @type {HTMLElement} */ (event.currentTarget), fullPage(here())));
+byId("copy-embed").addEventListener("click", (event) => copyText(/** @type {HTMLElement} */ (event.currentTarget), embedCode(here())));
+openable(/** @type {HTMLAnchorElement} */ (byId("full-page")));
 const traceFile = /** @type {HTMLInputElement} */ (byId("trace-file"));
 byId("open-trace").addEventListener("click", () => traceFile.click());
 traceFile.addEventListener("change", () => {
@@ -188,7 +208,9 @@ window.addEventListener("drop", (event) => {
   const file = event.dataTransfer?.files[0];
   if (file) void openTrace(file);
 });
+window.addEventListener("pagehide", bar.now);
 window.addEventListener("hashchange", () => {
+  bar.forget();
   writeForm(fromHash(location.hash, world.typed));
   edited();
 });
@@ -196,6 +218,8 @@ window.addEventListener("hashchange", () => {
 void begin();
 // Whoever leaves by themselves was not killed.
 window.addEventListener("pagehide", () => memory.note(false));
+const refused = cannotDraw ? { code: "sandboxed", message: cannotDraw } : refusedOf(location.search);
+if (refused) refuse(refused);
 if (!embedded) void showResults(bundle, takeWay);
 
 /** For tests and the curious: what is on the page, never a way to change it. */

@@ -27,16 +27,22 @@ const wanted = new WeakMap();
  * @param {HTMLCanvasElement} canvas
  * @param {Picture} picture
  * @param {string} shows written to `data-shows` once the pixels are there
+ * @returns {Promise<boolean>} false where the picture is damaged: then there is nothing to see
  */
 export async function paint(canvas, picture, shows) {
   const request = Symbol(shows);
   wanted.set(canvas, request);
-  const bitmap = await createImageBitmap(fileOf(picture), { colorSpaceConversion: "none" });
-  if (wanted.get(canvas) !== request) return;
+  const bitmap = await decoded(picture).catch(() => null);
+  if (wanted.get(canvas) !== request) return true;
+  if (!bitmap) {
+    blank(canvas, canvas.width);
+    return false;
+  }
   canvas.width = picture.width_px;
   canvas.height = picture.height_px;
   canvas.getContext("2d")?.drawImage(bitmap, 0, 0);
   canvas.dataset.shows = shows;
+  return true;
 }
 
 /** Back to nothing. @param {HTMLCanvasElement} canvas @param {number} side */
@@ -47,8 +53,17 @@ export function blank(canvas, side) {
   delete canvas.dataset.shows;
 }
 
+/** @param {Picture} picture @throws where it is not base64 */
+export function bytesOf(picture) {
+  return Uint8Array.from(atob(picture.png_base64), (character) => character.charCodeAt(0));
+}
+
 /** The PNG itself. @param {Picture} picture */
 export function fileOf(picture) {
-  const bytes = Uint8Array.from(atob(picture.png_base64), (character) => character.charCodeAt(0));
-  return new Blob([bytes], { type: "image/png" });
+  return new Blob([bytesOf(picture)], { type: "image/png" });
+}
+
+/** Its pixels. @param {Picture} picture @returns {Promise<ImageBitmap>} rejected where it is damaged */
+export async function decoded(picture) {
+  return createImageBitmap(fileOf(picture), { colorSpaceConversion: "none" });
 }

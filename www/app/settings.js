@@ -3,6 +3,7 @@
 // Typed text is never corrected: a value out of range stays where it is and is named. The engine checks again.
 
 import { NUMBER_FIELDS } from "./fields.js";
+import { GENERATORS, VERIFIERS } from "./words.js";
 
 /** @import { Settings, Problem, Tuning, VerifierMode } from "./contract.js" */
 /** @import { NumberField } from "./fields.js" */
@@ -41,6 +42,9 @@ export function checked(typed, grid) {
     return { problem: { code: "empty_prompt", field: "prompt", message: "The prompt is empty.", remedy: "Say what to draw, or take an example." } };
   }
   const withReflection = typed.reflection === "1";
+  for (const { id, name, known, ofReflection } of CHOICES) {
+    if (!(ofReflection && !withReflection) && !Object.hasOwn(known, typed[id])) return { problem: unknownChoice(id, name, typed[id], Object.keys(known)) };
+  }
   /** @type {Record<string, number>} */
   const numbers = {};
   for (const field of NUMBER_FIELDS) {
@@ -70,7 +74,7 @@ export function checked(typed, grid) {
             epsilon: numbers.epsilon,
             rounds: numbers.rounds,
             patch_grid: numbers["patch-grid"],
-            accept: typed.accept === "every" || typed.accept === "if-doubted" ? typed.accept : "if-not-worse",
+            accept: /** @type {keyof typeof ACCEPTED} */ (typed.accept),
           }
         : null,
       previews: typed.previews === "1",
@@ -100,7 +104,7 @@ export function typedFrom(settings) {
     epsilon: reflection ? short(reflection.epsilon) : DEFAULTS.epsilon,
     rounds: reflection ? String(reflection.rounds) : DEFAULTS.rounds,
     "patch-grid": reflection ? String(reflection.patch_grid) : DEFAULTS["patch-grid"],
-    accept: reflection ? reflection.accept : DEFAULTS.accept,
+    accept: reflection?.accept ?? DEFAULTS.accept,
     previews: settings.previews ? "1" : "",
   };
 }
@@ -119,7 +123,7 @@ export function asDrawnBy(way, { prompt, seed, previews }) {
 /** The link's part after `#`: every setting, so that it still means the same when a default changes. @param {Typed} typed */
 export function toHash(typed) {
   const parameters = new URLSearchParams();
-  for (const id of Object.keys(DEFAULTS)) parameters.set(id, typed[id] || (id in SWITCHES ? "0" : ""));
+  for (const id of Object.keys(DEFAULTS)) parameters.set(id, typed[id] || (Object.hasOwn(SWITCHES, id) ? "0" : ""));
   return `#${parameters}`;
 }
 
@@ -133,13 +137,57 @@ export function toHash(typed) {
 export function fromHash(hash, ofModel = {}) {
   const typed = /** @type {Typed} */ ({ ...DEFAULTS, ...ofModel });
   for (const [id, value] of new URLSearchParams(hash.replace(/^#/, ""))) {
-    if (id in DEFAULTS) typed[id] = id in SWITCHES && value !== "1" ? "" : value;
+    if (Object.hasOwn(DEFAULTS, id)) typed[id] = Object.hasOwn(SWITCHES, id) && value !== "1" ? "" : value;
   }
   return typed;
 }
 
 /** The settings that are on or off. */
 const SWITCHES = { reflection: true, previews: true };
+
+/** When reflection keeps a round. */
+const ACCEPTED = { "if-not-worse": true, "if-doubted": true, every: true };
+
+/** The settings of which there are only so many; a link may name others. */
+const CHOICES = [
+  { id: "generator", name: "generator", known: GENERATORS, ofReflection: false },
+  { id: "verifier", name: "verifier", known: VERIFIERS, ofReflection: false },
+  { id: "accept", name: "way to keep a round", known: ACCEPTED, ofReflection: true },
+];
+
+/**
+ * The first thing that keeps settings from being this page's: for traces and tables, which come from anywhere.
+ *
+ * @param {any} settings
+ * @returns {string | null} what is wrong, in words
+ */
+export function settingsFault(settings) {
+  if (typeof settings?.prompt !== "string" || settings.prompt.length > 4000) return "settings.prompt";
+  for (const name of ["seed", "steps", "guidance_scale", "temperature", "candidates"]) if (!Number.isFinite(settings[name])) return `settings.${name}`;
+  if (!Object.hasOwn(VERIFIERS, settings.verifier)) return `there is no verifier ${quoted(settings.verifier)}`;
+  if (!Object.hasOwn(GENERATORS, settings.generator ?? DEFAULTS.generator)) return `there is no generator ${quoted(settings.generator)}`;
+  const { reflection } = settings;
+  if (reflection === null || reflection === undefined) return null;
+  for (const name of ["threshold", "epsilon", "rounds", "patch_grid"]) if (!Number.isFinite(reflection[name])) return `settings.reflection.${name}`;
+  return Object.hasOwn(ACCEPTED, reflection.accept ?? DEFAULTS.accept) ? null : `there is no way to keep a round ${quoted(reflection.accept)}`;
+}
+
+/** @param {unknown} value */
+function quoted(value) {
+  const text = typeof value === "string" ? value : (JSON.stringify(value) ?? "that is nothing");
+  return `“${text.length > 80 ? `${text.slice(0, 80)}…` : text}”`;
+}
+
+/**
+ * @param {string} id
+ * @param {string} name
+ * @param {string} value
+ * @param {string[]} known
+ * @returns {Problem}
+ */
+function unknownChoice(id, name, value, known) {
+  return { code: "unknown_choice", field: id, message: `There is no ${name} ${quoted(value)}.`, remedy: `Choose another; this page knows ${known.join(", ")}.` };
+}
 
 /**
  * @param {NumberField} field

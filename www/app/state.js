@@ -129,6 +129,25 @@ function stepToGoOnFrom({ drawing, opened }) {
   return last ? last.step + 1 : null;
 }
 
+/**
+ * The browser does not let the page have its worker.
+ *
+ * @param {State} state
+ * @param {string} why
+ * @returns {State}
+ */
+export function notStarted(state, why) {
+  return {
+    ...stopped(state, why, false),
+    engine: "failed",
+    problem: {
+      code: "not_started",
+      message: `This browser does not let the page start what draws (${why.replace(/\.$/, "")})`,
+      remedy: "In a frame, its sandbox has to be “allow-scripts allow-same-origin”; elsewhere, reload the page or use another browser.",
+    },
+  };
+}
+
 /** A new drawing begins. @param {State} state @returns {State} */
 export function drawingBegun(state) {
   return {

@@ -2,8 +2,15 @@
 // opened again without a model.
 
 import { TRACE_VERSION } from "./contract.js";
+import { settingsFault } from "./settings.js";
 
 /** @import { Event } from "./contract.js" */
+
+/** More than any drawing has: 64 steps of 16 paths, their pictures, and reflection. */
+const MOST_EVENTS = 5_000;
+
+/** More than any trace has, in bytes: reading it would only stop the page. */
+export const MOST_BYTES = 256e6;
 
 /** @param {Event[]} events */
 export function toFile(events) {
@@ -27,8 +34,9 @@ export function fromFile(text) {
   if (!Array.isArray(events)) throw new Error("This file is not a trace: it holds no list of events.");
   if (events[0]?.type !== "started") throw new Error("This file is not a trace: its first event is not “started”.");
   if (events[0].version !== TRACE_VERSION) {
-    throw new Error(`This trace has version ${events[0].version}; this page reads version ${TRACE_VERSION}.`);
+    throw new Error(`This trace has version ${short(events[0].version)}; this page reads version ${TRACE_VERSION}.`);
   }
+  if (events.length > MOST_EVENTS) throw new Error(`This file holds ${events.length} events; no drawing has more than ${MOST_EVENTS}.`);
   const positions = integer(events[0].grid, 1, 64) ? events[0].grid ** 2 : 0;
   events.forEach((event, index) => {
     const fault = faultOf(event, positions);
@@ -46,19 +54,20 @@ function faultOf(event, positions) {
   switch (event?.type) {
     case "started":
       if (!positions) return "grid";
-      if (typeof event.settings?.prompt !== "string" || typeof event.settings.verifier !== "string") return "settings";
-      if (!["seed", "steps", "guidance_scale", "temperature", "candidates"].every((name) => finite(event.settings[name]))) return "settings";
       if (!optional(event.notes, notes)) return "notes";
-      if (event.settings.reflection && !["threshold", "epsilon", "rounds", "patch_grid"].every((name) => finite(event.settings.reflection[name]))) return "settings.reflection";
-      return null;
+      if (!integer(event.image_side_px, 1, 2048)) return "image_side_px";
+      if (!text(event.device) || !text(event.bundle)) return "device";
+      return settingsFault(event.settings);
     case "step":
       if (!integer(event.step, 0, 63) || !integer(event.steps, 1, 64)) return "step";
+      if (!integer(event.path, 0, 63)) return "path";
       if (!listOf(event.known_before, positions, boolean)) return "known_before";
       if (!Array.isArray(event.candidates) || event.candidates.length === 0 || event.candidates.length > 16) return "candidates";
       if (!integer(event.chosen, 0, event.candidates.length - 1)) return "chosen";
       return event.candidates.every((/** @type {any} */ candidate) => listOf(candidate?.tokens, positions, finite)
         && listOf(candidate.sampled, positions, finite) && optional(candidate.score, finite) && optional(candidate.preview, picture)) ? null : "candidates";
     case "image":
+      if (!integer(event.path, 0, 63)) return "path";
       return listOf(event.tokens, positions, finite) && picture(event.picture) && optional(event.score, finite) ? null : "picture";
     case "path_chosen":
       return integer(event.path, 0, 63) ? null : "path";
@@ -67,10 +76,12 @@ function faultOf(event, positions) {
       const patches = event.patch_grid ** 2;
       if (!listOf(event.patch_scores, patches, finite) || !listOf(event.weak, patches, boolean)) return "patch_scores";
       if (!optional(event.score_before, finite) || !optional(event.score_after, finite) || !finite(event.distance)) return "score";
+      if (!boolean(event.kept)) return "kept";
       return picture(event.before) && picture(event.after) ? null : "picture";
     }
     case "reflection_ended":
-      return Array.isArray(event.patch_scores) && event.patch_scores.every(finite) && typeof event.reason === "string" ? null : "patch_scores";
+      if (!integer(event.rounds, 0, 10)) return "rounds";
+      return Array.isArray(event.patch_scores) && event.patch_scores.length <= 64 ** 2 && event.patch_scores.every(finite) && text(event.reason) ? null : "patch_scores";
     case "finished":
       if (!picture(event.picture)) return "picture";
       if (!optional(event.verdict, verdict) || !optional(event.unchecked, text)) return "verdict";
@@ -78,7 +89,7 @@ function faultOf(event, positions) {
     case "cancelled":
       return integer(event.next_step, 0, 64) ? null : "next_step";
     default:
-      return `its type is ${JSON.stringify(event?.type)}`;
+      return `its type is ${short(event?.type)}`;
   }
 }
 
@@ -101,6 +112,12 @@ function notes(value) {
 /** @param {any} value */
 function text(value) {
   return typeof value === "string" && value.length <= 4000;
+}
+
+/** As JSON, in the room of a sentence. @param {unknown} value */
+function short(value) {
+  const words = JSON.stringify(value) ?? "missing";
+  return words.length > 80 ? `${words.slice(0, 80)}…` : words;
 }
 
 /** @param {any} value @param {number} lowest @param {number} highest */

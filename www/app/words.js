@@ -22,6 +22,11 @@ export const GENERATORS = {
   "dpo-parm": "DPO, iterated with PARM",
 };
 
+/** A verifier by its name, also one that this page has never heard of. @param {string} mode */
+export function verifierName(mode) {
+  return Object.hasOwn(VERIFIERS, mode) ? VERIFIERS[/** @type {VerifierMode} */ (mode)].name : `“${mode}”`;
+}
+
 /** @type {Record<Phase, string>} */
 const PHASES = {
   engine: "the engine’s code",
@@ -41,7 +46,7 @@ export function megabytes(bytes) {
 /** What the load bar says. @param {Progress} progress */
 export function progressWords(progress) {
   if (progress.phase === "compile" || progress.phase === "ready") return PHASES[progress.phase];
-  const what = `${progress.source === "cache" ? "Reading" : "Fetching"} ${PHASES[progress.phase] ?? progress.phase}`;
+  const what = `${progress.source === "cache" ? "Reading" : "Fetching"} ${Object.hasOwn(PHASES, progress.phase) ? PHASES[progress.phase] : progress.phase}`;
   if (!progress.bytes_done && !progress.bytes_total) return what;
   const of = progress.bytes_total ? ` of ${megabytes(progress.bytes_total)}` : "";
   const from = progress.source === "cache" ? "from this browser’s cache" : "from the network";

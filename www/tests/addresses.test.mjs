@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { askedBy, DEFAULT_MODEL, embedCode, fullPage, onDevice } from "../app/addresses.js";
+import { askedBy, DEFAULT_MODEL, embedCode, fullPage, onDevice, refusedOf, withSettings } from "../app/addresses.js";
 
 const PAGE = "https://example.org/drawing/?model=icons#prompt=a+dog";
 
@@ -16,6 +16,22 @@ test("an address names a model's folder, and nothing that is none", () => {
   for (const query of ["embed", "model=", "model=../secret", "model=a/b", "model=.hidden", "model=http://elsewhere"]) {
     assert.equal(askedBy(query).bundle, `models/${DEFAULT_MODEL}/`, query);
   }
+});
+
+test("what an address asks for and does not get is named, and what it gets is not", () => {
+  for (const query of ["", "?embed", "?device=cpu&model=icons", "?device=auto", "?model=", "?utm_source=x&toString=1&__proto__=2", "?model=constructor", "?%"]) {
+    assert.equal(refusedOf(query), null, query);
+  }
+  for (const [query, word] of [["?model=../secret", "../secret"], ["?model=__proto__", "__proto__"], ["?model=a%2Fb", "a/b"], ["?device=gpu", "gpu"], ["?device=toString", "toString"]]) {
+    const problem = refusedOf(query);
+    assert.ok(problem?.message.includes(`“${word}”`) && problem.remedy, query);
+  }
+  assert.ok((refusedOf(`?model=${"x".repeat(1e6)}`)?.message.length ?? Infinity) < 300);
+});
+
+test("what is handed on has the form's settings, whatever the page's address says", () => {
+  assert.equal(withSettings("https://example.org/?model=icons#prompt=old", "#prompt=new"), "https://example.org/?model=icons#prompt=new");
+  assert.equal(withSettings("https://example.org/", "#prompt=new"), "https://example.org/#prompt=new");
 });
 
 test("the full page keeps model, device and settings", () => {

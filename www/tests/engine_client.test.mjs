@@ -143,6 +143,24 @@ test("an engine that never was ready is tried again only when asked", () => {
   assert.deepEqual([visit.state.engine, visit.state.problem, FakeWorker.all.length], ["loading", null, 2]);
 });
 
+test("a worker that may not be started is said so, and what waited for it waits no more", () => {
+  globalThis.Worker = /** @type {any} */ (class {
+    constructor() {
+      throw new DOMException("Script at “https://x/” cannot be accessed from origin 'null'.", "SecurityError");
+    }
+  });
+  const visit = page();
+  visit.engine.draw(SETTINGS);
+  const { engine, waiting, run, problem } = visit.state;
+  assert.deepEqual([engine, waiting, run, problem?.code], ["failed", null, "idle", "not_started"]);
+  assert.match(`${problem?.message} ${problem?.remedy}`, /origin 'null'.*allow-same-origin/s);
+  visit.engine.selfTest();
+  assert.equal(visit.state.problem?.code, "not_started");
+  globalThis.Worker = /** @type {any} */ (FakeWorker);
+  visit.engine.load();
+  assert.deepEqual(FakeWorker.all[0].types, ["load"], "it is tried again when asked");
+});
+
 test("a preview that is looked at is asked for large once, and an answer to an older question is dropped", () => {
   const visit = page();
   visit.engine.load();

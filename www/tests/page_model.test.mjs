@@ -4,10 +4,10 @@ import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import { EMPTY_DRAWING, focusOf, statesAt, withEvent } from "../app/drawing.js";
-import { checked, DEFAULTS, fromHash, asDrawnBy, toHash, typedFrom } from "../app/settings.js";
+import { checked, DEFAULTS, fromHash, asDrawnBy, settingsFault, toHash, typedFrom } from "../app/settings.js";
 import { drawingResumed, INITIAL_STATE, momentIndex, readiness, received, stopped, toEnlarge } from "../app/state.js";
 import { fromFile } from "../app/trace_file.js";
-import { reflectionEndWords, sentence, verdictWords } from "../app/words.js";
+import { progressWords, reflectionEndWords, sentence, verdictWords, verifierName } from "../app/words.js";
 import { worldOf } from "../app/worlds.js";
 
 const PICTURE = { width_px: 4, height_px: 4, png_base64: "iVBORw0KGgo=" };
@@ -29,6 +29,43 @@ test("the defaults are valid, and a link brings every setting back", () => {
   const typed = { ...DEFAULTS, prompt: "a red circle & a blue = square", reflection: "1", previews: "", tau: "0.35" };
   assert.deepEqual(fromHash(toHash(typed)), typed);
   assert.deepEqual(fromHash("#nonsense=1&%"), DEFAULTS);
+});
+
+test("a link's names are settings or nothing", () => {
+  for (const name of ["toString", "constructor", "__proto__", "hasOwnProperty", "valueOf", "%E0%A4%A", ""]) {
+    const typed = fromHash(`#${name}=1`);
+    assert.deepEqual(Object.entries(typed), Object.entries(DEFAULTS), name);
+  }
+  assert.equal(fromHash("#steps=3&steps=5").steps, "5");
+  assert.equal(toHash({ ...DEFAULTS, previews: "" }).match(/previews=([^&]*)/)?.[1], "0");
+});
+
+test("a choice that there is none of is refused by its name, and stays typed", () => {
+  for (const [id, ...values] of [["verifier", "nonsense", "toString", "__proto__", "", "PARM"], ["generator", "constructor", "", "dpo "], ["accept", "sometimes", "valueOf"]]) {
+    for (const value of values) {
+      const typed = fromHash(`#reflection=1&${new URLSearchParams([[id, value]])}`);
+      assert.equal(typed[id], value);
+      const { problem } = checked(typed, 8);
+      assert.equal(problem?.field, id, `${id} = ${value}`);
+      assert.ok(problem.message.includes(`“${value}”`), problem.message);
+    }
+  }
+  assert.ok(checked({ ...DEFAULTS, accept: "sometimes" }, 8).settings, "without reflection there is nothing to keep");
+  assert.ok(checked(fromHash(`#verifier=${"x".repeat(1e5)}`), 8).problem.message.length < 200);
+});
+
+test("names from elsewhere are shown as they are, never looked up in what every object has", () => {
+  assert.equal(verifierName("constructor"), "“constructor”");
+  assert.equal(verifierName("parm"), "PARM");
+  assert.equal(progressWords({ type: "progress", phase: "toString", bytes_done: 0, bytes_total: 0, source: "network" }), "Fetching toString");
+  assert.equal(settingsFault(SETTINGS), null);
+  for (const [over, pattern] of [
+    [{ verifier: "toString" }, /verifier “toString”/], [{ verifier: undefined }, /verifier/], [{ generator: "__proto__" }, /generator “__proto__”/],
+    [{ prompt: 7 }, /prompt/], [{ steps: "3" }, /steps/], [{ reflection: {} }, /threshold/],
+    [{ reflection: { threshold: 1, epsilon: 1, rounds: 1, patch_grid: 2, accept: "valueOf" } }, /“valueOf”/]]) {
+    assert.match(settingsFault({ ...SETTINGS, ...over }) ?? "", pattern);
+  }
+  assert.notEqual(settingsFault(null), null);
 });
 
 test("before a model has arrived the form says what its bundle recommends", () => {
@@ -186,6 +223,14 @@ test("a trace file is read back, and a damaged one is refused with the place", (
   refused((copy) => (copy[0].settings.steps = null), /settings/);
   refused((copy) => (copy[1].type = "surprise"), /surprise/);
   refused((copy) => (copy[0].notes = [7]), /Event 1.*notes/);
+  refused((copy) => (copy[0].settings.verifier = "toString"), /Event 1.*no verifier “toString”/);
+  refused((copy) => (copy[0].settings.generator = "constructor"), /Event 1.*no generator “constructor”/);
+  refused((copy) => (copy[0].image_side_px = 1e9), /Event 1.*image_side_px/);
+  refused((copy) => (copy[0].device = { toString: 1 }), /Event 1.*device/);
+  refused((copy) => (copy[1].path = {}), /Event 2.*path/);
+  refused((copy) => copy.push({ type: "reflection_ended", reason: "converged", patch_scores: [], rounds: "x".repeat(3000) }), /Event 3.*rounds/);
+  refused((copy) => copy.push(...Array(6000).fill(copy[1])), /6002 events/);
+  refused((copy) => (copy[1].type = "x".repeat(3000)), /^Error: .{0,200}$/);
   const finished = { type: "finished", tokens: [1, 2, 3, 4], picture: PICTURE, verdict: { accepted: true, exact: false, sentence: "a dog" },
     totals: { generator_forwards: 1, reward_forwards: 0, decoded_pictures: 1, seconds: 1 } };
   assert.equal(fromFile(JSON.stringify([...events, finished])).length, 3);

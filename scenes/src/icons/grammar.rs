@@ -13,14 +13,13 @@
 mod phrases;
 mod reader;
 mod reading;
-mod tokens;
 
 pub use reading::{Reading, Taken};
 
 use self::reader::Reader;
-use self::tokens::tokens;
-use super::prompt_error::PromptError;
+use super::prompt_error::{MAX_PROMPT_CHARS, PromptError};
 use super::spec::{MAX_THINGS, Relation, Spec, Wanted};
+use crate::typed::tokens;
 
 impl Spec {
     /// Reads a prompt.
@@ -28,7 +27,10 @@ impl Spec {
     /// # Errors
     /// A [`PromptError`] that says which words were not understood and what to write instead.
     pub fn parse(text: &str) -> Result<Reading, PromptError> {
-        let tokens = tokens(text)?;
+        if text.trim().chars().nth(MAX_PROMPT_CHARS).is_some() {
+            return Err(PromptError::TooLong);
+        }
+        let tokens = tokens(text);
         let mut reader = Reader::new(&tokens);
         reader.opening();
         if reader.at_end() {

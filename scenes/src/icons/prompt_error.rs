@@ -1,5 +1,7 @@
 //! Why a prompt was not understood, and what would be: each a sentence with its remedy.
 
+use std::ops::Range;
+
 use thiserror::Error;
 
 use super::spec::{MAX_THINGS, Relation};
@@ -23,6 +25,8 @@ pub enum PromptError {
         word: String,
         /// At most three words near to it, nearest first.
         near: Vec<String>,
+        /// Where it stands in what was typed, in characters.
+        place: Range<usize>,
     },
     /// A colour between those of the world.
     #[error("there is no “{word}” in this world; {}", instead(near))]
@@ -31,6 +35,8 @@ pub enum PromptError {
         word: String,
         /// The colours nearest to it.
         near: Vec<String>,
+        /// Where it stands in what was typed, in characters.
+        place: Range<usize>,
     },
     /// A place that is none of the four.
     #[error("“{said}” is no place this world knows; it knows “left of”, “right of”, “above” and “below”")]

@@ -1,5 +1,7 @@
 //! What somebody typed, as a world understands it.
 
+use std::ops::Range;
+
 use thiserror::Error;
 
 use super::World;
@@ -47,10 +49,23 @@ impl ReadError {
     #[must_use]
     pub fn word(&self) -> Option<(&str, &[String])> {
         match self {
-            Self::Shapes(crate::PromptError::UnknownWord { word, near })
+            Self::Shapes(crate::PromptError::UnknownWord { word, near, .. })
             | Self::Icons(
-                icons::PromptError::UnknownWord { word, near } | icons::PromptError::UnknownColour { word, near },
+                icons::PromptError::UnknownWord { word, near, .. }
+                | icons::PromptError::UnknownColour { word, near, .. },
             ) => Some((word, near)),
+            _ => None,
+        }
+    }
+
+    /// Where that word stands in what was typed, in characters: it may stand there twice and be understood once.
+    #[must_use]
+    pub const fn place(&self) -> Option<&Range<usize>> {
+        match self {
+            Self::Shapes(crate::PromptError::UnknownWord { place, .. })
+            | Self::Icons(
+                icons::PromptError::UnknownWord { place, .. } | icons::PromptError::UnknownColour { place, .. },
+            ) => Some(place),
             _ => None,
         }
     }
@@ -101,6 +116,46 @@ mod tests {
                 assert_eq!(world.read(&read.prompt), Ok(read));
             }
         }
+    }
+
+    #[test]
+    fn punctuation_may_stand_anywhere() {
+        for world in World::ALL {
+            for example in world.examples() {
+                let plain = world.read(example.prompt).expect("an example is understood").prompt;
+                for typed in [
+                    format!("{}?", example.prompt),
+                    format!(" …“{}”!", example.prompt),
+                    example.prompt.replace(" and ", ", and "),
+                    example.prompt.replace(" and ", " & "),
+                    example.prompt.replace(" and ", ", "),
+                    example.prompt.replace(" left of ", ", (left-of): "),
+                    example.prompt.replace(' ', " - "),
+                ] {
+                    assert_eq!(world.read(&typed).map(|read| read.prompt), Ok(plain.clone()), "{world}: {typed}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_unknown_word_has_its_place_also_where_the_same_one_is_understood() {
+        for (world, typed, word) in [
+            (World::Shapes, "a star and a sta", "sta"),
+            (World::Shapes, "  🌙 A ring, and a SIRCLE!", "SIRCLE"),
+            (World::Icons, "a tennis racket and a tennis", "tennis"),
+            (World::Icons, "“a grey dog”", "grey"),
+        ] {
+            let error = world.read(typed).expect_err(typed);
+            let place = error.place().expect("it is a word").clone();
+            let letters: Vec<char> = typed.chars().collect();
+            assert_eq!(letters[place.clone()].iter().collect::<String>(), word, "{typed}");
+            assert_eq!(error.word().map(|(word, _)| word.to_owned()), Some(word.to_lowercase()));
+            if word == "tennis" {
+                assert_eq!(place.end, letters.len());
+            }
+        }
+        assert_eq!(World::Shapes.read("circle red").expect_err("no sense").place(), None);
     }
 
     #[test]

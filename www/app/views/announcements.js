@@ -1,14 +1,14 @@
 // What the page says about itself: the status line, the load bar, the device, and one error at a time.
 
 import { byId, h, setText, whenChanged } from "../dom.js";
-import { count, deviceSentence, megabytes, momentWords, progressWords, scoreWords, sentence, VERIFIERS } from "../words.js";
+import { count, deviceSentence, megabytes, momentWords, progressWords, scoreWords, sentence, verifierName } from "../words.js";
 import { drawsPaths } from "../drawing.js";
 
 /** @import { Problem } from "../contract.js" */
 /** @import { State } from "../state.js" */
 
 /**
- * @param {{ onNear: (word: string | undefined, near: string) => void, onRetry: () => void }} actions
+ * @param {{ onNear: (unknown: Problem, near: string) => void, onRetry: () => void }} actions
  */
 export function announcementsView({ onNear, onRetry }) {
   const showProblem = whenChanged((/** @type {Problem | null} */ problem, /** @type {boolean} */ canRetry) => {
@@ -17,7 +17,7 @@ export function announcementsView({ onNear, onRetry }) {
     byId("error").replaceChildren(
       h("p", {}, [sentence(problem.message), sentence(problem.remedy ?? "")].join(" ").trim()),
       ...(near.length ? [h("p", { class: "near" }, "Near it: ", ...near.map((word) =>
-        h("button", { type: "button", class: "word", click: () => onNear(problem.word, word) }, word)))] : []),
+        h("button", { type: "button", class: "word", click: () => onNear(problem, word) }, word)))] : []),
       ...(canRetry ? [h("button", { type: "button", class: "small", id: "retry", click: onRetry }, "Try again")] : []),
     );
   });
@@ -43,7 +43,7 @@ export function announcementsView({ onNear, onRetry }) {
 
 /** @param {State} state */
 function statusWords(state) {
-  if (state.waiting && state.engine === "ready") return `Drawing begins when ${VERIFIERS[state.waiting.verifier].name} has arrived. ${loadWords(state)}`;
+  if (state.waiting && state.engine === "ready") return `Drawing begins when ${verifierName(state.waiting.verifier)} has arrived. ${loadWords(state)}`;
   if (state.waiting) return `Drawing begins when the model is here. ${loadWords(state)}`;
   if (state.run === "stopping") return "Stopping after this step.";
   if (state.run === "drawing") return drawingWords(state);

@@ -5,7 +5,7 @@ import { drawsPaths, focusOf, isJudged, pictureAt, statesAt } from "../drawing.j
 import { imageOf, sourceOf } from "../picture.js";
 import { momentIndex } from "../state.js";
 import { ring } from "./ring.js";
-import { count, momentWords, scoreWords, VERIFIERS } from "../words.js";
+import { count, momentWords, scoreWords, verifierName } from "../words.js";
 
 /** @import { Drawing, Moment, TokenState } from "../drawing.js" */
 /** @import { VerifierMode } from "../contract.js" */
@@ -76,7 +76,7 @@ function frameParts({ picture, name, score, chosen }) {
 /** @param {Drawing} drawing @param {Moment} moment */
 function choiceWords(drawing, moment) {
   const mode = /** @type {VerifierMode} */ (drawing.started?.settings.verifier ?? "none");
-  const judge = VERIFIERS[mode]?.name ?? mode;
+  const judge = verifierName(mode);
   if (moment.kind === "round") {
     return moment.event.kept ? "The new picture is kept." : "The new picture scored lower; the old one stays.";
   }

@@ -26,15 +26,31 @@ export function writeForm(typed) {
   for (const [id, value] of Object.entries(typed)) {
     const control = /** @type {HTMLInputElement} */ (byId(id));
     if (control.type === "checkbox") control.checked = value === "1";
+    else if (control instanceof HTMLSelectElement) choose(control, value);
     else control.value = value;
   }
   showReflectionFields();
 }
 
 /**
- * @param {() => void} onEdit after any change, also one made by a button
+ * A link may ask for what nobody offers. It stays there to be seen, and is refused by its name when something is drawn.
+ *
+ * @param {HTMLSelectElement} control
+ * @param {string} value
  */
-export function mountForm(onEdit) {
+function choose(control, value) {
+  for (const option of [...control.options]) if (option.dataset.unknown) option.remove();
+  if (![...control.options].some((option) => option.value === value)) {
+    control.append(h("option", { value, "data-unknown": "true" }, value ? `${value} (unknown)` : "(nothing)"));
+  }
+  control.value = value;
+}
+
+/**
+ * @param {() => void} onEdit after any change, also one made by a button
+ * @param {() => void} onDraw
+ */
+export function mountForm(onEdit, onDraw) {
   for (const { id, lowest, highest, step, sentence } of NUMBER_FIELDS) {
     const input = /** @type {HTMLInputElement} */ (byId(id));
     Object.assign(input, { min: String(lowest), max: String(highest), step: String(step), title: sentence });
@@ -45,6 +61,13 @@ export function mountForm(onEdit) {
     // Six digits are enough to wander in and short enough to tell someone.
     /** @type {HTMLInputElement} */ (byId("seed")).value = String(crypto.getRandomValues(new Uint32Array(1))[0] % 1_000_000);
     onEdit();
+  });
+  byId("draw").addEventListener("click", onDraw);
+  byId("controls").addEventListener("keydown", (event) => {
+    // As in any form; but not the Enter that ends a word in an input method.
+    if (event.key !== "Enter" || event.isComposing || !(event.target instanceof HTMLInputElement)) return;
+    event.preventDefault();
+    if (!event.repeat) onDraw();
   });
   byId("controls").addEventListener("input", () => {
     showReflectionFields();
@@ -86,6 +109,7 @@ export function formView(onEdit, examples) {
   });
   const showVerifiers = whenChanged((/** @type {VerifierMode[] | undefined} */ offered) => {
     for (const option of /** @type {HTMLSelectElement} */ (byId("verifier")).options) {
+      if (option.dataset.unknown) continue;
       const mode = /** @type {VerifierMode} */ (option.value);
       // Until the bundle has said what it holds, every mode may be picked; drawing waits for it.
       option.disabled = offered !== undefined && !offered.includes(mode);
@@ -94,6 +118,7 @@ export function formView(onEdit, examples) {
   });
   const showGenerators = whenChanged((/** @type {Tuning[] | undefined} */ held) => {
     for (const option of /** @type {HTMLSelectElement} */ (byId("generator")).options) {
+      if (option.dataset.unknown) continue;
       const tuning = /** @type {Tuning} */ (option.value);
       option.disabled = held !== undefined && !held.includes(tuning);
       setText(option, GENERATORS[tuning] + (option.disabled ? " (not available)" : ""));

@@ -21,6 +21,8 @@ export function outcomeView() {
 export function download(file, name) {
   const address = URL.createObjectURL(file);
   h("a", { href: address, download: name }).click();
+  // A sandbox forbids it without telling the page.
+  tell(mayLack("allow-downloads") ? `If ${name} does not arrive, this frame may not save files: its sandbox needs allow-downloads.` : "");
   // The browser has taken hold of the file by then.
   setTimeout(() => URL.revokeObjectURL(address), 10_000);
 }
@@ -37,10 +39,54 @@ export async function copyText(button, text) {
   const label = button.textContent ?? "";
   try {
     await navigator.clipboard.writeText(text);
+    tell("");
     setText(button, "Copied");
+    setTimeout(() => setText(button, label), 1500);
   } catch {
-    // Plain http and some frames have no clipboard: show it, so that it can be copied by hand.
-    prompt("Copy this:", text);
+    // Plain http and some frames have no clipboard; some have no dialogs either.
+    tell("There is no clipboard here. Copy this by hand:", text);
   }
-  setTimeout(() => setText(button, label), 1500);
+}
+
+/** A link that a sandbox may keep from opening; the address is shown then. @param {HTMLAnchorElement} link */
+export function openable(link) {
+  link.addEventListener("click", (event) => {
+    const plain = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
+    if (!plain || !mayLack("allow-popups")) return;
+    event.preventDefault();
+    if (opens(link.href)) tell("");
+    else tell("This frame may not open pages: its sandbox needs allow-popups. The full page is here:", link.href);
+  });
+}
+
+/** @param {string} address */
+function opens(address) {
+  try {
+    const opened = window.open(address, "_blank");
+    if (opened) opened.opener = null;
+    return opened !== null;
+  } catch {
+    // Some browsers throw where others answer with nothing.
+    return false;
+  }
+}
+
+/** Says what became of what was handed on, with a text to copy by hand if there is one. @param {string} words @param {string} [text] */
+function tell(words, text) {
+  setText(byId("handed-on"), words);
+  const area = /** @type {HTMLTextAreaElement} */ (byId("by-hand"));
+  area.hidden = !text;
+  area.value = text ?? "";
+  if (text) area.select();
+}
+
+/** Whether the frame around the page may forbid what a word of its sandbox allows; only frames of our own origin say. @param {string} word */
+function mayLack(word) {
+  if (window.parent === window) return false;
+  const frame = window.frameElement;
+  if (frame instanceof HTMLElement || frame?.nodeName === "IFRAME") {
+    const { sandbox } = /** @type {HTMLIFrameElement} */ (frame);
+    return frame.hasAttribute("sandbox") && !sandbox.contains(word);
+  }
+  return true;
 }

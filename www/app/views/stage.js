@@ -28,7 +28,9 @@ export function stageView() {
       return blank(canvas, drawing.started?.image_side_px ?? side);
     }
     canvas.setAttribute("aria-label", final ? `The picture drawn for “${prompt}”` : `Preview at ${title.toLowerCase()}`);
-    void paint(canvas, picture, final ? "finished" : `moment ${index}`);
+    void paint(canvas, picture, final ? "finished" : `moment ${index}`).then((shown) => {
+      if (!shown) setText(byId("picture-empty"), "This picture is damaged and cannot be shown.");
+    });
   });
 
   const showVerdict = whenChanged((/** @type {FinishedEvent | null} */ finished, /** @type {boolean} */ lookingBack) => {

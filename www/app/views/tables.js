@@ -1,7 +1,7 @@
 // Two tables with figures that the page itself does not know: the results that were measured, and the self test.
 
 import { byId, h, setText, whenChanged } from "../dom.js";
-import { toHash, typedFrom } from "../settings.js";
+import { settingsFault, toHash, typedFrom } from "../settings.js";
 
 /** @import { Settings } from "../contract.js" */
 /** @import { State } from "../state.js" */
@@ -20,16 +20,18 @@ export async function showResults(bundle, onWay) {
   if (!response?.ok) return;
   const results = await response.json().catch(() => null);
   if (!Array.isArray(results?.columns) || !Array.isArray(results?.rows) || results.rows.length === 0) return;
+  // A bundle may be anybody's: what this page could not draw by is no way and no example.
   /** @type {(Settings | null)[]} */
-  const ways = Array.isArray(results.ways) ? results.ways : [];
-  const named = results.rows.map((/** @type {unknown[]} */ [name, ...figures], /** @type {number} */ index) => {
+  const ways = (Array.isArray(results.ways) ? results.ways : []).map((/** @type {unknown} */ way) => (settingsFault({ prompt: "", seed: 0, .../** @type {object} */ (way) }) ? null : way));
+  const rows = results.rows.filter(Array.isArray);
+  const named = rows.map((/** @type {unknown[]} */ [name, ...figures], /** @type {number} */ index) => {
     const way = ways[index];
     const title = "Draw the prompt above in this way";
     return [way ? h("button", { type: "button", class: "way", "data-testid": "way", title, click: () => onWay(way) }, String(name)) : name, ...figures];
   });
   fillTable(byId("results-table"), results.columns, named, results.caption);
   byId("ways-words").hidden = !ways.some(Boolean);
-  const examples = Array.isArray(results.examples) ? results.examples : [];
+  const examples = (Array.isArray(results.examples) ? results.examples : []).filter((/** @type {any} */ example) => !settingsFault(example?.settings));
   byId("found").replaceChildren(...examples.map((/** @type {{ what: string, settings: Settings }} */ { what, settings }) => h("li", {},
     // They were measured without previews, which change nothing but what there is to see.
     h("a", { href: toHash(typedFrom({ ...settings, previews: true })), "data-testid": "found", click: () => byId("prompt").focus() }, `${what}: “${settings.prompt}”, seed ${settings.seed}`))));

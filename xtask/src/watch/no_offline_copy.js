@@ -10,4 +10,6 @@ async function leave() {
     if (name.startsWith("showo-page-")) await caches.delete(name);
   }
   await self.registration.unregister();
+  // What they show is the copy.
+  for (const page of await self.clients.matchAll({ type: "window" })) await page.navigate(page.url).catch(() => {});
 }

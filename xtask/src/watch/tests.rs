@@ -110,6 +110,8 @@ fn the_offline_copy_is_cleared_away() {
     let checkout = Checkout::new();
     let (_, worker) = get(&checkout.live(), "/sw.js");
     assert!(worker.contains("unregister()") && !worker.contains("\"fetch\""), "{worker}");
+    // A page that the copy was shown in is loaded again.
+    assert!(worker.contains("navigate(page.url)"), "{worker}");
     // It clears away what the page's own service worker keeps.
     assert!(worker.contains("startsWith(\"showo-page-\")"));
     assert!(include_str!("../../../www/sw.js").contains("const CACHE_NAME = \"showo-page-"));

@@ -9,7 +9,7 @@ use super::super::suggest::near;
 use super::super::words::NUMBERS;
 use super::phrases::*;
 use super::reading::Taken;
-use super::tokens::Token;
+use crate::typed::{Token, TypedWord};
 
 /// The tokens, and how far they are read.
 pub(super) struct Reader<'a> {
@@ -27,6 +27,10 @@ impl<'a> Reader<'a> {
 
     /// The word so many tokens ahead; none for a pause or the end.
     fn word(&self, ahead: usize) -> Option<&'a str> {
+        self.typed_word(ahead).map(|word| word.text.as_str())
+    }
+
+    fn typed_word(&self, ahead: usize) -> Option<&'a TypedWord> {
         match self.tokens.get(self.at + ahead) {
             Some(Token::Word(word)) => Some(word),
             _ => None,
@@ -69,13 +73,14 @@ impl<'a> Reader<'a> {
 
     /// Known words that make no sense here, or a word that is not known.
     fn wrong(&self, remedy: &str) -> PromptError {
-        let Some(word) = self.word(0) else {
+        let Some(TypedWord { text: word, place }) = self.typed_word(0) else {
             let at = if self.at_end() { "the end of the prompt" } else { "the punctuation" };
             return PromptError::NotUnderstood { at: at.to_owned(), remedy: remedy.to_owned() };
         };
+        let (word, place) = (word.as_str(), place.clone());
         if let Some(colours) = foreign_colour(word) {
             let near = colours.iter().map(|colour| colour.name().to_owned()).collect();
-            return PromptError::UnknownColour { word: word.to_owned(), near };
+            return PromptError::UnknownColour { word: word.to_owned(), near, place };
         }
         if NONE.contains(&word) {
             return PromptError::NoThings { said: word.to_owned() };
@@ -85,7 +90,7 @@ impl<'a> Reader<'a> {
         }
         if !self.is_known() {
             let near = if OF_NO_KIND.contains(&word) { Vec::new() } else { near(word, self.word(1)) };
-            return PromptError::UnknownWord { word: word.to_owned(), near };
+            return PromptError::UnknownWord { word: word.to_owned(), near, place };
         }
         let rest: Vec<&str> = (0..).map_while(|ahead| self.word(ahead)).collect();
         PromptError::NotUnderstood { at: rest.join(" "), remedy: remedy.to_owned() }
