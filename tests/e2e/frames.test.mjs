@@ -121,7 +121,7 @@ describe("a browser that refuses its storage and its history", { timeout: 300_00
     const link = await page.page.evaluate(() => navigator.clipboard.readText());
     assert.match(link, /#prompt=a\+heart&.*seed=5/);
     assert.match(String(await page.page.locator("#full-page").getAttribute("href")), /#prompt=a\+heart&/);
-    assert.match(String(await page.page.locator("#other-device").getAttribute("href")), /device=cpu#prompt=a\+heart&/);
+    assert.match(String(await page.page.locator("#other-device").getAttribute("href")), /device=webgpu#prompt=a\+heart&/);
 
     const trace = JSON.stringify(await page.events());
     await page.set({ prompt: "a ring" });

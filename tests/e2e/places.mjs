@@ -13,6 +13,8 @@ function told(name) {
 
 /** The browser's executable. */
 export const CHROMIUM = told("CHROMIUM");
+/** Firefox's executable; empty where there is none. */
+export const FIREFOX = process.env.FIREFOX ?? "";
 /** The built page. */
 export const DIST = told("SHOWO_DIST");
 /** This repository's xtask, which serves folders. */
@@ -27,6 +29,9 @@ const require = createRequire(join(told("SHOWO_NODE_MODULES"), "here.js"));
 
 /** @type {typeof import("playwright-core")} */
 export const playwright = require("playwright-core");
+
+/** @type {typeof import("puppeteer-core").default} */
+export const puppeteer = require("puppeteer-core");
 
 /** The source of axe-core, to be run inside a page. */
 export const AXE = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");

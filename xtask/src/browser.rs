@@ -27,6 +27,7 @@ pub fn node(places: &Places) -> Result<Command> {
         .context("no Chromium was found; run `cargo xtask setup`, or set CHROMIUM to its executable")?;
     let mut node = program(places, "node");
     node.env("CHROMIUM", chromium)
+        .env("FIREFOX", setup::firefox().unwrap_or_default())
         .env("SHOWO_DIST", &dist)
         .env("SHOWO_XTASK", std::env::current_exe().context("cannot find this program")?)
         .env("SHOWO_NATIVE", places.target.join("release").join(format!("showo{}", std::env::consts::EXE_SUFFIX)))

@@ -15,12 +15,12 @@ use clap::Args;
 use crate::places::Places;
 use need::{Fix, Need};
 
-pub use debian::{chromium, has_lavapipe};
+pub use debian::{chromium, firefox, has_lavapipe};
 
 /// Install what is missing, or name it with the command that installs it.
 ///
-/// Goes into ~/.cache/showo-parm/tools: cargo-nextest, binaryen, playwright-core, axe-core (and trunk on request).
-/// Goes elsewhere: the wasm32 target, rustfmt and clippy (rustup); Chromium and Mesa's software Vulkan (apt-get,
+/// Goes into ~/.cache/showo-parm/tools: cargo-nextest, binaryen, playwright-core, puppeteer-core, axe-core (and trunk on request).
+/// Goes elsewhere: the wasm32 target, rustfmt and clippy (rustup); Chromium, Firefox and Mesa's software Vulkan (apt-get,
 /// only as root on Debian, otherwise they are named).
 #[derive(Args)]
 pub struct Options {
@@ -81,7 +81,7 @@ fn needs(scope: Scope) -> Vec<Need> {
         needs.extend([rust::component("rustfmt"), rust::component("clippy"), rust::nextest()]);
     }
     if scope == Scope::Test {
-        needs.extend([npm::test_tools(), debian::chromium_need(), debian::lavapipe_need()]);
+        needs.extend([npm::test_tools(), debian::chromium_need(), debian::firefox_need(), debian::lavapipe_need()]);
     }
     needs
 }

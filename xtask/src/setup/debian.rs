@@ -1,4 +1,4 @@
-//! What comes from the system: Chromium and Mesa's software Vulkan, by apt-get where we are root on Debian.
+//! What comes from the system: Chromium, Firefox and Mesa's software Vulkan, by apt-get where we are root on Debian.
 
 use std::env;
 use std::fs;
@@ -21,6 +21,17 @@ pub fn chromium_need() -> Need {
     }
 }
 
+/// Another maker's browser.
+pub fn firefox_need() -> Need {
+    Need {
+        name: "firefox",
+        why: "the page is not tried in Firefox".into(),
+        optional: true,
+        find: Box::new(|_| firefox().map(|path| path.display().to_string())),
+        fix: package("firefox-esr", "install Firefox, or set FIREFOX to its executable"),
+    }
+}
+
 /// A Vulkan device without a graphics card.
 pub fn lavapipe_need() -> Need {
     Need {
@@ -37,6 +48,14 @@ pub fn chromium() -> Option<PathBuf> {
     match env::var_os("CHROMIUM").filter(|value| !value.is_empty()) {
         Some(path) => Some(PathBuf::from(path)).filter(|path| path.is_file()),
         None => find_in_path(&["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]),
+    }
+}
+
+/// `FIREFOX`, or the first one in `PATH`.
+pub fn firefox() -> Option<PathBuf> {
+    match env::var_os("FIREFOX").filter(|value| !value.is_empty()) {
+        Some(path) => Some(PathBuf::from(path)).filter(|path| path.is_file()),
+        None => find_in_path(&["firefox-esr", "firefox"]),
     }
 }
 

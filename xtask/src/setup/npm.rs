@@ -41,7 +41,7 @@ pub fn build_tools() -> Need {
     need("binaryen", BUILD, "the wasm stays five times as large")
 }
 
-/// playwright-core and axe-core.
+/// playwright-core, puppeteer-core and axe-core.
 pub fn test_tools() -> Need {
     need("playwright, axe", TEST, "end-to-end tests do not run")
 }
