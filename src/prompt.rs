@@ -509,7 +509,7 @@ mod tests {
             panic!("it is a word")
         };
         assert_eq!((word.as_str(), near.first().map(String::as_str), place), ("sta", Some("star"), 16..19));
-        assert_eq!(tokenizer.encode(" … ", 16), Err(PromptError::Empty));
+        assert_eq!(tokenizer.encode(" … ", 16, false), Err(PromptError::Empty));
     }
 
     #[test]
