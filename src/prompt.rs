@@ -3,6 +3,13 @@
 //! `[pad…] <|t2i|> <bos> text <eos> <|soi|> image×N <|eoi|>`, left-padded to `max_text_len + 1`. Reference:
 //! `training/prompting_utils.py` of showlab/Show-o, `t2i_gen_prompt` and `create_attention_mask_predict_next` with
 //! `rm_pad_in_image`.
+//!
+//! | file | its one idea |
+//! |---|---|
+//! | `prompt.rs` | what is to be drawn |
+//! | `prompt/question.rs` | what is asked about a picture |
+
+mod question;
 
 use scenes::World;
 use serde_json::Value;
@@ -10,6 +17,8 @@ use tokenizers::{ModelWrapper, PostProcessor, Tokenizer};
 
 use crate::config::{ClipConfig, ShowoConfig};
 use crate::text;
+
+pub use question::{Answers, CONTEXT, QuestionError, QuestionForm, question_allowed, seen_segment};
 
 /// Why a prompt cannot be drawn.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -171,19 +180,7 @@ impl TextTokenizer {
     /// # Errors
     /// Empty, an unknown word, or too long.
     pub fn encode(&self, prompt: &str, max_text_len: usize, control_tokens: bool) -> Result<Vec<u32>, PromptError> {
-        let text = match &self.words {
-            // A closed vocabulary is lower case and has no punctuation.
-            Some(words) => {
-                let text = prompt.to_lowercase().replace(PUNCTUATION, " ");
-                for word in text.split_whitespace() {
-                    if !words.iter().any(|known| known == word) {
-                        return Err(PromptError::UnknownWord { word: word.to_owned(), near: near_words(word, words) });
-                    }
-                }
-                text.split_whitespace().collect::<Vec<_>>().join(" ")
-            }
-            None => prompt.trim().to_owned(),
-        };
+        let text = self.known_words(prompt)?;
         if text.is_empty() {
             return Err(PromptError::Empty);
         }
@@ -193,6 +190,18 @@ impl TextTokenizer {
             return Err(PromptError::TooLong { tokens: ids.len(), most });
         }
         Ok(ids)
+    }
+
+    /// The text as the tokenizer reads it: of a closed vocabulary, which is lower case and has no punctuation, its words.
+    fn known_words(&self, text: &str) -> Result<String, PromptError> {
+        let Some(words) = &self.words else { return Ok(text.trim().to_owned()) };
+        let text = text.to_lowercase().replace(PUNCTUATION, " ");
+        for word in text.split_whitespace() {
+            if !words.iter().any(|known| known == word) {
+                return Err(PromptError::UnknownWord { word: word.to_owned(), near: near_words(word, words) });
+            }
+        }
+        Ok(text.split_whitespace().collect::<Vec<_>>().join(" "))
     }
 
     fn ids(&self, text: String, control_tokens: bool) -> Result<Vec<u32>, PromptError> {
