@@ -1,7 +1,7 @@
 //! The reference implementations' golden tensors, checked on any device: natively by a test, in a browser by the page's
 //! own engine.
 //!
-//! The form of a case is described in `tests/fixtures/reference/README.md`. Nothing here reads a tensor synchronously.
+//! The form of a case is described in the README of its folder in `tests/fixtures`. Nothing here reads a tensor synchronously.
 //!
 //! | file | its one idea |
 //! |---|---|
