@@ -4,8 +4,10 @@
 //! |---|---|
 //! | `picture.rs` | a picture: from a network's values, to a file |
 //! | `picture/resize.rs` | to another size, as Pillow does it |
+//! | `picture/clip.rs` | as a public CLIP reads it |
 //! | `picture/mask.rs` | as a mask: which tokens are drawn again |
 
+mod clip;
 pub mod mask;
 pub mod resize;
 

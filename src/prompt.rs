@@ -8,7 +8,9 @@
 //! |---|---|
 //! | `prompt.rs` | what is to be drawn |
 //! | `prompt/question.rs` | what is asked about a picture |
+//! | `prompt/clip.rs` | what a public CLIP reads of a text |
 
+mod clip;
 mod question;
 
 use scenes::World;
@@ -18,6 +20,7 @@ use tokenizers::{ModelWrapper, PostProcessor, Tokenizer};
 use crate::config::{ClipConfig, ShowoConfig};
 use crate::text;
 
+pub use clip::{ClipText, ClipTokenizer};
 pub use question::{Answers, CONTEXT, QuestionError, QuestionForm, question_allowed, seen_segment};
 
 /// Why a prompt cannot be drawn.

@@ -7,6 +7,9 @@ use crate::config::ShowoConfig;
 /// The most tokens that one sequence holds, picture and answer among them: phi-1.5's `max_position_embeddings`.
 pub const CONTEXT: usize = 2048;
 
+/// What stands before and behind a question of this project's own generators.
+const AROUND: [&str; 2] = ["user", "assistant"];
+
 /// Why a question cannot be asked.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum QuestionError {
@@ -29,6 +32,12 @@ pub enum QuestionError {
     /// The words cannot be read.
     #[error(transparent)]
     Words(#[from] PromptError),
+    /// A closed vocabulary without the words that stand around questions.
+    #[error(
+        "this bundle's generator has never been asked anything: its vocabulary has no word \"{0}\"; ask one that answers, such as \
+         the bundle \"icons\""
+    )]
+    NeverAsked(&'static str),
     /// The tokenizer has no word for the answer.
     #[error(
         "this bundle's tokenizer has no single token for \"{0}\", so no odds can be given; ask for the answer in words alone"
@@ -87,12 +96,15 @@ impl TextTokenizer {
     ) -> Result<Vec<u32>, QuestionError> {
         let asked = question.trim();
         let (begin, text) = match (self.words(), form) {
-            (Some(_), _) => {
+            (Some(known), _) => {
+                // A vocabulary without them would read them as another word.
+                let missing = AROUND.into_iter().find(|word| known.iter().all(|known| known != word));
+                if let Some(word) = missing {
+                    return Err(QuestionError::NeverAsked(word));
+                }
+                let [before, after] = AROUND;
                 let words = self.known_words(&asked.replace('?', " "))?;
-                let text = if words.is_empty() { words } else { format!("user {words} assistant") };
-                // A vocabulary without these two would read them as another word.
-                self.known_words(&text)?;
-                (true, text)
+                (true, if words.is_empty() { words } else { format!("{before} {words} {after}") })
             }
             (None, _) if asked.is_empty() => (false, String::new()),
             (None, QuestionForm::Asked) => (true, format!("USER: \n{asked} ASSISTANT:")),
@@ -120,7 +132,7 @@ impl TextTokenizer {
             for spelling in spellings {
                 // A tokenizer of whole words knows no spaces and may know no capitals.
                 let text = if self.words().is_some() { word.to_owned() } else { format!(" {spelling}") };
-                let known = self.words().is_none_or(|words| words.iter().any(|known| *known == text));
+                let known = self.words().is_none_or(|words| words.contains(&text));
                 match self.ids(text, false)?[..] {
                     [id] if known && !ids.contains(&id) => ids.push(id),
                     _ => {}
@@ -198,7 +210,7 @@ mod tests {
             assert_eq!(closed.question(&config(), "Is a?", form, 1), Ok(vec![19, 1, 5, 0, 2]));
         }
         let told = tokenizer(&["a", "is"]).question(&config(), "is a", QuestionForm::Asked, 1);
-        assert!(told.is_err_and(|error| error.to_string().contains("\"user\"")));
+        assert_eq!(told, Err(QuestionError::NeverAsked("user")));
     }
 
     #[test]

@@ -33,12 +33,13 @@ async function checkInPage({ path, name, device }) {
   await engine.default({ module_or_path: fetch("./parity_bg.wasm") });
   const bytes = async (/** @type {string} */ suffix) => {
     const answer = await fetch(`${path}${name}${suffix}`);
-    if (!answer.ok && suffix === ".weights.safetensors") return new Uint8Array();
+    if (!answer.ok && [".weights.safetensors", ".hub/tokenizer.json"].includes(suffix)) return new Uint8Array();
     if (!answer.ok) throw new Error(`${name}${suffix}: ${answer.status}`);
     return new Uint8Array(await answer.arrayBuffer());
   };
   try {
-    return await engine.parity(name, device, await bytes(".json"), await bytes(".golden.safetensors"), await bytes(".weights.safetensors"));
+    const files = [".json", ".golden.safetensors", ".weights.safetensors", ".hub/tokenizer.json"];
+    return await engine.parity(name, device, ...(await Promise.all(files.map(bytes))));
   } catch (problem) {
     throw new Error(/** @type {any} */ (problem).message ?? String(problem));
   }

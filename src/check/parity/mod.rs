@@ -9,11 +9,13 @@
 //! | `findings.rs` | what was compared, and what disagrees |
 //! | `showo.rs`, `magvit.rs`, `clip.rs` | what is compared of each network |
 //! | `begun.rs` | what is compared of drawings that begin with something: inpainting, extrapolation |
+//! | `clipscore.rs` | what is compared of a public CLIP, from texts and pictures |
 //! | `mmu.rs` | what is compared of questions about pictures |
 
 mod begun;
 mod case;
 mod clip;
+mod clipscore;
 mod findings;
 mod magvit;
 mod mmu;
@@ -42,6 +44,8 @@ pub enum Kind {
     Magvit,
     /// CLIP.
     Clip,
+    /// CLIP with its own tokenizer, from texts and pictures.
+    Clipscore,
     /// The loss of preference alignment. It belongs to the training code, which checks it.
     Dpo,
 }
@@ -59,6 +63,7 @@ impl Kind {
             Some("extrapolate") => Ok(Self::Extrapolate),
             Some("magvit") => Ok(Self::Magvit),
             Some("clip") => Ok(Self::Clip),
+            Some("clipscore") => Ok(Self::Clipscore),
             Some("dpo") => Ok(Self::Dpo),
             _ => Err(ParityError::UnknownKind(name.to_owned())),
         }
@@ -87,7 +92,7 @@ impl Tolerance {
 pub enum ParityError {
     /// A case of something else.
     #[error(
-        "{0}: unknown kind of case; a name begins with showo_, mmu_, inpaint_, extrapolate_, magvit_, clip_ or dpo_ (tests/fixtures/*/README.md)"
+        "{0}: unknown kind of case; a name begins with showo_, mmu_, inpaint_, extrapolate_, magvit_, clip_, clipscore_ or dpo_ (tests/fixtures/*/README.md)"
     )]
     UnknownKind(String),
     /// The configuration cannot be used.
@@ -134,6 +139,7 @@ pub async fn check(case: &Case, device: &Device, tolerance: Tolerance) -> Result
         Kind::Extrapolate => begun::extrapolate(case, device, tolerance).await,
         Kind::Magvit => magvit::check(case, device).await,
         Kind::Clip => clip::check(case, device).await,
+        Kind::Clipscore => clipscore::check(case, device).await,
         Kind::Dpo => Err(ParityError::NotHere(case.name.clone())),
     }
 }

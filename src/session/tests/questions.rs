@@ -55,7 +55,10 @@ fn what_cannot_be_asked_is_refused_with_a_remedy() {
     assert!(matches!(refused(&PICTURE[1..], "is there a dog"), AskError::Codes(_)));
     // A world whose words have no answers.
     let shapes = self::models(1, &[], false);
-    assert!(matches!(ask(&shapes, &PICTURE, "a circle", 1), Err(AskError::Question(QuestionError::Words(_)))));
+    assert!(matches!(
+        ask(&shapes, &PICTURE, "a circle", 1),
+        Err(AskError::Question(QuestionError::NeverAsked("user")))
+    ));
 }
 
 /// What is loaded to draw holds less, and says so; what is loaded to answer draws the same.
