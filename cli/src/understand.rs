@@ -6,8 +6,8 @@ use clap::{Args, ValueEnum};
 use showo::bundle::{Bundle, FolderReader, ModelKind, block_on};
 use showo::load::{Arriving, LoadError, Uses};
 use showo::picture::Rgb;
-use showo::prompt::{QuestionError, QuestionForm};
-use showo::session::{AskError, Look, codes_of_picture};
+use showo::prompt::{QuestionError, QuestionForm, about_prompt};
+use showo::session::{AskError, Look, SessionError, codes_of_picture};
 use showo::settings::Tuning;
 
 use crate::brought::{finished_tokens, read_png};
@@ -28,8 +28,11 @@ pub struct Options {
     #[command(flatten)]
     source: Source,
     /// What to ask; may be given more than once, and the picture is looked at once for all
-    #[arg(long, required = true)]
+    #[arg(long, required_unless_present = "prompt")]
     question: Vec<String>,
+    /// Ask first whether the picture is what this prompt asks for, in a verifier's words
+    #[arg(long)]
+    prompt: Option<String>,
     /// What stands around a question of an open vocabulary
     #[arg(long, value_enum, default_value = "asked")]
     form: Form,
@@ -102,7 +105,14 @@ pub fn run(options: &Options) -> Result<(), Failure> {
         Form::Asked => QuestionForm::Asked,
         Form::Trained => QuestionForm::Trained,
     };
-    for question in &options.question {
+    let verifying = match &options.prompt {
+        Some(prompt) => {
+            let prompt = models.read(prompt, false).map_err(SessionError::from)?;
+            Some(about_prompt(&prompt.text, models.about.world))
+        }
+        None => None,
+    };
+    for question in verifying.iter().chain(&options.question) {
         let asked = look.ask(question, form, most)?;
         println!("{}", question.trim());
         println!("  {}", block_on(asked.answer())?);
