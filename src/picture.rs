@@ -1,4 +1,15 @@
 //! Pixels to PNG in base64, and back.
+//!
+//! | file | its one idea |
+//! |---|---|
+//! | `picture.rs` | a picture: from a network's values, to a file |
+//! | `picture/resize.rs` | to another size, as Pillow does it |
+//! | `picture/clip.rs` | as a public CLIP reads it |
+//! | `picture/mask.rs` | as a mask: which tokens are drawn again |
+
+mod clip;
+pub mod mask;
+pub mod resize;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -34,13 +45,84 @@ pub enum PictureError {
         /// What the encoder said.
         why: String,
     },
+    /// It has no pixels.
+    #[error("the picture has {width} × {height} pixels, which is nothing to see; bring one with pixels")]
+    Empty {
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+    },
+    /// A mask is of another size than its picture.
+    #[error(
+        "the mask has {} × {} pixels, but the picture {} × {}; make the mask of the picture's size, white where it is to be drawn \
+         again",
+        .mask[0], .mask[1], .picture[0], .picture[1]
+    )]
+    MaskSize {
+        /// Width and height of the mask in pixels.
+        mask: [u32; 2],
+        /// Width and height of the picture in pixels.
+        picture: [u32; 2],
+    },
+    /// It is so narrow that its shorter side cannot be brought to a network's.
+    #[error("the picture of {width} × {height} pixels is too narrow: its sides may differ by {most} times; crop it")]
+    Narrow {
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+        /// How many times longer the longer side may be.
+        most: u32,
+    },
 }
 
+/// How many times longer than the other a picture's side may be, so that resizing needs no more memory than is there.
+const MOST_NARROW: u32 = 64;
+
 impl Rgb {
+    /// The middle of the picture with its shorter side resized to `side` pixels (bicubic on bytes, as Pillow does).
+    ///
+    /// # Errors
+    /// [`PictureError::Empty`], [`PictureError::Narrow`].
+    pub fn fitted(&self, side: usize) -> Result<Self, PictureError> {
+        let bytes = resize::fitted(&self.bytes, 3, self.size()?, side);
+        Ok(Self { width: side as u32, height: side as u32, bytes })
+    }
+
+    /// Width and height of what can be resized.
+    ///
+    /// # Errors
+    /// [`PictureError::Empty`], [`PictureError::Narrow`].
+    fn size(&self) -> Result<resize::Size, PictureError> {
+        let Self { width, height, .. } = *self;
+        let (short, long) = (width.min(height), width.max(height));
+        if short == 0 {
+            return Err(PictureError::Empty { width, height });
+        }
+        if long / short >= MOST_NARROW {
+            return Err(PictureError::Narrow { width, height, most: MOST_NARROW });
+        }
+        Ok([width as usize, height as usize])
+    }
+
+    /// As networks read it: `[3, height, width]`, values in −1…1.
+    #[must_use]
+    pub fn to_signed(&self) -> Vec<f32> {
+        let channel = |channel: usize| self.bytes.iter().skip(channel).step_by(3);
+        (0..3).flat_map(channel).map(|&byte| (f32::from(byte) / 255.0 - 0.5) / 0.5).collect()
+    }
+
     /// From one picture as the tokenizer decodes it: `[3, side, side]`, values in −1…1 (clamped).
     #[must_use]
     pub fn from_signed(values: &[f32], side: usize) -> Self {
-        let area = side * side;
+        Self::from_signed_sized(values, [side, side])
+    }
+
+    /// As [`Rgb::from_signed`], of another shape: `[3, height, width]`.
+    #[must_use]
+    pub fn from_signed_sized(values: &[f32], [width, height]: resize::Size) -> Self {
+        let area = width * height;
         let bytes = (0..area)
             .flat_map(|at| (0..3).map(move |channel| channel * area + at))
             .map(|at| {
@@ -49,7 +131,7 @@ impl Rgb {
                 ((value + 1.0) * 127.5).round() as u8
             })
             .collect();
-        Self { width: side as u32, height: side as u32, bytes }
+        Self { width: width as u32, height: height as u32, bytes }
     }
 
     /// From a PNG file.

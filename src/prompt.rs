@@ -3,6 +3,15 @@
 //! `[pad…] <|t2i|> <bos> text <eos> <|soi|> image×N <|eoi|>`, left-padded to `max_text_len + 1`. Reference:
 //! `training/prompting_utils.py` of showlab/Show-o, `t2i_gen_prompt` and `create_attention_mask_predict_next` with
 //! `rm_pad_in_image`.
+//!
+//! | file | its one idea |
+//! |---|---|
+//! | `prompt.rs` | what is to be drawn |
+//! | `prompt/question.rs` | what is asked about a picture |
+//! | `prompt/clip.rs` | what a public CLIP reads of a text |
+
+mod clip;
+mod question;
 
 use std::ops::Range;
 
@@ -12,6 +21,9 @@ use tokenizers::{ModelWrapper, PostProcessor, Tokenizer};
 
 use crate::config::{ClipConfig, ShowoConfig};
 use crate::text;
+
+pub use clip::{ClipText, ClipTokenizer};
+pub use question::{Answers, CONTEXT, QuestionError, QuestionForm, about_prompt, question_allowed, seen_segment};
 
 /// Why a prompt cannot be drawn.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -175,19 +187,7 @@ impl TextTokenizer {
     /// # Errors
     /// Empty, an unknown word, or too long.
     pub fn encode(&self, prompt: &str, max_text_len: usize, control_tokens: bool) -> Result<Vec<u32>, PromptError> {
-        let text = match &self.words {
-            // A closed vocabulary is lower case and has no punctuation: words are cut as every world cuts them.
-            Some(words) => {
-                let typed = typed_words(prompt);
-                if let Some(unknown) = typed.iter().find(|word| !words.contains(&word.text)) {
-                    let near = near_words(&unknown.text, words);
-                    let (word, place) = (unknown.text.clone(), unknown.place.clone());
-                    return Err(PromptError::UnknownWord { word, near, place });
-                }
-                typed.into_iter().map(|word| word.text).collect::<Vec<_>>().join(" ")
-            }
-            None => prompt.trim().to_owned(),
-        };
+        let text = self.known_words(prompt)?;
         if text.is_empty() {
             return Err(PromptError::Empty);
         }
@@ -197,6 +197,19 @@ impl TextTokenizer {
             return Err(PromptError::TooLong { tokens: ids.len(), most });
         }
         Ok(ids)
+    }
+
+    /// The text as the tokenizer reads it: of a closed vocabulary, which is lower case and has no punctuation, its words,
+    /// cut as every world cuts them.
+    fn known_words(&self, text: &str) -> Result<String, PromptError> {
+        let Some(words) = &self.words else { return Ok(text.trim().to_owned()) };
+        let typed = typed_words(text);
+        if let Some(unknown) = typed.iter().find(|word| !words.contains(&word.text)) {
+            let near = near_words(&unknown.text, words);
+            let (word, place) = (unknown.text.clone(), unknown.place.clone());
+            return Err(PromptError::UnknownWord { word, near, place });
+        }
+        Ok(typed.into_iter().map(|word| word.text).collect::<Vec<_>>().join(" "))
     }
 
     fn ids(&self, text: String, control_tokens: bool) -> Result<Vec<u32>, PromptError> {

@@ -95,6 +95,9 @@ pub enum Event {
         notes: Vec<String>,
         /// The prompt's token ids, without padding or special tokens.
         prompt_ids: Vec<u32>,
+        /// The N tokens that it begins from where some are there already, [`MASK`] where it draws; empty where it draws all.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        begin: Vec<i32>,
         /// Side of the token grid: N = grid².
         grid: u32,
         /// Side of the picture in pixels.

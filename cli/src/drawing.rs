@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use showo::bundle::{Bundle, FolderReader, ModelKind, block_on};
-use showo::load::{LoadError, Models};
+use showo::load::{Arriving, LoadError, Models, Uses};
 use showo::settings::{AcceptRule, Field, Recommended, ReflectionSettings, Settings, Tuning, VerifierMode};
 
 use crate::device::DeviceName;
@@ -85,12 +85,13 @@ impl DrawingOptions {
     }
 
     /// The bundle's models on the device, with a bar while they load; and the bundle's name and hash.
-    pub fn load(&self) -> Result<(Models, BundleName), Failure> {
+    pub fn load(&self, uses: Uses) -> Result<(Models, BundleName), Failure> {
         let place = self.device.open()?;
         let mut bar = LoadBar::new();
         let loaded = block_on(async {
             let bundle = Bundle::open(FolderReader::new(&self.bundle)).await.map_err(LoadError::from)?;
-            let mut models = Models::load(&bundle, &place, &mut |progress| bar.report(progress)).await?;
+            let mut arriving = Arriving::to_use(uses);
+            let mut models = arriving.load(&bundle, &place, &mut |progress| bar.report(progress)).await?;
             models.fetch(&bundle, ModelKind::Showo(self.generator), &mut |progress| bar.report(progress)).await?;
             models.load_verifiers(&bundle, &mut |progress| bar.report(progress)).await?;
             let name = BundleName { name: bundle.manifest().name.clone(), sha256: bundle.sha256().to_owned() };

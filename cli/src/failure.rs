@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use showo::load::LoadError;
-use showo::session::SessionError;
+use showo::session::{AskError, BringError, SessionError};
 
 /// A failure, for people.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +18,12 @@ pub enum Failure {
     /// The drawing.
     #[error(transparent)]
     Session(#[from] SessionError),
+    /// A question about a picture.
+    #[error(transparent)]
+    Ask(#[from] AskError),
+    /// A picture that was brought.
+    #[error(transparent)]
+    Bring(#[from] BringError),
     /// The device.
     #[error("{0}")]
     Device(String),
@@ -37,9 +43,11 @@ impl Failure {
     pub fn code(&self) -> ExitCode {
         match self {
             Self::Session(SessionError::DeviceLost { .. } | SessionError::Picture(_))
+            | Self::Ask(AskError::Device(_))
+            | Self::Bring(BringError::Device(_))
             | Self::File { .. }
             | Self::Device(_) => ExitCode::from(1),
-            Self::Session(_) | Self::Refused(_) => ExitCode::from(2),
+            Self::Session(_) | Self::Ask(_) | Self::Bring(_) | Self::Refused(_) => ExitCode::from(2),
             Self::Interrupted(_) => ExitCode::from(130),
             Self::Bundle(_) => ExitCode::from(3),
         }

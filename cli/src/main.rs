@@ -7,7 +7,12 @@
 //! |---|---|
 //! | `main.rs` | the commands |
 //! | `drawing.rs` | what every command that draws asks for, and the models it draws with |
+//! | `one.rs` | one drawing: its bar, its recording, its picture |
 //! | `generate.rs` | a prompt becomes a PNG, and a trace of how |
+//! | `inpaint.rs` | a part of a picture is drawn again |
+//! | `extend.rs` | a picture is continued beyond its edge |
+//! | `understand.rs` | questions about a picture, which the generator answers |
+//! | `brought.rs` | pictures that people bring |
 //! | `geneval/mod.rs` | every prompt of a GenEval metadata file, in its evaluator's folders |
 //! | `geneval/metadata.rs` | the prompts, and how machines share them |
 //! | `geneval/files.rs`, `geneval/record.rs` | the folder of one prompt; what a folder was drawn with |
@@ -18,17 +23,25 @@
 //! | `device.rs`, `progress.rs`, `failure.rs` | which device computes; bars and lines; exit codes |
 
 #[cfg(not(target_arch = "wasm32"))]
+mod brought;
+#[cfg(not(target_arch = "wasm32"))]
 mod decode;
 #[cfg(not(target_arch = "wasm32"))]
 mod device;
 #[cfg(not(target_arch = "wasm32"))]
 mod drawing;
 #[cfg(not(target_arch = "wasm32"))]
+mod extend;
+#[cfg(not(target_arch = "wasm32"))]
 mod failure;
 #[cfg(not(target_arch = "wasm32"))]
 mod generate;
 #[cfg(not(target_arch = "wasm32"))]
 mod geneval;
+#[cfg(not(target_arch = "wasm32"))]
+mod inpaint;
+#[cfg(not(target_arch = "wasm32"))]
+mod one;
 #[cfg(not(target_arch = "wasm32"))]
 mod output;
 #[cfg(not(target_arch = "wasm32"))]
@@ -37,6 +50,8 @@ mod probe;
 mod progress;
 #[cfg(not(target_arch = "wasm32"))]
 mod replay;
+#[cfg(not(target_arch = "wasm32"))]
+mod understand;
 
 #[cfg(not(target_arch = "wasm32"))]
 fn main() -> std::process::ExitCode {
@@ -48,6 +63,12 @@ fn main() -> std::process::ExitCode {
     enum Command {
         /// Draw a picture from a prompt
         Generate(generate::Options),
+        /// Draw a part of a picture again
+        Inpaint(inpaint::Options),
+        /// Continue a picture beyond its edge
+        Extend(extend::Options),
+        /// Ask the generator about a picture
+        Understand(understand::Options),
         /// Draw every prompt of GenEval, in the folders that its evaluator reads
         Geneval(geneval::Options),
         /// Decode the codes of a picture
@@ -60,6 +81,9 @@ fn main() -> std::process::ExitCode {
 
     let done = match Command::parse() {
         Command::Generate(options) => generate::run(&options),
+        Command::Inpaint(options) => inpaint::run(&options),
+        Command::Extend(options) => extend::run(&options),
+        Command::Understand(options) => understand::run(&options),
         Command::Geneval(options) => geneval::run(&options),
         Command::Decode(options) => decode::run(&options),
         Command::Replay(options) => replay::run(&options),

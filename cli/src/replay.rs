@@ -7,7 +7,7 @@ use showo::text;
 use showo::trace::{Event, Picture, TRACE_VERSION};
 
 use crate::failure::Failure;
-use crate::generate::print_verdict;
+use crate::one::print_verdict;
 use crate::output::{ready_folder, write};
 
 /// What `replay` asks for.

@@ -50,6 +50,44 @@ fn a_place_that_cannot_be_written_to_is_refused_before_a_bundle_is_opened() -> O
     Ok(())
 }
 
+/// A picture of one shade.
+fn png(width: u32, height: u32, shade: u8) -> Result<Vec<u8>, Box<dyn Error>> {
+    let picture = showo::picture::Rgb { width, height, bytes: vec![shade; (width * height * 3) as usize] };
+    Ok(picture.to_png()?)
+}
+
+#[test]
+fn a_question_or_a_mask_that_cannot_be_used_is_refused_before_a_bundle_is_opened() -> Outcome {
+    let room = tempfile::tempdir()?;
+    let at = |name: &str| room.path().join(name);
+    fs::write(at("picture.png"), png(32, 24, 90)?)?;
+    fs::write(at("mask.png"), png(24, 24, 255)?)?;
+    fs::write(at("no.png"), b"GIF89a and more")?;
+    fs::write(at("part.json"), "[]")?;
+    let understand = ["understand", "--bundle", ABSENT];
+    let inpaint = ["inpaint", "--bundle", ABSENT, "--prompt", "a dog", "--out", "a.png"];
+    let extend = ["extend", "--bundle", ABSENT, "--out", "a.png", "--picture", "picture.png"];
+    let cases: [(&[&str], &[&str], &str); 12] = [
+        (&understand, &["--picture", "picture.png", "--question", " "], "write what to ask"),
+        (&understand, &["--picture", "no.png", "--question", "a dog"], "save the picture as PNG"),
+        (&understand, &["--trace", "part.json", "--question", "a dog"], "no finished picture"),
+        (&understand, &["--question", "a dog"], "--picture"),
+        (&understand, &["--picture", "picture.png", "--question", "a dog"], "manifest.json"),
+        (&inpaint, &["--picture", "picture.png", "--mask", "mask.png"], "make the mask of the picture's size"),
+        (&inpaint, &["--picture", "picture.png", "--mask", "nowhere.png"], "nowhere.png"),
+        (&inpaint, &["--picture", "picture.png", "--mask", "picture.png"], "manifest.json"),
+        (&extend, &["--direction", "north", "--prompt", "a dog"], "left, right, up, down"),
+        (&extend, &["--direction", "left", "--prompt", "a dog", "--prompt", "a cat"], "each direction its prompt"),
+        (&extend, &["--prompt", "a dog"], "--direction"),
+        (&extend, &["--direction", "left", "--prompt", "a dog"], "manifest.json"),
+    ];
+    for (command, arguments, why) in cases {
+        let told = words(&showo(room.path(), &[command, arguments].concat())?);
+        assert!(told.contains(why), "{command:?} {arguments:?}: {told}");
+    }
+    Ok(())
+}
+
 /// A file with a byte order mark is read as without; in UTF-16, or a pointer to it, it is called that.
 #[test]
 fn what_people_hand_over_may_have_a_byte_order_mark() -> Outcome {

@@ -15,6 +15,15 @@ pub struct SpecialTokens {
     pub t2i: u32,
 }
 
+impl SpecialTokens {
+    /// `<|mmu|>`, the task of understanding: UniversalPrompting numbers it next after `<|t2i|>`
+    /// ([`ADDED_TOKENS`](crate::prompt::ADDED_TOKENS)).
+    #[must_use]
+    pub fn mmu(&self) -> u32 {
+        self.t2i + 1
+    }
+}
+
 /// Show-o over Phi.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ShowoConfig {

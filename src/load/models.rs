@@ -10,6 +10,7 @@ use super::error::LoadError;
 use super::fit::{self, AnyConfig};
 use super::network::{ClipModel, Generator, ImageTokenizer, Network, PreviewModel, RewardModel};
 use super::place::Place;
+use super::uses::Uses;
 use crate::bundle::manifest::World;
 use crate::bundle::{Bundle, LoadProgress, ModelKind, Reader};
 use crate::config::{RewardConfig, RewardLabel};
@@ -50,6 +51,8 @@ pub struct Models {
     pub place: Place,
     /// Names.
     pub about: About,
+    /// What they were loaded for.
+    uses: Uses,
     /// Bytes of everything that was loaded.
     device_bytes: Rc<Cell<u64>>,
 }
@@ -57,11 +60,18 @@ pub struct Models {
 /// What drawing needs, as far as it has arrived on a place: where one part fails, the next attempt goes on with that part.
 #[derive(Default)]
 pub struct Arriving {
+    uses: Uses,
     text_tokenizer: Option<TextTokenizer>,
     networks: Vec<(ModelKind, Network, u64)>,
 }
 
 impl Arriving {
+    /// Nothing yet, for more than drawing.
+    #[must_use]
+    pub fn to_use(uses: Uses) -> Self {
+        Self { uses, ..Self::default() }
+    }
+
     /// Loads what is still to come, and puts it together.
     ///
     /// # Errors
@@ -83,11 +93,12 @@ impl Arriving {
         let preview = Some(ModelKind::Preview).filter(|&kind| bundle.has(kind));
         for kind in [ModelKind::SHOWO, ModelKind::Magvit].into_iter().chain(preview) {
             if self.networks.iter().all(|(arrived, ..)| *arrived != kind) {
-                let (network, bytes) = Network::read(bundle, kind, place, &mut *on_progress).await?;
+                let (network, bytes) = Network::read(bundle, kind, place, self.uses, &mut *on_progress).await?;
                 self.networks.push((kind, network, bytes));
             }
         }
-        let Self { text_tokenizer, networks } = std::mem::take(self);
+        let uses = self.uses;
+        let Self { text_tokenizer, networks, .. } = std::mem::replace(self, Self::to_use(uses));
         let about = About {
             bundle: format!("{} {}", manifest.name, bundle.sha256().get(..12).unwrap_or_default()),
             device: place.words.clone(),
@@ -114,6 +125,7 @@ impl Arriving {
         }
         let mut models = Models::new(generator, image_tokenizer, text_tokenizer, place, about)?;
         models.device_bytes.set(device_bytes);
+        models.uses = uses;
         for network in others {
             models.add(network)?;
         }
@@ -157,6 +169,7 @@ impl Models {
             rewards: BTreeMap::new(),
             place: place.clone(),
             about,
+            uses: Uses::default(),
             device_bytes: Rc::default(),
         })
     }
@@ -212,7 +225,7 @@ impl Models {
         kind: ModelKind,
         on_progress: &mut dyn FnMut(LoadProgress<'_>),
     ) -> Result<Network, LoadError> {
-        let (network, bytes) = Network::read(bundle, kind, &self.place, on_progress).await?;
+        let (network, bytes) = Network::read(bundle, kind, &self.place, self.uses, on_progress).await?;
         self.device_bytes.set(self.device_bytes.get() + bytes);
         Ok(network)
     }

@@ -5,6 +5,7 @@ use burn::tensor::{Device, Tensor};
 use super::error::LoadError;
 use super::place::Place;
 use super::sink::WeightSink;
+use super::uses::Uses;
 use crate::bundle::{Bundle, LoadProgress, ModelKind, Reader};
 use crate::config::{ClipConfig, MagvitConfig, PreviewConfig, RewardConfig, RewardQuestion, ShowoConfig};
 use crate::model::clip::Clip;
@@ -23,7 +24,7 @@ pub struct Generator {
     pub config: ShowoConfig,
 }
 
-/// The image tokenizer, its decoder half.
+/// The image tokenizer; its encoder, where it was asked for ([`Uses::pictures`]).
 pub struct ImageTokenizer {
     /// The network.
     pub magvit: Magvit,
@@ -38,6 +39,12 @@ impl ImageTokenizer {
     #[must_use]
     pub fn decode(&self, grids: &[&[i32]]) -> Tensor<4> {
         self.magvit.decode(grids, &self.device)
+    }
+
+    /// As [`ImageTokenizer::decode`], one picture of `[rows, columns]` codes: `[1, 3, height, width]`.
+    #[must_use]
+    pub fn decode_shaped(&self, codes: &[i32], shape: [usize; 2]) -> Tensor<4> {
+        self.magvit.decode_shaped(codes, shape, &self.device)
     }
 }
 
@@ -121,7 +128,8 @@ async fn fill<R: Reader>(
 impl Network {
     /// Reads the model `kind` of a bundle onto a device; also gives the bytes that its weights take there.
     ///
-    /// Of the generator's head only the codebook's rows go to the device, of the image tokenizer only the decoder.
+    /// Of the generator's head only the codebook's rows go to the device, of the image tokenizer only the decoder, where
+    /// `uses` asks for no more.
     ///
     /// # Errors
     /// The bundle lacks the model, is damaged, or holds one that contradicts its configuration.
@@ -129,6 +137,7 @@ impl Network {
         bundle: &Bundle<R>,
         kind: ModelKind,
         place: &Place,
+        uses: Uses,
         on_progress: Progress<'_>,
     ) -> Result<(Self, u64), LoadError> {
         let built = |source: ModelError| LoadError::Model { kind, source };
@@ -137,14 +146,16 @@ impl Network {
             ModelKind::Showo(tuning) => {
                 let config: ShowoConfig = bundle.config(kind)?;
                 config.validate().map_err(|why| built(ModelError::Config { model: "showo", why }))?;
-                keep_drawing_rows(&config, &mut weights);
+                if !uses.answers {
+                    keep_drawing_rows(&config, &mut weights);
+                }
                 let weights = fill(weights, bundle, kind, on_progress).await?;
                 let bytes = weights.bytes();
                 let showo = Showo::new(&config, weights).map_err(built)?;
                 (Self::Generator(tuning, Generator { showo, config }), bytes)
             }
             ModelKind::Magvit => {
-                let (tokenizer, bytes) = image_tokenizer(bundle, place, on_progress).await?;
+                let (tokenizer, bytes) = image_tokenizer(bundle, place, uses, on_progress).await?;
                 (Self::ImageTokenizer(tokenizer), bytes)
             }
             ModelKind::Preview => {
@@ -180,14 +191,17 @@ impl Network {
 async fn image_tokenizer<R: Reader>(
     bundle: &Bundle<R>,
     place: &Place,
+    uses: Uses,
     on_progress: Progress<'_>,
 ) -> Result<(ImageTokenizer, u64), LoadError> {
     let kind = ModelKind::Magvit;
     let config: MagvitConfig = bundle.config(kind)?;
-    let mut sink = WeightSink::only(place.weights(), &|name| !name.starts_with("encoder."));
+    let wanted = |name: &str| uses.pictures || !name.starts_with("encoder.");
+    let mut sink = WeightSink::only(place.weights(), &wanted);
     bundle.load(kind, &mut sink, on_progress).await?;
     let bytes = sink.weights.bytes();
-    let magvit = Magvit::new(&config, sink.weights, false).map_err(|source| LoadError::Model { kind, source })?;
+    let magvit =
+        Magvit::new(&config, sink.weights, uses.pictures).map_err(|source| LoadError::Model { kind, source })?;
     Ok((ImageTokenizer { magvit, config, device: place.device.clone() }, bytes))
 }
 
@@ -200,5 +214,5 @@ pub async fn load_image_tokenizer<R: Reader>(
     place: &Place,
     on_progress: Progress<'_>,
 ) -> Result<ImageTokenizer, LoadError> {
-    Ok(image_tokenizer(bundle, place, on_progress).await?.0)
+    Ok(image_tokenizer(bundle, place, Uses::default(), on_progress).await?.0)
 }

@@ -124,6 +124,18 @@ impl Linear {
         Self { weight: self.weight.rows(start, count), bias }
     }
 
+    /// `[rows, in]` → `[rows, outputs]`: the outputs numbered `outputs` alone, in that order.
+    #[must_use]
+    pub fn forward_some(&self, x: Tensor<2>, outputs: Tensor<1, Int>) -> Tensor<2> {
+        let weight = self.weight.gather(outputs.clone());
+        let bias = self.bias.as_ref().map(|bias| bias.val().select(0, outputs));
+        #[cfg(not(target_arch = "wasm32"))]
+        if !ops::available(&x.device()) {
+            return differentiable::project(x, weight, bias, Activation::None, None);
+        }
+        ops::linear(x, Weight::Float(weight), After { bias, ..After::default() })
+    }
+
     /// The same layer with `more` `[out, in]` added to its weight.
     ///
     /// # Panics

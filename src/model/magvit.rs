@@ -191,19 +191,29 @@ impl Magvit {
     #[must_use]
     pub fn entries(&self, grids: &[&[i32]], device: &Device) -> Tensor<4> {
         let side = grids.first().map_or(0, |grid| grid.len().isqrt());
-        let mut values = Vec::with_capacity(grids.len() * self.bits * side * side);
+        self.entries_shaped(grids, [side, side], device)
+    }
+
+    fn entries_shaped(&self, grids: &[&[i32]], [rows, columns]: [usize; 2], device: &Device) -> Tensor<4> {
+        let mut values = Vec::with_capacity(grids.len() * self.bits * rows * columns);
         for grid in grids {
             for bit in (0..self.bits).rev() {
                 values.extend(grid.iter().map(|code| if code >> bit & 1 == 1 { 1.0f32 } else { -1.0 }));
             }
         }
-        Tensor::from_data(TensorData::new(values, [grids.len(), self.bits, side, side]), device)
+        Tensor::from_data(TensorData::new(values, [grids.len(), self.bits, rows, columns]), device)
     }
 
     /// Grids of N codes → pixels `[grids, 3, side, side]`, about [−1, 1].
     #[must_use]
     pub fn decode(&self, grids: &[&[i32]], device: &Device) -> Tensor<4> {
         self.decode_latent(self.entries(grids, device))
+    }
+
+    /// One picture of `[rows, columns]` codes, whatever its size → pixels `[1, 3, height, width]`: a panorama.
+    #[must_use]
+    pub fn decode_shaped(&self, codes: &[i32], shape: [usize; 2], device: &Device) -> Tensor<4> {
+        self.decode_latent(self.entries_shaped(&[codes], shape, device))
     }
 
     /// A quantized latent `[batch, bits, grid, grid]` → pixels; what training differentiates.

@@ -3,8 +3,9 @@
 //! Reference: `models/modeling_showo.py` and `models/phi.py` of showlab/Show-o. Parallel attention and MLP from one
 //! layer normalization, partial rotary embedding, `gelu_new`, biases everywhere, an untied head.
 //!
-//! Text never sees the image, so the keys and values of the text are computed once ([`Showo::prefix`]) and every
-//! later forward runs over the image segment alone ([`Showo::forward_image`]).
+//! When it draws, text never sees the image, so the keys and values of the text are computed once ([`Showo::prefix`]) and
+//! every later forward runs over the image segment alone ([`Showo::forward_image`]). When it is asked about a picture it is
+//! the other way round: the picture's are computed once, and every question goes on from them ([`Showo::go_on`]).
 
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -80,24 +81,33 @@ pub fn keep_drawing_rows(config: &ShowoConfig, weights: &mut Weights) {
     }
 }
 
-/// Keys and values of the text, one entry a layer, each `[batch, text, heads·head]`.
-#[derive(Debug, Clone)]
+/// Keys and values of the tokens that came before, one entry a layer, each `[batch, tokens, heads·head]`.
+#[derive(Debug, Clone, Default)]
 pub struct Prefix {
     keys: Vec<Tensor<3>>,
     values: Vec<Tensor<3>>,
 }
 
 impl Prefix {
-    /// Tokens of the text.
+    /// Tokens that came before.
     #[must_use]
     pub fn len(&self) -> usize {
         self.keys.first().map_or(0, |keys| keys.dims()[1])
     }
 
-    /// Whether there is no text at all.
+    /// Whether nothing came before.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// These tokens, and then those of `later`.
+    #[must_use]
+    fn followed_by(&self, later: &Self) -> Self {
+        let joined = |before: &[Tensor<3>], later: &[Tensor<3>]| {
+            before.iter().zip(later).map(|(a, b)| Tensor::cat(vec![a.clone(), b.clone()], 1)).collect()
+        };
+        Self { keys: joined(&self.keys, &later.keys), values: joined(&self.values, &later.values) }
     }
 
     /// The texts numbered `texts`, each as often as it is named: for training, where several pictures have one prompt.
@@ -141,6 +151,8 @@ struct PassOptions<'a> {
     past: Option<&'a Prefix>,
     /// Takes the keys and values.
     keep: Option<&'a mut Prefix>,
+    /// Whether nothing else is asked for: the last block then ends with its keys and values.
+    keys_alone: bool,
     /// The positions of `[batch · tokens]` that are looked at in the end, if not all: the result then is `[1, rows, d]`.
     rows: Option<&'a Tensor<1, Int>>,
 }
@@ -235,9 +247,21 @@ impl Showo {
     /// As [`Showo::prefix`], from embeddings `[batch, text, d]`.
     #[must_use]
     pub fn prefix_embedded(&self, x: Tensor<3>, bias: Tensor<4>) -> Prefix {
-        let mut prefix = Prefix { keys: Vec::new(), values: Vec::new() };
-        self.run(x, 0, &bias, PassOptions { keep: Some(&mut prefix), ..PassOptions::default() });
+        let mut prefix = Prefix::default();
+        self.run(x, 0, &bias, PassOptions { keep: Some(&mut prefix), keys_alone: true, ..PassOptions::default() });
         prefix
+    }
+
+    /// Goes on behind a prefix with `[batch, tokens]` ids: the longer prefix, and the new tokens' hidden states
+    /// `[batch, tokens, d]`.
+    ///
+    /// `bias` `[batch, 1, tokens, prefix + tokens]`, with one row or one entry where it is the same for all.
+    #[must_use]
+    pub fn go_on(&self, prefix: &Prefix, ids: Tensor<2, Int>, bias: &Tensor<4>) -> (Prefix, Tensor<3>) {
+        let mut new = Prefix::default();
+        let options = PassOptions { past: Some(prefix), keep: Some(&mut new), ..PassOptions::default() };
+        let hidden = self.run(self.embed(ids), prefix.len(), bias, options);
+        (prefix.followed_by(&new), hidden)
     }
 
     /// The image segment `[batch, N + 2]` after a cached text: hidden states `[batch, N + 2, d]`.
@@ -265,12 +289,13 @@ impl Showo {
         bias: Tensor<4>,
         rows: &Tensor<1, Int>,
     ) -> Tensor<2> {
-        let hidden = self.run(x, prefix.len(), &bias, PassOptions { past: Some(prefix), rows: Some(rows), keep: None });
+        let options = PassOptions { past: Some(prefix), rows: Some(rows), ..PassOptions::default() };
+        let hidden = self.run(x, prefix.len(), &bias, options);
         hidden.squeeze_dim(0)
     }
 
     fn run(&self, mut x: Tensor<3>, start: usize, bias: &Tensor<4>, options: PassOptions) -> Tensor<3> {
-        let PassOptions { past, mut keep, rows } = options;
+        let PassOptions { past, mut keep, keys_alone, rows } = options;
         let tokens = x.dims()[1];
         x = narrowed(x);
         let table = rotary_table(start, tokens, &self.layout, &x.device());
@@ -282,8 +307,7 @@ impl Showo {
             if let Some(keep) = keep.as_deref_mut() {
                 keep.keys.push(k.clone());
                 keep.values.push(v.clone());
-                if index == last {
-                    // Nothing reads the text's hidden states after its last keys and values.
+                if keys_alone && index == last {
                     return x;
                 }
             }
@@ -300,13 +324,31 @@ impl Showo {
         self.showo.model.final_layernorm.forward(x)
     }
 
+    /// Whether it can answer questions: after [`keep_drawing_rows`] it can only draw.
+    #[must_use]
+    pub fn can_answer(&self) -> bool {
+        self.layout.first_code > 0
+    }
+
+    /// Logits of the tokens `ids` alone, `[rows, d]` → `[rows, ids]`: as many rows of the head are read.
+    ///
+    /// # Panics
+    /// After [`keep_drawing_rows`].
+    #[must_use]
+    pub fn logits_of(&self, hidden: Tensor<2>, ids: &[u32]) -> Tensor<2> {
+        assert!(self.can_answer(), "logits_of: of the head only the codebook's rows were loaded");
+        let rows: Vec<i32> = ids.iter().map(|&id| id as i32).collect();
+        let rows = Tensor::from_data(TensorData::new(rows, [ids.len()]), &hidden.device());
+        self.showo.lm_head.forward_some(hidden, rows)
+    }
+
     /// Logits over the whole vocabulary, `[rows, d]` → `[rows, vocab]`.
     ///
     /// # Panics
     /// After [`keep_drawing_rows`].
     #[must_use]
     pub fn logits(&self, hidden: Tensor<2>) -> Tensor<2> {
-        assert!(self.layout.first_code > 0, "logits: of the head only the codebook's rows were loaded");
+        assert!(self.can_answer(), "logits: of the head only the codebook's rows were loaded");
         self.showo.lm_head.forward(hidden)
     }
 

@@ -4,7 +4,7 @@
 //! the same as never having stopped.
 
 use super::drawing::{Drawing, GivenUp, Phase, Reflection, Shape, Whole};
-use crate::trace::{Candidate, Event, MASK, Picture, TRACE_VERSION};
+use crate::trace::{Candidate, Event, Picture, TRACE_VERSION};
 use crate::verify::best;
 use crate::verify::paths::is_promising;
 
@@ -14,7 +14,7 @@ impl Drawing {
     /// # Errors
     /// The index of the first event that cannot have come there, and why.
     pub(super) fn from_events(events: &[Event], shape: Shape) -> Result<Self, (usize, String)> {
-        let Some(Event::Started { version, settings, prompt_ids, grid, .. }) = events.first() else {
+        let Some(Event::Started { version, settings, prompt_ids, begin, grid, .. }) = events.first() else {
             return Err((0, "a recording begins with `started`".into()));
         };
         if *version != TRACE_VERSION {
@@ -25,7 +25,8 @@ impl Drawing {
             return Err((0, why));
         }
         settings.validate(shape.grid as u32).map_err(|error| (0, error.to_string()))?;
-        let mut drawing = Self::new(settings.clone(), prompt_ids.clone(), shape);
+        let mut drawing = Self::new(settings.clone(), prompt_ids.clone(), begin.clone(), shape)
+            .map_err(|why| (0, format!("it cannot begin from its tokens: {why}")))?;
         for (index, event) in events.iter().enumerate().skip(1) {
             drawing.apply(event).map_err(|why| (index, why))?;
             if let Event::Step { milliseconds, .. } = event {
@@ -128,7 +129,7 @@ impl Drawing {
     /// What comes after the end of a path: the next one, the choice, or, where none was finished, the least bad again.
     fn after_path(&mut self, path: u32) -> Phase {
         if !self.rescued && path + 1 < self.path_count() {
-            return Phase::Step { path: path + 1, step: 0, tokens: vec![MASK; self.shape.grid * self.shape.grid] };
+            return Phase::Step { path: path + 1, step: 0, tokens: self.begin.clone() };
         }
         let scores: Vec<f32> = self.given_up.iter().map(|path| path.score).collect();
         match self.given_up.get(best(&scores)) {

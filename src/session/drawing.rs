@@ -1,5 +1,6 @@
 //! Where a drawing stands: plain data on the host. Its own events change it (`apply`).
 
+use crate::decode::step::StepPlan;
 use crate::settings::Settings;
 use crate::trace::{MASK, Picture, Totals};
 
@@ -10,6 +11,8 @@ pub struct Drawing {
     pub settings: Settings,
     /// The prompt's token ids.
     pub prompt_ids: Vec<u32>,
+    /// The N tokens that every path begins from, masked where it draws.
+    pub(super) begin: Vec<i32>,
     pub(super) shape: Shape,
     pub(super) phase: Phase,
     /// Whole pictures among which one is picked.
@@ -98,13 +101,21 @@ pub(super) struct Redraw {
 }
 
 impl Drawing {
-    /// Before the first step.
-    pub(super) fn new(settings: Settings, prompt_ids: Vec<u32>, shape: Shape) -> Self {
-        let tokens = vec![MASK; shape.grid * shape.grid];
-        let phase = Phase::Step { path: 0, step: 0, tokens };
-        Self {
+    /// Before the first step; `begin` holds what is there already, and nothing where all is drawn.
+    ///
+    /// # Errors
+    /// Why nothing can be drawn from there.
+    pub(super) fn new(settings: Settings, prompt_ids: Vec<u32>, begin: Vec<i32>, shape: Shape) -> Result<Self, String> {
+        let begin = if begin.is_empty() { vec![MASK; shape.grid * shape.grid] } else { begin };
+        shape.check(&begin, true)?;
+        if !begin.contains(&MASK) {
+            return Err("none of them is to be drawn".into());
+        }
+        let phase = Phase::Step { path: 0, step: 0, tokens: begin.clone() };
+        Ok(Self {
             settings,
             prompt_ids,
+            begin,
             shape,
             phase,
             paths: Vec::new(),
@@ -112,7 +123,16 @@ impl Drawing {
             rescued: false,
             whole: None,
             totals: Totals::default(),
-        }
+        })
+    }
+
+    /// A step of the drawing or of a round of reflection: `total` positions were masked before step 0, as the schedule
+    /// counts them. That is all of the picture in a drawing, wherever it begins, as the reference has it; a round counts what
+    /// it draws again.
+    pub(super) fn plan(&self, path: u32, step: u32, steps: u32, total: usize) -> StepPlan {
+        let Settings { seed, temperature, .. } = self.settings;
+        let (pass, candidates) = (self.round(), self.candidate_count());
+        StepPlan { seed, pass, step, steps, total, temperature, first: path, candidates }
     }
 
     /// The round of reflection under way, from 1; 0 outside of reflection.
@@ -153,15 +173,19 @@ impl Drawing {
     /// # Errors
     /// Why not.
     pub(super) fn check_tokens(&self, tokens: &[i32], may_be_masked: bool) -> Result<(), String> {
-        let positions = self.shape.grid * self.shape.grid;
+        self.shape.check(tokens, may_be_masked)
+    }
+}
+
+impl Shape {
+    fn check(self, tokens: &[i32], may_be_masked: bool) -> Result<(), String> {
+        let positions = self.grid * self.grid;
         if tokens.len() != positions {
             return Err(format!("it has {} tokens, this model draws {positions}", tokens.len()));
         }
         let lowest = if may_be_masked { MASK } else { 0 };
-        match tokens.iter().find(|&&token| token < lowest || token >= self.shape.codes as i32) {
-            Some(token) => {
-                Err(format!("it holds the token {token}; codes are from {lowest} to {}", self.shape.codes - 1))
-            }
+        match tokens.iter().find(|&&token| token < lowest || token >= self.codes as i32) {
+            Some(token) => Err(format!("it holds the token {token}; codes are from {lowest} to {}", self.codes - 1)),
             None => Ok(()),
         }
     }

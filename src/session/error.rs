@@ -1,6 +1,7 @@
 //! Why a drawing could not begin or go on.
 
 use crate::decode::DeviceError;
+use crate::decode::canvas::CanvasError;
 use crate::picture::PictureError;
 use crate::prompt::PromptError;
 use crate::settings::{SettingsError, Tuning};
@@ -43,6 +44,12 @@ pub enum SessionError {
         /// What the device said.
         why: String,
     },
+    /// What is there already cannot be begun from.
+    #[error("a drawing cannot begin from these tokens: {0}; bring a picture of this bundle's, of which some is masked")]
+    Begin(String),
+    /// The picture cannot be continued there.
+    #[error(transparent)]
+    Canvas(#[from] CanvasError),
     /// There is no drawing that could go on.
     #[error("there is no drawing to go on with; begin one")]
     NothingToResume,

@@ -26,14 +26,24 @@ pub enum LargeError {
 /// Too few or too many codes, or one that is masked or unknown; a device that fails.
 pub async fn large(models: &Models, codes: &[i32]) -> Result<Picture, LargeError> {
     let (tokenizer, config) = (&models.image_tokenizer, &models.image_tokenizer.config);
-    let positions = config.grid() * config.grid();
-    if codes.len() != positions {
-        return Err(LargeError::Codes(format!("there are {}, a picture has {positions}", codes.len())));
-    }
-    let most = config.codebook_size() as i32;
-    if let Some(code) = codes.iter().find(|&&code| !(0..most).contains(&code)) {
-        return Err(LargeError::Codes(format!("{code} is among them, codes are from 0 to {}", most - 1)));
-    }
+    whole(models, codes).map_err(LargeError::Codes)?;
     let values = read_floats(tokenizer.decode(&[codes])).await?;
     Ok(Rgb::from_signed(&values, config.resolution).to_picture()?)
+}
+
+/// Whether codes are a whole draw of these models: N of them, none masked.
+///
+/// # Errors
+/// Why not.
+pub(super) fn whole(models: &Models, codes: &[i32]) -> Result<(), String> {
+    let config = &models.image_tokenizer.config;
+    let positions = config.grid() * config.grid();
+    if codes.len() != positions {
+        return Err(format!("there are {}, a picture has {positions}", codes.len()));
+    }
+    let most = config.codebook_size() as i32;
+    match codes.iter().find(|&&code| !(0..most).contains(&code)) {
+        Some(code) => Err(format!("{code} is among them, codes are from 0 to {}", most - 1)),
+        None => Ok(()),
+    }
 }

@@ -13,14 +13,20 @@
 //! | `apply.rs` | a drawing as a fold of its own events |
 //! | `host.rs` | what a session needs of whoever runs it |
 //! | `large.rs` | a draw that somebody wants to see large |
+//! | `question.rs` | a question about a picture, which the generator answers |
+//! | `extend.rs` | a picture continued beyond its edge, a drawing a round |
+//! | `bring.rs` | a picture that somebody brings, as codes |
 //! | `error.rs` | why a drawing could not begin or go on |
 //! | `tests.rs`, `tests/`, `tiny.rs` | its tests, over models small enough for them |
 
 mod apply;
+mod bring;
 mod drawing;
 mod error;
+mod extend;
 mod host;
 mod large;
+mod question;
 mod reflection;
 mod run;
 #[cfg(test)]
@@ -28,18 +34,21 @@ mod tests;
 #[cfg(test)]
 pub(crate) mod tiny;
 
+pub use bring::{BringError, codes_of_picture};
 pub use drawing::{Drawing, Shape};
 pub use error::SessionError;
+pub use extend::picture_of;
 pub use host::Host;
 #[cfg(not(target_arch = "wasm32"))]
 pub use host::NativeHost;
 pub use large::{LargeError, large};
+pub use question::{AskError, Asked, Look};
 
 use crate::load::Models;
 use crate::prompt::Prompt;
 use crate::settings::Settings;
 use crate::signal::Signal;
-use crate::trace::{Event, TRACE_VERSION};
+use crate::trace::{Event, MASK, TRACE_VERSION};
 use crate::verify::verifier;
 use run::{Run, generator};
 
@@ -113,9 +122,24 @@ impl Session {
     /// Settings out of range, a prompt that cannot be read, a verifier that is not there; a lost device (then
     /// [`Session::resume`] goes on).
     pub async fn draw<H: Host>(&mut self, settings: Settings, host: &mut H) -> Result<Outcome, SessionError> {
+        self.draw_from(settings, Vec::new(), host).await
+    }
+
+    /// As [`Session::draw`], where some of the picture is there already: `begin` holds N tokens, [`MASK`](crate::trace::MASK) where
+    /// it is drawn; the others stay. Inpainting and extrapolation begin so ([`canvas`](crate::decode::canvas)).
+    ///
+    /// # Errors
+    /// As [`Session::draw`]; tokens that are not this model's, or of which none is masked.
+    pub async fn draw_from<H: Host>(
+        &mut self,
+        settings: Settings,
+        begin: Vec<i32>,
+        host: &mut H,
+    ) -> Result<Outcome, SessionError> {
         let Prompt { text, notes, ids } = self.check(&settings)?;
         // What is recorded is what was drawn; the notes say what was typed instead.
-        let drawing = Drawing::new(Settings { prompt: text, ..settings }, ids, self.shape());
+        let drawing = Drawing::new(Settings { prompt: text, ..settings }, ids, begin, self.shape())
+            .map_err(SessionError::Begin)?;
         host.event(&self.started(&drawing, notes));
         self.drawing = Some(drawing);
         self.resume(host).await
@@ -207,6 +231,7 @@ impl Session {
             settings: drawing.settings.clone(),
             notes,
             prompt_ids: drawing.prompt_ids.clone(),
+            begin: if drawing.begin.iter().all(|&token| token == MASK) { Vec::new() } else { drawing.begin.clone() },
             grid: drawing.shape.grid as u32,
             image_side_px: self.models.image_tokenizer.config.resolution as u32,
             device: self.models.about.device.clone(),

@@ -8,8 +8,7 @@ use super::drawing::{Drawing, Phase, Redraw, Reflection, Whole};
 use super::error::StepError;
 use super::run::{Run, read_scores};
 use crate::decode::sampling::read_floats;
-use crate::decode::step::StepPlan;
-use crate::settings::{AcceptRule, ReflectionSettings, Settings};
+use crate::settings::{AcceptRule, ReflectionSettings};
 use crate::trace::{Event, ReflectionStop};
 use crate::verify::{Candidates, best};
 
@@ -80,17 +79,7 @@ impl Run {
 
     /// One step of a round: the same candidates and verifier as in the drawing.
     async fn redraw_step(&self, drawing: &Drawing, redraw: &Redraw) -> Result<Vec<i32>, StepError> {
-        let Settings { seed, temperature, .. } = drawing.settings;
-        let plan = StepPlan {
-            seed,
-            pass: drawing.round(),
-            step: redraw.step,
-            steps: redraw.steps,
-            total: redraw.masked,
-            temperature,
-            first: 0,
-            candidates: drawing.candidate_count(),
-        };
+        let plan = drawing.plan(0, redraw.step, redraw.steps, redraw.masked);
         let mut drawn = self.draw(&redraw.tokens, &plan).await?;
         // All but the weak patches is there: clear enough.
         let picks = drawing.settings.verifier.is_stepwise();

@@ -93,16 +93,7 @@ impl Run {
     ) -> Result<Event, StepError> {
         let begin = host.seconds();
         let settings = &drawing.settings;
-        let plan = StepPlan {
-            seed: settings.seed,
-            pass: 0,
-            step,
-            steps: settings.steps,
-            total: tokens.len(),
-            temperature: settings.temperature,
-            first: path,
-            candidates: drawing.candidate_count(),
-        };
+        let plan = drawing.plan(path, step, settings.steps, tokens.len());
         let drawn = self.draw(tokens, &plan).await?;
         let candidates = self.candidates(&drawn);
         let clarity = self.clarity(&candidates).await?;

@@ -1,6 +1,8 @@
 //! Sessions over tiny random models on the CPU.
 
+mod begun;
 mod bundles;
+mod questions;
 mod reflection;
 mod refused;
 

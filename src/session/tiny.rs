@@ -26,9 +26,18 @@ pub const GRID: usize = 4;
 /// Words of [`models`], with a beginning and an end.
 const WORDS: u32 = 40;
 
-fn tokenizer_json(words: World) -> Vec<u8> {
+/// A world's words, those of questions among them where it has any.
+fn vocabulary(words: World) -> Vec<String> {
+    let words = match words {
+        World::Shapes => words.vocabulary(),
+        World::Icons => scenes::icons::vocabulary(),
+    };
+    words.into_iter().map(str::to_owned).collect()
+}
+
+fn tokenizer_json(words: &[String]) -> Vec<u8> {
     let vocab: serde_json::Map<String, serde_json::Value> =
-        words.vocabulary().into_iter().enumerate().map(|(id, word)| (word.to_owned(), id.into())).collect();
+        words.iter().enumerate().map(|(id, word)| (word.clone(), id.into())).collect();
     let json = json!({
         "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
         "pre_tokenizer": { "type": "WhitespaceSplit" }, "post_processor": null, "decoder": null,
@@ -38,7 +47,7 @@ fn tokenizer_json(words: World) -> Vec<u8> {
 }
 
 fn tokenizer(words: World) -> TextTokenizer {
-    TextTokenizer::from_json(&tokenizer_json(words)).expect("the tokenizer of the tests")
+    TextTokenizer::from_json(&tokenizer_json(&vocabulary(words))).expect("the tokenizer of the tests")
 }
 
 /// Writes models as a bundle, nothing quantized.
@@ -66,7 +75,8 @@ pub fn write_bundle(models: &Models, target: &Path) {
     for (label, reward) in models.rewards.iter().filter(|(label, reward)| **label == reward.config.label) {
         model(ModelKind::Reward(*label), to(&reward.config), parameters(&reward.reward));
     }
-    writer.finish(&tokenizer_json(world.unwrap_or(World::Shapes))).expect("a whole bundle");
+    let words = models.text_tokenizer.words().expect("a closed vocabulary");
+    writer.finish(&tokenizer_json(words)).expect("a whole bundle");
 }
 
 type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
@@ -104,7 +114,7 @@ fn drawing(seed: u64, words: World, max_text_len: usize, world: Option<World>) -
     let device = Device::flex();
     let weights = || Weights::random(&device, seed);
     // A world's words, and a beginning and an end.
-    let known = words.vocabulary().len() as u32 + 2;
+    let known = vocabulary(words).len() as u32 + 2;
     let config: ShowoConfig = from(json!({
         "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32,
         "partial_rotary_factor": 0.5, "rope_theta": 10000.0, "layer_norm_eps": 1e-5, "qk_layernorm": false,

@@ -67,6 +67,7 @@ impl From<SessionError> for Problem {
             SessionError::DeviceLost { next_step, .. } => {
                 Self::new("device_lost", &error).with("next_step", *next_step)
             }
+            SessionError::Begin(_) | SessionError::Canvas(_) => Self::new("canvas", &error),
             SessionError::NothingToResume => Self::new("nothing_to_resume", &error),
             SessionError::Recording { .. } => Self::new("recording", &error),
             SessionError::Picture(_) => Self::new("picture", &error),

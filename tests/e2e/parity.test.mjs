@@ -1,7 +1,8 @@
 // The reference's golden tensors in a browser: every case on WebGPU and on the CPU. The engine's code is the visitors', in a
 // wasm of its own (tests/parity), so that theirs does not carry what only this test calls.
 //
-// The same checks as `cargo nextest run --test reference_parity`, and the same folders: SHOWO_PARITY_DIR, or the project's.
+// The same checks as `cargo nextest run --test reference_parity --test modes_parity`, and the same folders: SHOWO_PARITY_DIR, or the
+// project's.
 
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
@@ -14,7 +15,7 @@ import { visiting } from "./visit.mjs";
 /** @typedef {{ what: string, compared: number, worst: number, allowed: number, near_ties: number, trouble: string | null }} Finding */
 
 const FIXTURES = new URL("../fixtures/", import.meta.url).pathname;
-const FOLDERS = process.env.SHOWO_PARITY_DIR ? [process.env.SHOWO_PARITY_DIR] : [join(FIXTURES, "reference"), join(FIXTURES, "more")];
+const FOLDERS = process.env.SHOWO_PARITY_DIR ? [process.env.SHOWO_PARITY_DIR] : ["reference", "more", "understanding"].map((folder) => join(FIXTURES, folder));
 /** Where the page asks for the cases' files. */
 const PATH = "/parity-cases/";
 /** The folder of the program that checks them. The page finds its files among the visitors', whose `fetch_cached.js` it imports. */
@@ -32,12 +33,13 @@ async function checkInPage({ path, name, device }) {
   await engine.default({ module_or_path: fetch("./parity_bg.wasm") });
   const bytes = async (/** @type {string} */ suffix) => {
     const answer = await fetch(`${path}${name}${suffix}`);
-    if (!answer.ok && suffix === ".weights.safetensors") return new Uint8Array();
+    if (!answer.ok && [".weights.safetensors", ".hub/tokenizer.json"].includes(suffix)) return new Uint8Array();
     if (!answer.ok) throw new Error(`${name}${suffix}: ${answer.status}`);
     return new Uint8Array(await answer.arrayBuffer());
   };
   try {
-    return await engine.parity(name, device, await bytes(".json"), await bytes(".golden.safetensors"), await bytes(".weights.safetensors"));
+    const files = [".json", ".golden.safetensors", ".weights.safetensors", ".hub/tokenizer.json"];
+    return await engine.parity(name, device, ...(await Promise.all(files.map(bytes))));
   } catch (problem) {
     throw new Error(/** @type {any} */ (problem).message ?? String(problem));
   }

@@ -61,7 +61,9 @@ fn read(folder: &Path, name: &str) -> Result<Case, String> {
     // Before the files: a case of an unknown kind need not have all of them.
     let kind = Kind::of(name).map_err(|error| error.to_string())?;
     let weights = if kind == Kind::Dpo { Vec::new() } else { file(".weights.safetensors")? };
-    Case::new(name, &file(".json")?, &file(".golden.safetensors")?, weights).map_err(|error| error.to_string())
+    let tokenizer = if kind == Kind::Clipscore { file(".hub/tokenizer.json")? } else { Vec::new() };
+    let case = Case::new(name, &file(".json")?, &file(".golden.safetensors")?, weights);
+    Ok(case.map_err(|error| error.to_string())?.with_tokenizer(tokenizer))
 }
 
 fn check(case: &Case, device: &Device) -> Result<Findings, ParityError> {

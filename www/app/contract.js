@@ -38,7 +38,7 @@ export const TRACE_VERSION = 1;
  * @typedef {"nothing_weak" | "satisfied" | "converged" | "rounds_spent"} ReflectionStop
  * @typedef {{ generator_forwards: number, reward_forwards: number, decoded_pictures: number, seconds: number }} Totals
  *
- * @typedef {{ type: "started", version: number, settings: Settings, notes?: string[], prompt_ids: number[], grid: number, image_side_px: number, device: string, bundle: string }} StartedEvent
+ * @typedef {{ type: "started", version: number, settings: Settings, notes?: string[], prompt_ids: number[], begin?: number[], grid: number, image_side_px: number, device: string, bundle: string }} StartedEvent
  * @typedef {{ type: "step", path: number, step: number, steps: number, known_before: boolean[], candidates: Candidate[], chosen: number, masked_after: number, milliseconds: number }} StepEvent
  * @typedef {{ type: "image", path: number, tokens: number[], picture: Picture, score: number | null }} ImageEvent
  * @typedef {{ type: "path_chosen", path: number }} PathChosenEvent

@@ -15,13 +15,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::Args;
 use indicatif::ProgressBar;
 use showo::bundle::block_on;
+use showo::load::Uses;
 use showo::session::{NativeHost, Outcome, Session, SessionError};
 use showo::settings::Settings;
 use showo::trace::{CheckerVerdict, Event};
 
 use crate::drawing::DrawingOptions;
 use crate::failure::Failure;
-use crate::generate::yes_or_no;
+use crate::one::yes_or_no;
 use crate::output::ready_folder;
 use crate::progress::pictures;
 use files::PromptFolder;
@@ -59,7 +60,7 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<(), Failure> {
     let (lines, metadata_sha256) = metadata::read(&options.metadata)?;
     ready_folder(&options.out)?;
-    let (models, bundle) = options.drawing.load()?;
+    let (models, bundle) = options.drawing.load(Uses::default())?;
     let common = options.drawing.settings(&models, "");
     // The last picture's seed must be one, too.
     let last = Settings { seed: last_seed(options)?, ..common.clone() };

@@ -23,6 +23,8 @@ pub struct Case {
     config: serde_json::Value,
     golden: BTreeMap<String, (Vec<usize>, Values)>,
     weights: Vec<u8>,
+    /// `NAME.hub/tokenizer.json`, of a case that has one.
+    tokenizer: Vec<u8>,
 }
 
 impl Case {
@@ -37,7 +39,24 @@ impl Case {
         let config = serde_json::from_slice(config)
             .map_err(|error| ParityError::Config { name: name.clone(), why: error.to_string() })?;
         let golden = read_golden(golden).map_err(|why| ParityError::Golden { name: name.clone(), why })?;
-        Ok(Self { name, kind, config, golden, weights })
+        Ok(Self { name, kind, config, golden, weights, tokenizer: Vec::new() })
+    }
+
+    /// With the bytes of `NAME.hub/tokenizer.json`.
+    #[must_use]
+    pub fn with_tokenizer(self, tokenizer: Vec<u8>) -> Self {
+        Self { tokenizer, ..self }
+    }
+
+    /// The tokenizer of a case that has one.
+    ///
+    /// # Errors
+    /// It was not given.
+    pub fn tokenizer(&self) -> Result<&[u8], ParityError> {
+        match self.tokenizer.as_slice() {
+            [] => Err(self.refuse(format!("{}.hub/tokenizer.json is missing beside it", self.name))),
+            json => Ok(json),
+        }
     }
 
     /// The configuration, or a part of it.

@@ -1,18 +1,24 @@
 //! The reference implementations' golden tensors, checked on any device: natively by a test, in a browser by the page's
 //! own engine.
 //!
-//! The form of a case is described in `tests/fixtures/reference/README.md`. Nothing here reads a tensor synchronously.
+//! The form of a case is described in the README of its folder in `tests/fixtures`. Nothing here reads a tensor synchronously.
 //!
 //! | file | its one idea |
 //! |---|---|
 //! | `case.rs` | a case's three files, read from memory |
 //! | `findings.rs` | what was compared, and what disagrees |
 //! | `showo.rs`, `magvit.rs`, `clip.rs` | what is compared of each network |
+//! | `begun.rs` | what is compared of drawings that begin with something: inpainting, extrapolation |
+//! | `clipscore.rs` | what is compared of a public CLIP, from texts and pictures |
+//! | `mmu.rs` | what is compared of questions about pictures |
 
+mod begun;
 mod case;
 mod clip;
+mod clipscore;
 mod findings;
 mod magvit;
+mod mmu;
 mod showo;
 
 pub use case::Case;
@@ -28,10 +34,18 @@ use crate::model::ModelError;
 pub enum Kind {
     /// Show-o over Phi.
     Showo,
+    /// Show-o asked about pictures.
+    Mmu,
+    /// Show-o drawing a part of a picture again.
+    Inpaint,
+    /// Show-o continuing a picture beyond its edge.
+    Extrapolate,
     /// MAGVIT-v2.
     Magvit,
     /// CLIP.
     Clip,
+    /// CLIP with its own tokenizer, from texts and pictures.
+    Clipscore,
     /// The loss of preference alignment. It belongs to the training code, which checks it.
     Dpo,
 }
@@ -44,8 +58,12 @@ impl Kind {
     pub fn of(name: &str) -> Result<Self, ParityError> {
         match name.split('_').next() {
             Some("showo") => Ok(Self::Showo),
+            Some("mmu") => Ok(Self::Mmu),
+            Some("inpaint") => Ok(Self::Inpaint),
+            Some("extrapolate") => Ok(Self::Extrapolate),
             Some("magvit") => Ok(Self::Magvit),
             Some("clip") => Ok(Self::Clip),
+            Some("clipscore") => Ok(Self::Clipscore),
             Some("dpo") => Ok(Self::Dpo),
             _ => Err(ParityError::UnknownKind(name.to_owned())),
         }
@@ -74,7 +92,7 @@ impl Tolerance {
 pub enum ParityError {
     /// A case of something else.
     #[error(
-        "{0}: unknown kind of case; a name begins with showo_, magvit_, clip_ or dpo_ (tests/fixtures/reference/README.md)"
+        "{0}: unknown kind of case; a name begins with showo_, mmu_, inpaint_, extrapolate_, magvit_, clip_, clipscore_ or dpo_ (tests/fixtures/*/README.md)"
     )]
     UnknownKind(String),
     /// The configuration cannot be used.
@@ -116,8 +134,12 @@ pub enum ParityError {
 pub async fn check(case: &Case, device: &Device, tolerance: Tolerance) -> Result<Findings, ParityError> {
     match case.kind {
         Kind::Showo => showo::check(case, device, tolerance).await,
+        Kind::Mmu => mmu::check(case, device, tolerance).await,
+        Kind::Inpaint => begun::inpaint(case, device, tolerance).await,
+        Kind::Extrapolate => begun::extrapolate(case, device, tolerance).await,
         Kind::Magvit => magvit::check(case, device).await,
         Kind::Clip => clip::check(case, device).await,
+        Kind::Clipscore => clipscore::check(case, device).await,
         Kind::Dpo => Err(ParityError::NotHere(case.name.clone())),
     }
 }

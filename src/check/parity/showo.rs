@@ -1,9 +1,10 @@
 //! Show-o: layout and mask, one forward, and the whole decoding with the recorded uniform numbers, once over whole
-//! sequences at every step and once with the prompt's cached keys and values.
+//! sequences at every step and once with the prompt's cached keys and values. Inpainting and extrapolation are the same
+//! decoding, begun elsewhere: `begun.rs` says where.
 
 use burn::tensor::{Device, Tensor};
 
-use super::{Case, Findings, ParityError, Tolerance};
+use super::{Case, Findings, Kind, ParityError, Tolerance};
 use crate::config::ShowoConfig;
 use crate::decode::generator::{Prompted, attention_bias, ids_tensor};
 use crate::decode::noise::gumbel;
@@ -19,7 +20,6 @@ struct Options {
     steps: usize,
     guidance_scale: f32,
     temperature: f32,
-    prompt_token_ids: Vec<Vec<u32>>,
     #[serde(default = "cosine")]
     mask_schedule: String,
     #[serde(default = "yes")]
@@ -35,17 +35,47 @@ fn yes() -> bool {
 }
 
 /// A case with what is read of it once.
-struct Checked<'a> {
-    case: &'a Case,
-    config: ShowoConfig,
+pub(super) struct Checked<'a> {
+    pub case: &'a Case,
+    pub config: ShowoConfig,
     options: Options,
     network: Showo,
     device: &'a Device,
     tolerance: Tolerance,
-    findings: Findings,
+    pub findings: Findings,
+}
+
+/// Pictures that are decoded side by side.
+pub(super) struct Begun {
+    /// What the names of its golden tensors begin with.
+    pub at: String,
+    /// A prompt's ids each, without special tokens.
+    pub prompts: Vec<Vec<u32>>,
+    /// Where each begins: N codes, negative where masked.
+    pub states: Vec<Vec<i32>>,
+}
+
+#[derive(serde::Deserialize)]
+struct Prompts {
+    prompt_token_ids: Vec<Vec<u32>>,
+}
+
+/// The prompts of a case that has one a picture.
+pub(super) fn prompts(case: &Case) -> Result<Vec<Vec<u32>>, ParityError> {
+    Ok(case.config::<Prompts>()?.prompt_token_ids)
 }
 
 pub async fn check(case: &Case, device: &Device, tolerance: Tolerance) -> Result<Findings, ParityError> {
+    let mut checked = Checked::new(case, device, tolerance)?;
+    let prompts = prompts(case)?;
+    let states = vec![vec![-1; checked.config.num_vq_tokens]; prompts.len()];
+    checked.forward().await?;
+    checked.decoding(&Begun { at: String::new(), prompts, states }).await?;
+    Ok(checked.findings)
+}
+
+/// Reads what all cases of decoding have.
+fn read(case: &Case) -> Result<(ShowoConfig, Options), ParityError> {
     let config: ShowoConfig = case.config()?;
     let options: Options = case.config()?;
     if options.mask_schedule != cosine() {
@@ -54,22 +84,10 @@ pub async fn check(case: &Case, device: &Device, tolerance: Tolerance) -> Result
     if !options.rm_pad_in_image {
         return Err(case.refuse("rm_pad_in_image is false, but here the image never sees padding"));
     }
-    if options.steps == 0 || options.prompt_token_ids.is_empty() {
-        return Err(case.refuse("there is nothing to decode: steps and prompt_token_ids must not be empty"));
+    if options.steps == 0 {
+        return Err(case.refuse("there is nothing to decode: steps is 0"));
     }
-    if let Some(id) = options.prompt_token_ids.iter().flatten().find(|&&id| id as usize >= config.vocab_size) {
-        return Err(case.refuse(format!("prompt_token_ids holds {id}, which is outside the vocabulary")));
-    }
-    let network = Showo::new(&config, case.weights(device)?).map_err(|error| case.unbuildable(error))?;
-    let findings = Findings::default();
-    let mut checked = Checked { case, config, options, network, device, tolerance, findings };
-    checked.layout()?;
-    checked.forward().await?;
-    let plain = Path::Plain(checked.plain());
-    checked.decode("whole sequences", &plain).await?;
-    let cached = Path::Cached(checked.cached());
-    checked.decode("cached prompt", &cached).await?;
-    Ok(checked.findings)
+    Ok((config, options))
 }
 
 /// The two ways to guided logits.
@@ -117,10 +135,34 @@ impl Plain {
     }
 }
 
-impl Checked<'_> {
-    fn sequence(&self, ids: &[u32]) -> Vec<u32> {
-        let masked = vec![-1; self.config.num_vq_tokens];
-        [text_segment(&self.config, ids), image_segment(&self.config, &masked)].concat()
+impl<'a> Checked<'a> {
+    pub fn new(case: &'a Case, device: &'a Device, tolerance: Tolerance) -> Result<Self, ParityError> {
+        let (config, options) = read(case)?;
+        let network = Showo::new(&config, case.weights(device)?).map_err(|error| case.unbuildable(error))?;
+        Ok(Self { case, config, options, network, device, tolerance, findings: Findings::default() })
+    }
+
+    /// Layout and mask, and the decoding both ways.
+    pub async fn decoding(&mut self, begun: &Begun) -> Result<(), ParityError> {
+        if begun.prompts.is_empty() {
+            return Err(self.case.refuse("there is nothing to decode: there are no prompts"));
+        }
+        if let Some(id) = begun.prompts.iter().flatten().find(|&&id| id as usize >= self.config.vocab_size) {
+            return Err(self.case.refuse(format!("prompt_token_ids holds {id}, which is outside the vocabulary")));
+        }
+        self.layout(begun)?;
+        let plain = Path::Plain(self.plain(begun));
+        self.decode("whole sequences", &plain, begun).await?;
+        let cached = Path::Cached(self.cached(begun));
+        self.decode("cached prompt", &cached, begun).await
+    }
+
+    fn sequence(&self, ids: &[u32], state: &[i32]) -> Vec<u32> {
+        [text_segment(&self.config, ids), image_segment(&self.config, state)].concat()
+    }
+
+    fn guided(&self) -> bool {
+        self.options.guidance_scale > 0.0
     }
 
     /// Tokens of a sequence.
@@ -128,40 +170,46 @@ impl Checked<'_> {
         self.config.prefix_len() + self.config.num_vq_tokens + 2
     }
 
-    fn plain(&self) -> Plain {
-        let prompts = &self.options.prompt_token_ids;
-        let mut ids: Vec<&[u32]> = prompts.iter().map(Vec::as_slice).collect();
-        if self.options.guidance_scale > 0.0 {
-            ids.extend(prompts.iter().map(|_| &[][..]));
+    /// Every picture's sequence at its beginning, for the prompts or for the empty one.
+    fn sequences(&self, begun: &Begun, empty: bool) -> Vec<Vec<u32>> {
+        let rows = begun.prompts.iter().zip(&begun.states);
+        rows.map(|(ids, state)| self.sequence(if empty { &[] } else { ids }, state)).collect()
+    }
+
+    fn plain(&self, begun: &Begun) -> Plain {
+        let mut sequences = self.sequences(begun, false);
+        if self.guided() {
+            sequences.extend(self.sequences(begun, true));
         }
-        let sequences: Vec<Vec<u32>> = ids.iter().map(|ids| self.sequence(ids)).collect();
-        let length = self.length();
+        let (length, text) = (self.length(), self.config.prefix_len());
         Plain {
             bias: attention_bias(&self.config, &sequences, 0..length, 0..length, self.device),
-            texts: ids.iter().map(|ids| text_segment(&self.config, ids)).collect(),
+            texts: sequences.into_iter().map(|sequence| sequence[..text].to_vec()).collect(),
         }
     }
 
-    fn cached(&self) -> Prompted {
-        let prompts: Vec<&[u32]> = self.options.prompt_token_ids.iter().map(Vec::as_slice).collect();
+    fn cached(&self, begun: &Begun) -> Prompted {
+        let prompts: Vec<&[u32]> = begun.prompts.iter().map(Vec::as_slice).collect();
         Prompted::several(&self.network, &self.config, &prompts, self.options.guidance_scale, self.device)
     }
 
-    fn layout(&mut self) -> Result<(), ParityError> {
-        let conditional: Vec<Vec<u32>> = self.options.prompt_token_ids.iter().map(|ids| self.sequence(ids)).collect();
-        let unconditional: Vec<Vec<u32>> = conditional.iter().map(|_| self.sequence(&[])).collect();
-        let (rows, length) = (conditional.len(), self.length());
-        for (name, sequences) in [("input_ids", &conditional), ("uncond_input_ids", &unconditional)] {
-            let wanted = self.case.ids(name, [rows, length])?;
-            self.findings.equal("sequence layout", name, &sequences.concat(), &wanted, |_| false);
+    fn layout(&mut self, begun: &Begun) -> Result<(), ParityError> {
+        let (rows, length) = (begun.prompts.len(), self.length());
+        // Cases of plain drawing have the unconditional rows even where nothing guides.
+        let twins = self.guided() || self.case.kind == Kind::Showo;
+        let mut allowed = Vec::new();
+        for (name, empty) in [("input_ids", false), ("uncond_input_ids", true)].into_iter().take(1 + usize::from(twins))
+        {
+            let name = format!("{}{name}", begun.at);
+            let sequences = self.sequences(begun, empty);
+            let wanted = self.case.ids(&name, [rows, length])?;
+            self.findings.equal("sequence layout", &name, &sequences.concat(), &wanted, |_| false);
+            allowed.extend(sequences.iter().flat_map(|sequence| attention_allowed(&self.config, sequence)).flatten());
         }
-        let allowed: Vec<bool> = (conditional.iter().chain(&unconditional))
-            .flat_map(|sequence| attention_allowed(&self.config, sequence))
-            .flatten()
-            .collect();
-        let wanted = self.case.ints("attention_allowed", [2 * rows, length, length])?;
+        let batch = if twins { 2 * rows } else { rows };
+        let wanted = self.case.ints(&format!("{}attention_allowed", begun.at), [batch, length, length])?;
         let wanted: Vec<bool> = wanted.iter().map(|&may| may != 0).collect();
-        self.findings.equal("attention mask", "", &allowed, &wanted, |_| false);
+        self.findings.equal("attention mask", &begun.at, &allowed, &wanted, |_| false);
         Ok(())
     }
 
@@ -193,16 +241,22 @@ impl Checked<'_> {
 
     /// The whole decoding of every prompt. Each step begins from the reference's state, so that a near tie at one step
     /// says nothing about the next.
-    async fn decode(&mut self, way: &str, path: &Path) -> Result<(), ParityError> {
+    async fn decode(&mut self, way: &str, path: &Path, begun: &Begun) -> Result<(), ParityError> {
         let (n, codes, steps) = (self.config.num_vq_tokens, self.config.codebook_size, self.options.steps);
-        let rows = self.options.prompt_token_ids.len();
-        let mut states = vec![vec![-1; n]; rows];
+        let rows = begun.prompts.len();
+        let mut states = begun.states.clone();
         for step in 0..steps {
-            let at = |rest: &str| format!("step{step:02}.{rest}");
+            let at = |rest: &str| format!("{}step{step:02}.{rest}", begun.at);
             let u_sample = self.case.floats(&at("u_sample"), [rows, n, codes])?;
             let u_mask = self.case.floats(&at("u_mask"), [rows, n])?;
             let sampled = self.case.ids(&at("sampled"), [rows, n])?;
             let masked = self.case.ints(&at("masked"), [rows, n])?;
+            if self.case.kind != Kind::Showo {
+                let left = self.case.ints(&at("mask_len"), [rows])?;
+                let unknown = states.iter().map(|state| state.iter().filter(|&&code| code < 0).count());
+                let found: Vec<i64> = unknown.map(|unknown| mask_len(n, unknown, step, steps) as i64).collect();
+                self.findings.equal("positions left masked", &at(""), &found, left, |_| false);
+            }
             for (row, logits) in path.logits(self, &states).into_iter().enumerate() {
                 let of_row = row * n..(row + 1) * n;
                 let recorded = Recorded {
@@ -212,7 +266,7 @@ impl Checked<'_> {
                     sampled: sampled[of_row.clone()].iter().map(|&code| code as i32).collect(),
                     masked: masked[of_row].iter().map(|&flag| flag != 0).collect(),
                 };
-                states[row] = self.step(way, row, recorded, logits, &states[row]).await?;
+                states[row] = self.step((way, begun, row), recorded, logits, &states[row]).await?;
             }
         }
         Ok(())
@@ -221,23 +275,23 @@ impl Checked<'_> {
     /// One step of one prompt; gives the reference's state after it.
     async fn step(
         &mut self,
-        way: &str,
-        row: usize,
+        (way, begun, row): (&str, &Begun, usize),
         recorded: Recorded<'_>,
         logits: Tensor<2>,
         state: &[i32],
     ) -> Result<Vec<i32>, ParityError> {
         let Recorded { step, noise, u_mask, sampled, masked } = recorded;
         let (n, codes, steps) = (self.config.num_vq_tokens, self.config.codebook_size, self.options.steps);
-        let (place, tie) = (format!("prompt {row} step {step}"), self.tolerance.tie);
+        let (place, tie) = (format!("{}prompt {row} step {step}", begun.at), self.tolerance.tie);
         let logits = without_gradient(logits);
         let guided = read_floats(logits.clone()).await?;
         if row == 0 {
-            let name = format!("step{step:02}.guided_logits_row0");
+            let name = format!("{}step{step:02}.guided_logits_row0", begun.at);
             let [given, _] = self.case.shape(&name)?;
             let wanted = self.case.floats(&name, [given, codes])?;
             let found = guided.get(..wanted.len()).unwrap_or(&guided);
-            let allowed = 5e-4 * self.tolerance.logits;
+            // What each folder of cases asks for.
+            let allowed = if self.case.kind == Kind::Showo { 5e-4 } else { 2e-4 } * self.tolerance.logits;
             self.findings.close(&format!("guided logits, {way}"), &place, found, wanted, allowed);
         }
 
@@ -246,7 +300,7 @@ impl Checked<'_> {
         let near = |at: usize| gap(&guided[at * codes..][..codes], &noise[at * codes..][..codes]) < tie;
         self.findings.equal(&format!("sampled ids, {way}"), &place, &drawn.codes, &sampled, near);
         if step + 1 == steps {
-            let wanted: Vec<i32> = self.case.ids("final_codes", [self.options.prompt_token_ids.len(), n])?
+            let wanted: Vec<i32> = self.case.ids(&format!("{}final_codes", begun.at), [begun.prompts.len(), n])?
                 [row * n..(row + 1) * n]
                 .iter()
                 .map(|&code| code as i32)

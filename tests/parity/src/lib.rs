@@ -13,7 +13,7 @@ struct Checked<'a> {
     troubles: Vec<String>,
 }
 
-/// Checks one case (the bytes of its files) on `auto` or `cpu`: `{ device, rows, troubles }`, the last being empty where
+/// Checks one case (the bytes of its files; `tokenizer` empty where it has none) on `auto` or `cpu`: `{ device, rows, troubles }`, the last being empty where
 /// everything agrees.
 ///
 /// # Errors
@@ -25,11 +25,12 @@ pub async fn parity(
     config: Vec<u8>,
     golden: Vec<u8>,
     weights: Vec<u8>,
+    tokenizer: Vec<u8>,
 ) -> Result<JsValue, JsValue> {
     let opened = open(&device).await;
     let tolerance = if opened.kind == "webgpu" { Tolerance::WEBGPU } else { Tolerance::CPU };
     let refused = |error: ParityError| Problem::new("parity", error);
-    let case = Case::new(&name, &config, &golden, weights).map_err(refused)?;
+    let case = Case::new(&name, &config, &golden, weights).map_err(refused)?.with_tokenizer(tokenizer);
     let findings = parity::check(&case, &opened.place.device, tolerance).await.map_err(refused)?;
     Ok(to_javascript(&Checked { device: opened.kind, rows: findings.rows(), troubles: findings.troubles() }))
 }
