@@ -136,6 +136,8 @@ fn dist(places: &Places, _: Option<&str>) -> Result<Counts> {
 }
 
 fn e2e(places: &Places, filter: Option<&str>) -> Result<Counts> {
+    // Also where this stage alone is run: browsers and packages change with the tests.
+    setup::ensure(places, Scope::Test)?;
     // The same selection as the native tests' build, so that only what they did not need is compiled.
     run(cargo(places).args(["build", "--quiet"]).args(NATIVE).args(["--bins", "--tests"]))
         .context("the native decoder that pictures are compared with")?;
