@@ -125,7 +125,7 @@ impl Session {
         self.draw_from(settings, Vec::new(), host).await
     }
 
-    /// As [`Session::draw`], where some of the picture is there already: `begin` holds N tokens, [`MASK`](crate::trace::MASK) where
+    /// As [`Session::draw`], where some of the picture is there already: `begin` holds N tokens, [`MASK`] where
     /// it is drawn; the others stay. Inpainting and extrapolation begin so ([`canvas`](crate::decode::canvas)).
     ///
     /// # Errors
