@@ -38,16 +38,8 @@ pub enum VerifierMode {
 
 impl VerifierMode {
     /// Every mode, those with a network to judge with first, each group cheapest first.
-    pub const ALL: [Self; 8] = [
-        Self::None,
-        Self::BestOfK,
-        Self::Orm,
-        Self::Prm,
-        Self::Parm,
-        Self::ParmPaths,
-        Self::OwnOrm,
-        Self::Own,
-    ];
+    pub const ALL: [Self; 8] =
+        [Self::None, Self::BestOfK, Self::Orm, Self::Prm, Self::Parm, Self::ParmPaths, Self::OwnOrm, Self::Own];
 
     /// As it is written in settings, traces and commands.
     #[must_use]

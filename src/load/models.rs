@@ -94,7 +94,8 @@ impl Arriving {
         let preview = Some(ModelKind::Preview).filter(|&kind| bundle.has(kind));
         for kind in [ModelKind::SHOWO, ModelKind::Magvit].into_iter().chain(preview) {
             if self.networks.iter().all(|(arrived, ..)| *arrived != kind) {
-                let (network, bytes) = Network::read(bundle, kind, place, self.uses, &answers, &mut *on_progress).await?;
+                let (network, bytes) =
+                    Network::read(bundle, kind, place, self.uses, &answers, &mut *on_progress).await?;
                 self.networks.push((kind, network, bytes));
             }
         }

@@ -46,7 +46,9 @@ pub enum QuestionError {
     )]
     NoAnswer(&'static str),
     /// The generator was made without the answers' rows of its head.
-    #[error("the generator was loaded to draw and has no words to answer with; load it from a bundle, which keeps them")]
+    #[error(
+        "the generator was loaded to draw and has no words to answer with; load it from a bundle, which keeps them"
+    )]
     DrawsOnly,
 }
 

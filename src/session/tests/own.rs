@@ -125,14 +125,17 @@ fn a_recording_of_its_own_judgements_goes_on_from_any_event() {
     for mode in [VerifierMode::Own, VerifierMode::OwnOrm] {
         let models = icons_and_clip(5);
         let reflection = Some(reflecting(AcceptRule::Every));
-        let whole =
-            draw(&mut Session::new(models.clone()), Settings { reflection, ..asked(mode, 1) }).expect("draws");
+        let whole = draw(&mut Session::new(models.clone()), Settings { reflection, ..asked(mode, 1) }).expect("draws");
         let read: Vec<Event> =
             serde_json::from_str(&serde_json::to_string(&whole).expect("JSON")).expect("a recording");
         for count in 1..whole.len() {
             let mut later = Session::new(models.clone());
             later.resume_from(&read[..count]).expect("the recording is sound");
-            assert_eq!(timeless(&resume(&mut later).expect("goes on")), timeless(&whole[count..]), "{mode} after {count}");
+            assert_eq!(
+                timeless(&resume(&mut later).expect("goes on")),
+                timeless(&whole[count..]),
+                "{mode} after {count}"
+            );
         }
     }
 }
@@ -145,7 +148,9 @@ fn a_generator_that_was_never_taught_to_answer_is_not_asked() {
         assert_eq!(missing.needs, Needs::Answers(QuestionError::NeverAsked("user")));
         assert!(!missing.available.iter().any(|mode| mode.asks_itself()));
         let told = error.to_string();
-        for words in [&format!("the verifier {mode} asks"), "never been asked", "\"icons\"", "usable now: none, best-of-k"] {
+        for words in
+            [&format!("the verifier {mode} asks"), "never been asked", "\"icons\"", "usable now: none, best-of-k"]
+        {
             assert!(told.contains(words), "{told}");
         }
     }
