@@ -144,11 +144,11 @@ pub fn icons(seed: u64) -> Models {
 pub fn icons_and_clip(seed: u64) -> Models {
     let mut models = icons(seed);
     let words = models.generator.config.llm_vocab_size;
-    models.add(Network::Clip(clip(seed, words))).expect("clip fits");
+    models.add(Network::Clip(clip_of(seed, words))).expect("clip fits");
     models
 }
 
-fn clip(seed: u64, words: usize) -> ClipModel {
+fn clip_of(seed: u64, words: usize) -> ClipModel {
     let tower = |rest: serde_json::Value| {
         let mut tower = json!({ "hidden_size": 8, "intermediate_size": 16, "num_hidden_layers": 1,
             "num_attention_heads": 2, "layer_norm_eps": 1e-5 });
@@ -170,7 +170,7 @@ pub fn models(seed: u64, judges: &[RewardLabel], clip: bool) -> Models {
     let weights = || Weights::random(&device, seed);
     let mut models = drawing(seed, World::Shapes, 12, None);
     if clip {
-        models.add(Network::Clip(clip(seed, WORDS as usize))).expect("clip fits");
+        models.add(Network::Clip(clip_of(seed, WORDS as usize))).expect("clip fits");
     }
     for &label in judges {
         models.add(Network::Reward(reward(weights(), label, 0))).expect("reward fits");
