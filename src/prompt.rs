@@ -23,7 +23,9 @@ use crate::config::{ClipConfig, ShowoConfig};
 use crate::text;
 
 pub use clip::{ClipText, ClipTokenizer};
-pub use question::{Answers, CONTEXT, QuestionError, QuestionForm, about_prompt, question_allowed, seen_segment};
+pub use question::{
+    Answers, CONTEXT, QuestionError, QuestionForm, SelfQuestion, about_prompt, question_allowed, seen_segment,
+};
 
 /// Why a prompt cannot be drawn.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]

@@ -28,11 +28,18 @@ pub enum VerifierMode {
     /// The same over k whole pictures: one that is no longer promising is given up on its way, and the best of those that
     /// were finished is picked (the paper's clarity judgement, potential assessment and best-of-N′).
     ParmPaths,
+    /// The generator asked itself about k finished pictures: its own understanding instead of a network to judge with.
+    #[serde(rename = "self-orm")]
+    OwnOrm,
+    /// The generator asked itself about the whole draws of every step, once the step is clear.
+    #[serde(rename = "self")]
+    Own,
 }
 
 impl VerifierMode {
-    /// Every mode, cheapest first.
-    pub const ALL: [Self; 6] = [Self::None, Self::BestOfK, Self::Orm, Self::Prm, Self::Parm, Self::ParmPaths];
+    /// Every mode, those with a network to judge with first, each group cheapest first.
+    pub const ALL: [Self; 8] =
+        [Self::None, Self::BestOfK, Self::Orm, Self::Prm, Self::Parm, Self::ParmPaths, Self::OwnOrm, Self::Own];
 
     /// As it is written in settings, traces and commands.
     #[must_use]
@@ -44,19 +51,21 @@ impl VerifierMode {
             Self::Prm => "prm",
             Self::Parm => "parm",
             Self::ParmPaths => "parm-paths",
+            Self::OwnOrm => "self-orm",
+            Self::Own => "self",
         }
     }
 
     /// Whether k whole pictures are drawn and one of them is picked at the end.
     #[must_use]
     pub const fn draws_paths(self) -> bool {
-        matches!(self, Self::BestOfK | Self::Orm | Self::ParmPaths)
+        matches!(self, Self::BestOfK | Self::Orm | Self::ParmPaths | Self::OwnOrm)
     }
 
     /// Whether whole pictures are judged once they are finished, and not before.
     #[must_use]
     pub const fn judges_at_the_end(self) -> bool {
-        matches!(self, Self::BestOfK | Self::Orm)
+        matches!(self, Self::BestOfK | Self::Orm | Self::OwnOrm)
     }
 
     /// Whether a whole picture that is no longer promising is given up on its way.
@@ -68,13 +77,25 @@ impl VerifierMode {
     /// Whether one of k candidates is picked at every step.
     #[must_use]
     pub const fn is_stepwise(self) -> bool {
-        matches!(self, Self::Prm | Self::Parm)
+        matches!(self, Self::Prm | Self::Parm | Self::Own)
+    }
+
+    /// Whether the generator is asked instead of a network of the verifier's own.
+    #[must_use]
+    pub const fn asks_itself(self) -> bool {
+        matches!(self, Self::OwnOrm | Self::Own)
+    }
+
+    /// Whether a step is judged only once enough of it is known, where nobody has learnt to say that it is clear.
+    #[must_use]
+    pub const fn waits_for_clarity(self) -> bool {
+        matches!(self, Self::ParmPaths | Self::Own)
     }
 
     /// Whether its score of a picture is a probability, as a reward network's is.
     #[must_use]
     pub const fn gives_odds(self) -> bool {
-        matches!(self, Self::Orm | Self::Prm | Self::Parm | Self::ParmPaths)
+        matches!(self, Self::Orm | Self::Prm | Self::Parm | Self::ParmPaths | Self::OwnOrm | Self::Own)
     }
 }
 

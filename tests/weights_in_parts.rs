@@ -12,7 +12,7 @@ use showo::decode::sampling::read_floats;
 use showo::load::{Models, Place};
 use showo::model::ModelError;
 use showo::model::Weights;
-use showo::model::showo::{Showo, keep_drawing_rows};
+use showo::model::showo::{Showo, keep_answers, keep_drawing_rows};
 use showo::model::weights::Init;
 use showo::ops::Q8Tensor;
 
@@ -80,6 +80,29 @@ fn only_the_rows_that_are_wanted_are_kept() {
         let bias = weights.take("b", [11], Init::Zeros).unwrap().val();
         assert_eq!(block_on(read_floats(bias)).unwrap(), (6..17).map(|i| i as f32).collect::<Vec<_>>());
     }
+    for portion in [2, 23] {
+        // Copies are of any rows, whatever is kept; a part may end within them.
+        let mut weights = Weights::new(&device);
+        weights.keep_rows("w", 6..17, 23);
+        weights.copy_rows("w", vec![20, 3, 7, 3], "some of w");
+        weights.copy_rows("f", vec![1, 2], "some of f");
+        for q in weight.q.chunks(portion * SHAPE[1]) {
+            weights.q8_rows("w", &SHAPE, q).unwrap();
+        }
+        for scale in weight.scale.chunks(portion * 3) {
+            weights.scale_rows("w", &SHAPE, scale).unwrap();
+        }
+        weights.whole("w").unwrap();
+        for part in (0..12).map(|i| i as f32).collect::<Vec<_>>().chunks(portion) {
+            weights.float_part("f", &[4, 3], part.to_vec()).unwrap();
+        }
+        weights.whole("f").unwrap();
+        assert_eq!(weights.copied_rows("w"), [3, 7, 20]);
+        let copied = block_on(read_floats(weights.take("some of w", [3, 70], Init::Zeros).unwrap().val())).unwrap();
+        assert_eq!(copied, [3, 7, 20].map(|row| &wanted[row * 70..(row + 1) * 70]).concat());
+        let copied = block_on(read_floats(weights.take("some of f", [2, 3], Init::Zeros).unwrap().val())).unwrap();
+        assert_eq!(copied, [3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);
+    }
     let mut weights = Weights::new(&device);
     weights.keep_rows("w", 6..17, 24);
     let error = weights.insert_q8("w", &SHAPE, &weight.q, &weight.scale).unwrap_err();
@@ -133,7 +156,7 @@ fn fixture() -> (ShowoConfig, Vec<u8>) {
 }
 
 #[test]
-fn a_head_of_the_codebooks_rows_draws_as_a_whole_one_does() {
+fn a_head_of_the_codebooks_rows_and_the_answers_draws_and_judges_as_a_whole_one_does() {
     let device = Device::flex();
     let (config, file) = fixture();
     for q8 in [false, true] {
@@ -141,6 +164,7 @@ fn a_head_of_the_codebooks_rows_draws_as_a_whole_one_does() {
             let mut weights = Weights::new(&device);
             if cut {
                 keep_drawing_rows(&config, &mut weights);
+                keep_answers(&mut weights, &[7, 2, 5]);
             }
             for (name, view) in safetensors::SafeTensors::deserialize(&file).unwrap().tensors() {
                 let values: Vec<f32> = bytemuck::pod_collect_to_vec(view.data());
@@ -161,6 +185,11 @@ fn a_head_of_the_codebooks_rows_draws_as_a_whole_one_does() {
         let read = |network: &Showo| block_on(read_floats(network.code_logits(hidden.clone()))).unwrap();
         let (whole, cut) = (network(false), network(true));
         assert_eq!(read(&cut), read(&whole));
+        // Asked for in any order, and not all of them.
+        let said = |network: &Showo| block_on(read_floats(network.logits_of(hidden.clone(), &[5, 7]))).unwrap();
+        let off = said(&cut).iter().zip(said(&whole)).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(said(&cut).len() == 6 && off < 1e-6, "off by {off}");
+        assert!(cut.can_say(&[2, 5, 7]) && !cut.can_say(&[3]) && !cut.can_answer() && whole.can_say(&[3]));
         let all =
             block_on(read_floats(whole.logits(hidden.clone()).narrow(1, config.first_code(), config.codebook_size)));
         let off = all.unwrap().iter().zip(read(&cut)).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);

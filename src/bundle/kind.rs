@@ -62,11 +62,11 @@ impl ModelKind {
         }
     }
 
-    /// What a mode scores with; nothing where nothing is scored.
+    /// The network that a mode brings to score with; nothing where nothing is scored, or the generator asks itself.
     #[must_use]
     pub const fn verifying(mode: VerifierMode) -> Option<Self> {
         match mode {
-            VerifierMode::None => None,
+            VerifierMode::None | VerifierMode::OwnOrm | VerifierMode::Own => None,
             VerifierMode::BestOfK => Some(Self::Clip),
             VerifierMode::Orm => Some(Self::Reward(RewardLabel::Outcome)),
             VerifierMode::Prm => Some(Self::Reward(RewardLabel::Preview)),

@@ -1,16 +1,18 @@
 //! The generator asked about a picture: `mmu_generate` in the reference.
 //!
 //! The picture's part of the sequence sees nothing but itself, so its keys and values are computed once ([`Seen`]) and every
-//! question goes on from them. Reading a token gives a [`Reading`], from which an answer is taken.
+//! question goes on from them. Reading a token gives a [`Reading`], from which an answer is taken. A verifier has one question
+//! about several pictures instead, and asks it in one forward ([`odds_of`]).
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::activation::sigmoid;
+use burn::tensor::{Device, Tensor, TensorData};
 
 use super::DeviceError;
 use super::generator::ids_tensor;
 use super::sampling::read_floats;
 use crate::config::ShowoConfig;
 use crate::model::showo::{FORBIDDEN, Prefix, Showo};
-use crate::prompt::{Answers, seen_segment};
+use crate::prompt::{Answers, SelfQuestion, question_allowed, seen_segment};
 
 /// A picture that the generator has looked at.
 #[derive(Debug, Clone)]
@@ -42,7 +44,7 @@ impl Seen {
         let allowed =
             |row: usize| (0..before + count).map(move |column| if column <= before + row { 0.0 } else { FORBIDDEN });
         let bias: Vec<f32> = (0..count).flat_map(allowed).collect();
-        let bias = Tensor::from_data(burn::tensor::TensorData::new(bias, [1, 1, count, before + count]), device);
+        let bias = Tensor::from_data(TensorData::new(bias, [1, 1, count, before + count]), device);
         read(showo, &self.prefix, text, &bias, device)
     }
 }
@@ -65,10 +67,8 @@ impl Reading {
     /// # Panics
     /// As [`Reading::logits`].
     pub async fn yes(&self, showo: &Showo, answers: &Answers) -> Result<f32, DeviceError> {
-        let ids = [&answers.yes[..], &answers.no].concat();
-        let logits = read_floats(showo.logits_of(self.hidden.clone(), &ids)).await?;
-        let (yes, no) = logits.split_at(answers.yes.len().min(logits.len()));
-        Ok((1.0 / (1.0 + (log_sum(no) - log_sum(yes)).exp())) as f32)
+        let odds = read_floats(odds(showo, self.hidden.clone(), answers)).await?;
+        Ok(odds.first().copied().unwrap_or(f32::NAN))
     }
 
     /// Reads one more token.
@@ -109,6 +109,41 @@ fn read(showo: &Showo, prefix: &Prefix, ids: &[u32], bias: &Tensor<4>, device: &
     Reading { prefix, hidden: hidden.narrow(1, tokens - 1, 1).reshape([1, d]) }
 }
 
+/// `p(yes) / (p(yes) + p(no))` of the answer to one question about each of several pictures of N codes, `[pictures]`. It is one
+/// forward over the whole sequences, `[pictures, N + 3 + question]`, which keeps no layer's keys and values.
+///
+/// # Panics
+/// As [`Showo::logits_of`].
+#[must_use]
+pub fn odds_of(
+    showo: &Showo,
+    config: &ShowoConfig,
+    pictures: &[&[i32]],
+    question: &SelfQuestion,
+    device: &Device,
+) -> Tensor<1> {
+    let sequence = |codes: &&[i32]| [seen_segment(config, codes), question.ids.clone()].concat();
+    let sequences: Vec<Vec<u32>> = pictures.iter().map(sequence).collect();
+    let Some(first) = sequences.first() else { return Tensor::zeros([0], device) };
+    let (count, length) = (sequences.len(), first.len());
+    // They differ in their codes alone: what may attend to what is the same for all.
+    let allowed = question_allowed(config, first).into_iter().flatten();
+    let bias: Vec<f32> = allowed.map(|may| if may { 0.0 } else { FORBIDDEN }).collect();
+    let bias = Tensor::from_data(TensorData::new(bias, [1, 1, length, length]), device);
+    let hidden = showo.forward(ids_tensor(&sequences, device), bias);
+    let d = hidden.dims()[2];
+    odds(showo, hidden.narrow(1, length - 1, 1).reshape([count, d]), &question.answers)
+}
+
+/// The odds of "yes" from states `[rows, d]`: `[rows]`.
+fn odds(showo: &Showo, hidden: Tensor<2>, answers: &Answers) -> Tensor<1> {
+    let logits = showo.logits_of(hidden, &answers.ids());
+    let (yes, no) = (answers.yes.len(), answers.no.len());
+    let [yes, no] = [logits.clone().narrow(1, 0, yes), logits.narrow(1, yes, no)].map(log_sum);
+    let rows = yes.dims()[0];
+    sigmoid((yes - no).reshape([rows]))
+}
+
 /// The id with the highest logit; the first of equals, 0 for none.
 #[must_use]
 pub fn likeliest(logits: &[f32]) -> u32 {
@@ -116,10 +151,10 @@ pub fn likeliest(logits: &[f32]) -> u32 {
     logits.iter().enumerate().fold(0, best) as u32
 }
 
-/// `ln Σ exp`.
-fn log_sum(logits: &[f32]) -> f64 {
-    let high = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    f64::from(high) + logits.iter().map(|&logit| f64::from(logit - high).exp()).sum::<f64>().ln()
+/// `ln Σ exp` of each row, `[rows, logits]` → `[rows, 1]`.
+fn log_sum(logits: Tensor<2>) -> Tensor<2> {
+    let high = logits.clone().max_dim(1);
+    high.clone() + (logits - high).exp().sum_dim(1).log()
 }
 
 #[cfg(test)]
@@ -135,7 +170,8 @@ mod tests {
 
     #[test]
     fn sums_of_exponentials_do_not_overflow() {
-        assert!((log_sum(&[1000.0, 1000.0]) - (1000.0 + 2f64.ln())).abs() < 1e-9);
-        assert!((log_sum(&[0.0, 3f32.ln()]) - 4f64.ln()).abs() < 1e-6);
+        let logits = Tensor::from_data([[1000.0, 1000.0], [0.0, 3f32.ln()]], &Device::flex());
+        let sums: Vec<f32> = log_sum(logits).into_data().iter::<f32>().collect();
+        assert!((sums[0] - (1000.0 + 2f32.ln())).abs() < 1e-3 && (sums[1] - 4f32.ln()).abs() < 1e-6, "{sums:?}");
     }
 }

@@ -14,7 +14,7 @@ use super::uses::Uses;
 use crate::bundle::manifest::World;
 use crate::bundle::{Bundle, LoadProgress, ModelKind, Reader};
 use crate::config::{RewardConfig, RewardLabel};
-use crate::prompt::{Prompt, PromptError, TextTokenizer};
+use crate::prompt::{Prompt, PromptError, QuestionError, SelfQuestion, TextTokenizer};
 use crate::settings::{Recommended, Tuning, VerifierMode};
 
 /// What names a bundle and a device in traces and on the page.
@@ -90,10 +90,12 @@ impl Arriving {
                 .map_err(|source| LoadError::TextTokenizer { file: manifest.tokenizer.file.clone(), source })?;
             self.text_tokenizer = Some(read);
         }
+        let answers = self.text_tokenizer.as_ref().map(answer_ids).unwrap_or_default();
         let preview = Some(ModelKind::Preview).filter(|&kind| bundle.has(kind));
         for kind in [ModelKind::SHOWO, ModelKind::Magvit].into_iter().chain(preview) {
             if self.networks.iter().all(|(arrived, ..)| *arrived != kind) {
-                let (network, bytes) = Network::read(bundle, kind, place, self.uses, &mut *on_progress).await?;
+                let (network, bytes) =
+                    Network::read(bundle, kind, place, self.uses, &answers, &mut *on_progress).await?;
                 self.networks.push((kind, network, bytes));
             }
         }
@@ -225,7 +227,8 @@ impl Models {
         kind: ModelKind,
         on_progress: &mut dyn FnMut(LoadProgress<'_>),
     ) -> Result<Network, LoadError> {
-        let (network, bytes) = Network::read(bundle, kind, &self.place, self.uses, on_progress).await?;
+        let answers = answer_ids(&self.text_tokenizer);
+        let (network, bytes) = Network::read(bundle, kind, &self.place, self.uses, &answers, on_progress).await?;
         self.device_bytes.set(self.device_bytes.get() + bytes);
         Ok(network)
     }
@@ -305,9 +308,20 @@ impl Models {
         Ok(())
     }
 
+    /// The generator's question to itself whether a picture is what a prompt of these ids asks for, and the answers' ids.
+    ///
+    /// # Errors
+    /// A generator that was never taught to answer, a prompt that is too long to be asked about, or networks that were made
+    /// without the answers' rows.
+    pub fn self_question(&self, prompt_ids: &[u32]) -> Result<SelfQuestion, QuestionError> {
+        let Generator { showo, config } = &*self.generator;
+        let question = self.text_tokenizer.self_question(config, self.about.world, prompt_ids)?;
+        if showo.can_say(&question.answers.ids()) { Ok(question) } else { Err(QuestionError::DrawsOnly) }
+    }
+
     /// The modes that a bundle has the networks for, also those that are yet to be loaded.
     #[must_use]
-    pub fn offered<R: Reader>(bundle: &Bundle<R>) -> Vec<VerifierMode> {
+    pub fn offered<R: Reader>(&self, bundle: &Bundle<R>) -> Vec<VerifierMode> {
         let rewards = ModelKind::verifiers().filter(|&kind| matches!(kind, ModelKind::Reward(_)) && bundle.has(kind));
         let labels = rewards.filter_map(|kind| bundle.config::<RewardConfig>(kind).ok());
         let answered: Vec<RewardLabel> = labels.flat_map(|config| config.labels()).collect();
@@ -315,22 +329,25 @@ impl Models {
             ModelKind::Reward(label) => answered.contains(&label),
             other => bundle.has(other),
         };
-        let usable = |mode: &VerifierMode| ModelKind::verifying(*mode).is_none_or(there);
-        VerifierMode::ALL.into_iter().filter(usable).collect()
+        VerifierMode::ALL.into_iter().filter(|&mode| self.judges(mode, there)).collect()
     }
 
     /// The modes that can be used with what has arrived.
     #[must_use]
     pub fn verifiers(&self) -> Vec<VerifierMode> {
-        let usable = |mode: &VerifierMode| ModelKind::verifying(*mode).is_none_or(|kind| self.has(kind));
-        VerifierMode::ALL.into_iter().filter(usable).collect()
+        VerifierMode::ALL.into_iter().filter(|&mode| self.judges(mode, |kind| self.has(kind))).collect()
+    }
+
+    /// Whether a mode can be used with networks of the kinds that are `there`.
+    fn judges(&self, mode: VerifierMode, there: impl Fn(ModelKind) -> bool) -> bool {
+        ModelKind::verifying(mode).is_none_or(there) && (!mode.asks_itself() || self.self_question(&[]).is_ok())
     }
 
     /// How the bundle recommends to draw, as far as it can: without its verifier, one draw that nobody judges.
     #[must_use]
     pub fn recommended(&self) -> Recommended {
         let decoding = self.about.decoding;
-        let usable = ModelKind::verifying(decoding.verifier).is_none_or(|kind| self.has(kind));
+        let usable = self.judges(decoding.verifier, |kind| self.has(kind));
         Recommended { verifier: if usable { decoding.verifier } else { VerifierMode::None }, ..decoding }
     }
 
@@ -339,4 +356,10 @@ impl Models {
     pub fn device_bytes(&self) -> u64 {
         self.device_bytes.get()
     }
+}
+
+/// The ids of "yes" and "no", whose rows of the generator's head are kept for it to judge itself with: a few, so that it costs
+/// nothing to keep them always. None where the tokenizer has no such words.
+fn answer_ids(tokenizer: &TextTokenizer) -> Vec<u32> {
+    tokenizer.answers().map(|answers| answers.ids()).unwrap_or_default()
 }

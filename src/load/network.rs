@@ -12,7 +12,7 @@ use crate::model::clip::Clip;
 use crate::model::magvit::Magvit;
 use crate::model::preview::Preview;
 use crate::model::reward::{Reward, inputs};
-use crate::model::showo::{Showo, keep_drawing_rows};
+use crate::model::showo::{Showo, keep_answers, keep_drawing_rows};
 use crate::model::{ModelError, Weights};
 use crate::settings::Tuning;
 
@@ -128,8 +128,8 @@ async fn fill<R: Reader>(
 impl Network {
     /// Reads the model `kind` of a bundle onto a device; also gives the bytes that its weights take there.
     ///
-    /// Of the generator's head only the codebook's rows go to the device, of the image tokenizer only the decoder, where
-    /// `uses` asks for no more.
+    /// Of the generator's head only the codebook's rows and those of the ids `answers` go to the device, of the image tokenizer
+    /// only the decoder, where `uses` asks for no more.
     ///
     /// # Errors
     /// The bundle lacks the model, is damaged, or holds one that contradicts its configuration.
@@ -138,6 +138,7 @@ impl Network {
         kind: ModelKind,
         place: &Place,
         uses: Uses,
+        answers: &[u32],
         on_progress: Progress<'_>,
     ) -> Result<(Self, u64), LoadError> {
         let built = |source: ModelError| LoadError::Model { kind, source };
@@ -148,6 +149,7 @@ impl Network {
                 config.validate().map_err(|why| built(ModelError::Config { model: "showo", why }))?;
                 if !uses.answers {
                     keep_drawing_rows(&config, &mut weights);
+                    keep_answers(&mut weights, answers);
                 }
                 let weights = fill(weights, bundle, kind, on_progress).await?;
                 let bytes = weights.bytes();

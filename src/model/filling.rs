@@ -5,6 +5,7 @@ use std::ops::Range;
 use burn::tensor::{Tensor, TensorData};
 use half::f16;
 
+use super::aside::Aside;
 use super::error::ModelError;
 use super::weights::{Partial, PartialForm, Stored, Weights, check_shape};
 use crate::bundle::block;
@@ -48,6 +49,9 @@ impl Weights {
         let PartialForm::Float { seen, parts } = &mut partial.form else { return Err(two_dtypes(name)) };
         let here = partial.kept.start * partial.width..partial.kept.end * partial.width;
         let wanted = within(&here, *seen, values.len());
+        if let Some(aside) = &mut partial.aside {
+            aside.floats(*seen, &values);
+        }
         *seen += values.len();
         if !wanted.is_empty() {
             let values = if wanted.len() == values.len() { values } else { values[wanted].to_vec() };
@@ -67,6 +71,9 @@ impl Weights {
         let PartialForm::Q8 { seen: [seen, _], builder } = &mut partial.form else { return Err(two_dtypes(name)) };
         let rows = q.len() / partial.width.max(1);
         let wanted = within(&partial.kept, *seen, rows);
+        if let Some(aside) = &mut partial.aside {
+            aside.q8(*seen, q);
+        }
         *seen += rows;
         builder.values(&q[wanted.start * partial.width..wanted.end * partial.width]);
         Ok(())
@@ -82,6 +89,9 @@ impl Weights {
         let width = block::blocks(partial.width);
         let rows = scale.len() / width.max(1);
         let wanted = within(&partial.kept, *seen, rows);
+        if let Some(aside) = &mut partial.aside {
+            aside.scales(*seen, scale);
+        }
         *seen += rows;
         builder.scales(&scale[wanted.start * width..wanted.end * width]);
         Ok(())
@@ -110,7 +120,8 @@ impl Weights {
             let mut shape = wanted;
             shape.iter_mut().take(1).for_each(|rows| *rows = kept.len());
             let form = form(self, &shape, width)?;
-            self.partial.insert(name.to_owned(), Partial { shape, width, kept, form });
+            let aside = self.aside.get(name).map(|(rows, _)| Aside::new(rows.clone(), width));
+            self.partial.insert(name.to_owned(), Partial { shape, width, kept, aside, form });
         }
         self.partial.get_mut(name).ok_or_else(|| ModelError::Missing(name.to_owned()))
     }
@@ -121,7 +132,7 @@ impl Weights {
     /// When it has not.
     pub fn whole(&mut self, name: &str) -> Result<(), ModelError> {
         let partial = self.partial.remove(name).ok_or_else(|| ModelError::Missing(name.to_owned()))?;
-        let Partial { shape, form, .. } = partial;
+        let Partial { mut shape, form, aside, .. } = partial;
         let stored = match form {
             PartialForm::Float { parts, .. } => {
                 let (count, found) =
@@ -132,11 +143,16 @@ impl Weights {
                 }
                 let mut parts = parts;
                 let values = if parts.len() == 1 { parts.swap_remove(0) } else { Tensor::cat(parts, 0) };
-                Stored::Float { shape, values }
+                Stored::Float { shape: shape.clone(), values }
             }
-            PartialForm::Q8 { builder, .. } => Stored::Q8 { shape, tensor: builder.finish()? },
+            PartialForm::Q8 { builder, .. } => Stored::Q8 { shape: shape.clone(), tensor: builder.finish()? },
         };
         self.stored.insert(name.to_owned(), stored);
+        if let (Some(aside), Some((_, into))) = (aside, self.aside.get(name).cloned()) {
+            let (rows, values) = aside.finish();
+            shape.iter_mut().take(1).for_each(|all| *all = rows);
+            self.insert_float(&into, &shape, values)?;
+        }
         Ok(())
     }
 
@@ -144,6 +160,9 @@ impl Weights {
     pub fn forget(&mut self, name: &str) {
         self.partial.remove(name);
         self.stored.remove(name);
+        if let Some((_, into)) = self.aside.get(name) {
+            self.stored.remove(into);
+        }
     }
 }
 

@@ -13,9 +13,11 @@
 //! | `layers.rs`, `convolution.rs` | the layers that networks share |
 //! | `differentiable.rs` (native) | what layers compute with where gradients are recorded |
 //! | `weights.rs`, `filling.rs` | a set of tensors: taken by name while a network is built; filled as they come |
+//! | `aside.rs` | copies of a few rows of a tensor, taken while it comes |
 //! | `parameters.rs` | a network's parameters by name, to be saved |
 //! | `error.rs` | why a network could not be built |
 
+mod aside;
 pub mod clip;
 pub mod convolution;
 #[cfg(not(target_arch = "wasm32"))]

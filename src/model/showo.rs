@@ -56,6 +56,8 @@ pub struct Showo {
     showo: PhiForCausalLm,
     /// The codebook's rows of a head that has more and is fixed (int8): cutting them out copies them on a GPU.
     code_head: Option<Linear>,
+    /// The head's rows of [`Layout::answers`], where they were copied because the others were not to be kept.
+    answer_head: Option<Linear>,
     #[module(skip)]
     layout: Layout,
 }
@@ -68,6 +70,8 @@ struct Layout {
     /// The head's row of code 0.
     first_code: usize,
     codes: usize,
+    /// The ids of the rows of the answers' head, in its order.
+    answers: Vec<u32>,
 }
 
 /// Name of the head in checkpoints.
@@ -78,6 +82,18 @@ pub fn keep_drawing_rows(config: &ShowoConfig, weights: &mut Weights) {
     let rows = config.first_code()..config.first_code() + config.codebook_size;
     for part in ["weight", "bias"] {
         weights.keep_rows(&format!("{HEAD}.{part}"), rows.clone(), config.vocab_size);
+    }
+}
+
+/// Name of the copied rows.
+const ANSWER_HEAD: &str = "showo.answers";
+
+/// Makes `weights` keep the head's rows of `ids` whatever else of it is kept: those of "yes" and "no", with which a generator
+/// that draws can judge as well ([`Showo::can_say`]). To be called before they come.
+pub fn keep_answers(weights: &mut Weights, ids: &[u32]) {
+    for part in ["weight", "bias"].into_iter().filter(|_| !ids.is_empty()) {
+        let rows = ids.iter().map(|&id| id as usize).collect();
+        weights.copy_rows(&format!("{HEAD}.{part}"), rows, &format!("{ANSWER_HEAD}.{part}"));
     }
 }
 
@@ -199,6 +215,11 @@ impl Showo {
         let cut = w.shape(&format!("{HEAD}.weight")).is_some_and(|shape| shape.first() == Some(&codes));
         let (first_code, outputs) = if cut { (0, codes) } else { (config.first_code(), config.vocab_size) };
         let lm_head = Linear::take(w, HEAD, d, outputs, true, std)?;
+        let answers: Vec<u32> = w.copied_rows(&format!("{HEAD}.weight")).iter().map(|&row| row as u32).collect();
+        let answer_head = match answers.len() {
+            0 => None,
+            rows => Some(Linear::take(w, ANSWER_HEAD, d, rows, true, std)?),
+        };
         let fixed = matches!(lm_head.weight, Matrix::Q8(_)) && !cut;
         let network = Self {
             code_head: fixed.then(|| lm_head.outputs(first_code, codes)),
@@ -210,7 +231,8 @@ impl Showo {
                 },
                 lm_head,
             },
-            layout: Layout { rotary: config.rotary_len(), theta: config.rope_theta, first_code, codes },
+            answer_head,
+            layout: Layout { rotary: config.rotary_len(), theta: config.rope_theta, first_code, codes, answers },
         };
         // Buffers of older checkpoints.
         weights.finish(&["rotary_emb.inv_freq"])?;
@@ -330,16 +352,29 @@ impl Showo {
         self.layout.first_code > 0
     }
 
+    /// Whether [`Showo::logits_of`] knows these tokens: all of them, or after [`keep_drawing_rows`] those of [`keep_answers`].
+    #[must_use]
+    pub fn can_say(&self, ids: &[u32]) -> bool {
+        self.can_answer() || ids.iter().all(|id| self.layout.answers.contains(id))
+    }
+
     /// Logits of the tokens `ids` alone, `[rows, d]` → `[rows, ids]`: as many rows of the head are read.
     ///
     /// # Panics
-    /// After [`keep_drawing_rows`].
+    /// Not all of them are there ([`Showo::can_say`]).
     #[must_use]
     pub fn logits_of(&self, hidden: Tensor<2>, ids: &[u32]) -> Tensor<2> {
-        assert!(self.can_answer(), "logits_of: of the head only the codebook's rows were loaded");
-        let rows: Vec<i32> = ids.iter().map(|&id| id as i32).collect();
+        assert!(self.can_say(ids), "logits_of: of the head only the codebook's rows were loaded");
+        let known = &self.layout.answers;
+        let (head, rows): (_, Vec<i32>) = match &self.answer_head {
+            Some(head) if !self.can_answer() => {
+                let row = |id: &u32| known.iter().position(|known| known == id).unwrap_or(0) as i32;
+                (head, ids.iter().map(row).collect())
+            }
+            _ => (&self.showo.lm_head, ids.iter().map(|&id| id as i32).collect()),
+        };
         let rows = Tensor::from_data(TensorData::new(rows, [ids.len()]), &hidden.device());
-        self.showo.lm_head.forward_some(hidden, rows)
+        head.forward_some(hidden, rows)
     }
 
     /// Logits over the whole vocabulary, `[rows, d]` → `[rows, vocab]`.

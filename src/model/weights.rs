@@ -10,6 +10,7 @@ use burn::module::{Param, ParamId};
 use burn::tensor::{Device, Tensor, TensorData};
 use half::f16;
 
+use super::aside::Aside;
 use super::error::ModelError;
 pub use super::parameters::{Named, named_parameters};
 use crate::ops::{Q8Builder, Q8Tensor};
@@ -27,6 +28,8 @@ pub(super) struct Partial {
     pub(super) width: usize,
     /// The rows that are kept, of all that come.
     pub(super) kept: Range<usize>,
+    /// Copies of some of its rows.
+    pub(super) aside: Option<Aside>,
     pub(super) form: PartialForm,
 }
 
@@ -56,6 +59,8 @@ pub struct Weights {
     pub(super) partial: HashMap<String, Partial>,
     /// Rows to keep of some tensors, and how many those have; of all others, all are kept.
     pub(super) kept: HashMap<String, (Range<usize>, usize)>,
+    /// Rows of some tensors that are copied, and the names of the copies.
+    pub(super) aside: HashMap<String, (Vec<usize>, String)>,
     /// Bytes of the device's largest buffer.
     pub(super) largest_buffer: u64,
     /// When set, a tensor that is not stored is drawn from this seed instead of refused.
@@ -71,6 +76,7 @@ impl Weights {
             stored: HashMap::new(),
             partial: HashMap::new(),
             kept: HashMap::new(),
+            aside: HashMap::new(),
             largest_buffer: u64::MAX,
             seed: None,
         }
@@ -86,6 +92,20 @@ impl Weights {
     /// others; to be said before it comes.
     pub fn keep_rows(&mut self, name: &str, rows: Range<usize>, all: usize) {
         self.kept.insert(name.to_owned(), (rows, all));
+    }
+
+    /// Copies these rows of the tensor `name`, whichever of them are kept, as a tensor `into` in f32; to be said before it
+    /// comes. They are copied in the tensor's order.
+    pub fn copy_rows(&mut self, name: &str, mut rows: Vec<usize>, into: &str) {
+        rows.sort_unstable();
+        rows.dedup();
+        self.aside.insert(name.to_owned(), (rows, into.to_owned()));
+    }
+
+    /// The rows of the tensor `name` that are copied, in the copy's order.
+    #[must_use]
+    pub fn copied_rows(&self, name: &str) -> &[usize] {
+        self.aside.get(name).map_or(&[], |(rows, _)| rows)
     }
 
     /// The shape of a tensor that is there to be taken.

@@ -45,6 +45,11 @@ pub enum QuestionError {
         "this bundle's tokenizer has no single token for \"{0}\", so no odds can be given; ask for the answer in words alone"
     )]
     NoAnswer(&'static str),
+    /// The generator was made without the answers' rows of its head.
+    #[error(
+        "the generator was loaded to draw and has no words to answer with; load it from a bundle, which keeps them"
+    )]
+    DrawsOnly,
 }
 
 /// What stands around a question of an open vocabulary. This project's own generators know one form alone: `<bos> user …
@@ -65,6 +70,23 @@ pub struct Answers {
     pub yes: Vec<u32>,
     /// "no".
     pub no: Vec<u32>,
+}
+
+impl Answers {
+    /// Those of "yes", then those of "no".
+    #[must_use]
+    pub fn ids(&self) -> Vec<u32> {
+        [&self.yes[..], &self.no].concat()
+    }
+}
+
+/// What a generator asks itself about its own pictures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SelfQuestion {
+    /// What stands between a picture and the answer.
+    pub ids: Vec<u32>,
+    /// What it may answer.
+    pub answers: Answers,
 }
 
 /// The picture's part of a sequence: `<|mmu|> <|soi|> code×N <|eoi|>`.
@@ -139,6 +161,23 @@ impl TextTokenizer {
             return Err(QuestionError::TooLong { tokens: ids.len(), answer, most });
         }
         Ok(ids)
+    }
+
+    /// [`about_prompt`] of the prompt with these ids, as the reference asks.
+    ///
+    /// # Errors
+    /// As [`TextTokenizer::question`] and [`TextTokenizer::answers`]: a generator that was never taught to answer, among others.
+    pub fn self_question(
+        &self,
+        config: &ShowoConfig,
+        world: Option<World>,
+        prompt_ids: &[u32],
+    ) -> Result<SelfQuestion, QuestionError> {
+        let question = about_prompt(&self.text(prompt_ids)?, world);
+        Ok(SelfQuestion {
+            ids: self.question(config, &question, QuestionForm::default(), 1)?,
+            answers: self.answers()?,
+        })
     }
 
     /// The ids of "yes" and "no", behind a space and with a capital or without: those that are one token.

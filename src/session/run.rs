@@ -99,7 +99,7 @@ impl Run {
         let clarity = self.clarity(&candidates).await?;
         let clear = match clarity {
             Some(chance) => says_clear(chance),
-            None => !settings.verifier.gives_paths_up() || drawn.iter().all(|drawn| is_clear(&drawn.tokens)),
+            None => !settings.verifier.waits_for_clarity() || drawn.iter().all(|drawn| is_clear(&drawn.tokens)),
         };
         // Both are under way before either is waited for.
         let scores = self.stepwise().filter(|_| clear).map(|verifier| verifier.score(&candidates));

@@ -2,6 +2,7 @@
 
 mod begun;
 mod bundles;
+mod own;
 mod questions;
 mod reflection;
 mod refused;

@@ -140,25 +140,37 @@ pub fn icons(seed: u64) -> Models {
     drawing(seed, World::Icons, 24, Some(World::Icons))
 }
 
+/// As [`icons`], with a CLIP that reflection can look for weak patches with; no network to judge with.
+pub fn icons_and_clip(seed: u64) -> Models {
+    let mut models = icons(seed);
+    let words = models.generator.config.llm_vocab_size;
+    models.add(Network::Clip(clip_of(seed, words))).expect("clip fits");
+    models
+}
+
+fn clip_of(seed: u64, words: usize) -> ClipModel {
+    let tower = |rest: serde_json::Value| {
+        let mut tower = json!({ "hidden_size": 8, "intermediate_size": 16, "num_hidden_layers": 1,
+            "num_attention_heads": 2, "layer_norm_eps": 1e-5 });
+        tower.as_object_mut().expect("object").extend(rest.as_object().expect("object").clone());
+        tower
+    };
+    let config: ClipConfig = from(json!({
+        "text_config": tower(json!({ "vocab_size": words, "max_position_embeddings": 14, "eos_token_id": words - 1 })),
+        "vision_config": tower(json!({ "image_size": 8, "patch_size": 4 })),
+        "projection_dim": 8,
+    }));
+    let clip = Clip::new(&config, Weights::random(&Device::flex(), seed)).expect("clip");
+    ClipModel { clip, config }
+}
+
 /// Every network, `judges` by their labels, CLIP where asked for; the same weights for the same seed.
 pub fn models(seed: u64, judges: &[RewardLabel], clip: bool) -> Models {
     let device = Device::flex();
     let weights = || Weights::random(&device, seed);
     let mut models = drawing(seed, World::Shapes, 12, None);
     if clip {
-        let tower = |rest: serde_json::Value| {
-            let mut tower = json!({ "hidden_size": 8, "intermediate_size": 16, "num_hidden_layers": 1,
-                "num_attention_heads": 2, "layer_norm_eps": 1e-5 });
-            tower.as_object_mut().expect("object").extend(rest.as_object().expect("object").clone());
-            tower
-        };
-        let config: ClipConfig = from(json!({
-            "text_config": tower(json!({ "vocab_size": WORDS, "max_position_embeddings": 14, "eos_token_id": 39 })),
-            "vision_config": tower(json!({ "image_size": 8, "patch_size": 4 })),
-            "projection_dim": 8,
-        }));
-        let clip = Clip::new(&config, weights()).expect("clip");
-        models.add(Network::Clip(ClipModel { clip, config })).expect("clip fits");
+        models.add(Network::Clip(clip_of(seed, WORDS as usize))).expect("clip fits");
     }
     for &label in judges {
         models.add(Network::Reward(reward(weights(), label, 0))).expect("reward fits");

@@ -7,6 +7,8 @@
 //! | `prm` | reward, label "preview" | the whole draw, as the preview shows it | every step |
 //! | `parm` | reward, label "potential" | the state after re-masking | every step |
 //! | `parm-paths` | the same | the one state of every step of k paths | every step, once it is clear |
+//! | `self-orm` | the generator itself | the finished codes | at the end |
+//! | `self` | the same | the whole draw | every step, once it is clear |
 //!
 //! `none` is the absence of a verifier. Scores stay on the device until the session reads them.
 //!
@@ -15,11 +17,13 @@
 //! | `mod.rs` | [`Verifier`], the verifier of a mode, and which score wins |
 //! | `candidates.rs` | what a verifier is shown |
 //! | `reward.rs` | PARM, PRM and ORM as verifiers |
+//! | `own.rs` | the generator as the judge of its own pictures |
 //! | `clip.rs`, `resample.rs` | CLIPScore of pictures and patches; patches at CLIP's size |
 //! | [`paths`] | which states are clear enough to be judged, and which path goes on |
 
 mod candidates;
 mod clip;
+mod own;
 pub mod paths;
 mod resample;
 mod reward;
@@ -28,12 +32,14 @@ use burn::tensor::Tensor;
 
 pub use candidates::Candidates;
 pub use clip::ClipVerifier;
+pub use own::OwnVerifier;
 pub use resample::resample;
 pub use reward::{RewardVerifier, Sees};
 
 use crate::bundle::ModelKind;
 use crate::config::RewardLabel;
 use crate::load::Models;
+use crate::prompt::QuestionError;
 use crate::settings::VerifierMode;
 
 /// When a verifier looks.
@@ -50,7 +56,7 @@ pub trait Verifier {
     /// When it wants to be asked.
     fn when(&self) -> When;
 
-    /// One score a candidate, `[candidates]`, higher is better: 0…1 from a reward network, 0…2.5 from CLIPScore.
+    /// One score a candidate, `[candidates]`, higher is better: 0…1 from a reward network or the generator, 0…2.5 from CLIPScore.
     fn score(&self, look: &Candidates<'_>) -> Tensor<1>;
 
     /// The chance that the states of this step can be judged yet, `[1]`; nothing where the verifier has not learnt to say.
@@ -59,16 +65,27 @@ pub trait Verifier {
     }
 }
 
-/// The bundle lacks the network that a mode judges with.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the verifier {mode} needs the model \"{needs}\", which is not in this bundle or has not arrived yet; usable now: {}", list(.available))]
+/// The bundle lacks what a mode judges with.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("the verifier {mode} {needs}; usable now: {}", list(.available))]
 pub struct VerifierMissing {
     /// What was asked for.
     pub mode: VerifierMode,
-    /// The kind of model in the bundle.
-    pub needs: ModelKind,
+    /// What is lacking.
+    pub needs: Needs,
     /// What can be used.
     pub available: Vec<VerifierMode>,
+}
+
+/// What a mode judges with.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Needs {
+    /// A kind of model in the bundle.
+    #[error("needs the model \"{0}\", which is not in this bundle or has not arrived yet")]
+    Model(ModelKind),
+    /// A generator that can be asked about this prompt.
+    #[error("asks the generator itself, which cannot be asked: {0}")]
+    Answers(QuestionError),
 }
 
 fn list(modes: &[VerifierMode]) -> String {
@@ -91,32 +108,39 @@ pub fn best(scores: &[f32]) -> usize {
 /// The verifier of a mode, for one prompt; `None` for the mode `none`.
 ///
 /// # Errors
-/// The model that the mode needs is not there.
+/// The model that the mode needs is not there, or the generator cannot be asked.
 pub fn verifier(
     models: &Models,
     mode: VerifierMode,
     prompt_ids: &[u32],
 ) -> Result<Option<Box<dyn Verifier>>, VerifierMissing> {
-    let Some(needs) = ModelKind::verifying(mode) else {
-        return Ok(None);
-    };
+    let missing = |needs| VerifierMissing { mode, needs, available: models.verifiers() };
     let found = match mode {
         VerifierMode::None => None,
+        VerifierMode::OwnOrm | VerifierMode::Own => {
+            let own = own(models, mode, prompt_ids).map_err(|why| missing(Needs::Answers(why)))?;
+            Some(boxed(own))
+        }
         VerifierMode::BestOfK => clip(models, prompt_ids).map(boxed),
         VerifierMode::Orm => reward(models, RewardLabel::Outcome, prompt_ids).map(boxed),
         VerifierMode::Prm => reward(models, RewardLabel::Preview, prompt_ids).map(boxed),
         VerifierMode::Parm | VerifierMode::ParmPaths => reward(models, RewardLabel::Potential, prompt_ids).map(boxed),
     };
-    match found {
-        Some(verifier) => Ok(Some(verifier)),
-        None => Err(VerifierMissing { mode, needs, available: models.verifiers() }),
+    match (found, ModelKind::verifying(mode)) {
+        (None, Some(kind)) => Err(missing(Needs::Model(kind))),
+        (found, _) => Ok(found),
     }
 }
 
-/// Who scores whole pictures in reflection: the mode's own reward network, else whichever reward network there is
+/// Who scores whole pictures in reflection: the generator where the mode asks it, else the mode's own reward network, else whichever reward network there is
 /// (the one trained on finished pictures first), else CLIPScore.
 #[must_use]
 pub fn whole_picture_verifier(models: &Models, mode: VerifierMode, prompt_ids: &[u32]) -> Option<Box<dyn Verifier>> {
+    if mode.asks_itself()
+        && let Ok(verifier) = own(models, mode, prompt_ids)
+    {
+        return Some(boxed(verifier));
+    }
     let own = match mode {
         VerifierMode::Prm => Some(RewardLabel::Preview),
         VerifierMode::Parm | VerifierMode::ParmPaths => Some(RewardLabel::Potential),
@@ -135,6 +159,11 @@ pub fn whole_picture_verifier(models: &Models, mode: VerifierMode, prompt_ids: &
 pub fn clip(models: &Models, prompt_ids: &[u32]) -> Option<ClipVerifier> {
     let clip = models.clip.as_ref()?;
     Some(ClipVerifier::new(clip.clone(), &models.generator.config, prompt_ids, models.device()))
+}
+
+fn own(models: &Models, mode: VerifierMode, prompt_ids: &[u32]) -> Result<OwnVerifier, QuestionError> {
+    let when = if mode.is_stepwise() { When::EveryStep } else { When::Finished };
+    OwnVerifier::new(models, when, prompt_ids)
 }
 
 fn reward(models: &Models, label: RewardLabel, prompt_ids: &[u32]) -> Option<RewardVerifier> {

@@ -201,7 +201,7 @@ impl Engine {
             image_side_px: models.image_tokenizer.config.resolution,
             generators: Tuning::ALL.into_iter().filter(|tuning| self.bundle.has(ModelKind::Showo(*tuning))).collect(),
             verifiers: models.verifiers(),
-            offered: Models::offered(&self.bundle),
+            offered: models.offered(&self.bundle),
             words,
             examples: models.about.world.map(World::examples).unwrap_or_default(),
             max_text_len: config.max_text_len,

@@ -9,7 +9,7 @@ export const MASK = -1;
 export const TRACE_VERSION = 1;
 
 /**
- * @typedef {"none" | "best-of-k" | "orm" | "prm" | "parm" | "parm-paths"} VerifierMode
+ * @typedef {"none" | "best-of-k" | "orm" | "prm" | "parm" | "parm-paths" | "self-orm" | "self"} VerifierMode
  * @typedef {"base" | "dpo" | "dpo-free" | "dpo-iterated" | "dpo-parm"} Tuning which weights of the generator draw
  *
  * @typedef {object} ReflectionSettings

@@ -110,7 +110,7 @@ export function withoutCancellation(drawing) {
 /** Whether whole pictures are drawn and one of them picked at the end. @param {Drawing} drawing */
 export function drawsPaths(drawing) {
   const mode = drawing.started?.settings.verifier;
-  return mode === "best-of-k" || mode === "orm" || mode === "parm-paths";
+  return mode === "best-of-k" || mode === "orm" || mode === "self-orm" || mode === "parm-paths";
 }
 
 /** Whether the draws at this moment were compared by a verifier. @param {Moment} moment */

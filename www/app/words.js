@@ -11,6 +11,8 @@ export const VERIFIERS = {
   prm: { name: "the preview reward", option: "PRM: preview, each step" },
   parm: { name: "PARM", option: "PARM: potential, each step" },
   "parm-paths": { name: "PARM", option: "PARM paths: gives up bad pictures" },
+  "self-orm": { name: "the generator", option: "self-ORM: asks Show-o, at the end" },
+  self: { name: "the generator", option: "self: asks Show-o, each step" },
 };
 
 /** @type {Record<Tuning, string>} */

@@ -1,6 +1,7 @@
 //! What is said before anything is drawn.
 
 use super::*;
+use crate::verify::Needs;
 
 #[test]
 fn what_is_wrong_is_said_before_anything_is_drawn() {
@@ -36,8 +37,8 @@ fn a_verifier_that_is_not_there_is_named() {
     let error = draw(&mut bare, settings(VerifierMode::Parm)).expect_err("must be refused");
     let SessionError::VerifierMissing(missing) = &error else { panic!("{error}") };
     assert_eq!(
-        (missing.needs, missing.available.as_slice()),
-        (ModelKind::Reward(Potential), &[VerifierMode::None][..])
+        (&missing.needs, missing.available.as_slice()),
+        (&Needs::Model(ModelKind::Reward(Potential)), &[VerifierMode::None][..])
     );
     let reflecting = Settings { reflection: Some(reflecting(AcceptRule::Every)), ..settings(VerifierMode::None) };
     assert_eq!(draw(&mut bare, reflecting).expect_err("must be refused"), SessionError::ReflectionNeedsClip);
