@@ -79,7 +79,7 @@ struct DeviceWords<'a> {
     measured: Option<&'a Measured>,
 }
 
-/// What has been loaded to verify with, and the first thing that kept the rest away.
+/// The modes that can be used with what has been loaded.
 #[derive(Serialize)]
 struct Verifiers {
     verifiers: Vec<VerifierMode>,

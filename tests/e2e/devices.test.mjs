@@ -28,6 +28,20 @@ async function tampered(visit, lines, query = "?device=webgpu") {
   return page;
 }
 
+/** Results stop coming back once the worker's `hangs` is set. */
+const MAY_HANG = `
+  const map = GPUBuffer.prototype.mapAsync;
+  self.hangs = false;
+  GPUBuffer.prototype.mapAsync = function (...given) { return self.hangs ? new Promise(() => {}) : map.apply(this, given); };`;
+
+/** Begins a drawing of many steps and comes back after the first. @param {import("./showo_page.mjs").ShowoPage} page */
+async function inTheMiddle(page) {
+  await page.loaded();
+  await page.set(STEPS);
+  await page.press();
+  await page.page.waitForFunction(() => /** @type {any} */ (window).showo.events.some((/** @type {any} */ event) => event.type === "step"), null, { timeout: 120_000 });
+}
+
 /** What a browser may lack without being unfit. @type {[string, string][]} */
 const HARMLESS = [
   ["adapters and devices say nothing of themselves", `
@@ -105,15 +119,9 @@ describe("a device that is not what it should be", { timeout: 1_200_000 }, () =>
   }
 
   test("a device that hangs in the middle of a drawing is given up, and the picture goes on on the processor", async () => {
-    const page = await tampered(visit, `
-      const map = GPUBuffer.prototype.mapAsync;
-      self.hangs = false;
-      GPUBuffer.prototype.mapAsync = function (...given) { return self.hangs ? new Promise(() => {}) : map.apply(this, given); };`);
+    const page = await tampered(visit, MAY_HANG);
     try {
-      await page.loaded();
-      await page.set(STEPS);
-      await page.press();
-      await page.page.waitForFunction(() => /** @type {any} */ (window).showo.events.some((/** @type {any} */ event) => event.type === "step"), null, { timeout: 120_000 });
+      await inTheMiddle(page);
       await page.page.workers()[0].evaluate(() => { /** @type {any} */ (self).hangs = true; });
       assert.match(await page.refusal(180_000), /lost before step \d+ \(it did not answer for \d+ s\).*go on/s);
       await page.idle();
@@ -131,15 +139,9 @@ describe("a device that is not what it should be", { timeout: 1_200_000 }, () =>
   });
 
   test("stop answers while a device hangs", async () => {
-    const page = await tampered(visit, `
-      const map = GPUBuffer.prototype.mapAsync;
-      self.hangs = false;
-      GPUBuffer.prototype.mapAsync = function (...given) { return self.hangs ? new Promise(() => {}) : map.apply(this, given); };`);
+    const page = await tampered(visit, MAY_HANG);
     try {
-      await page.loaded();
-      await page.set(STEPS);
-      await page.press();
-      await page.page.waitForFunction(() => /** @type {any} */ (window).showo.events.some((/** @type {any} */ event) => event.type === "step"), null, { timeout: 120_000 });
+      await inTheMiddle(page);
       await page.page.workers()[0].evaluate(() => { /** @type {any} */ (self).hangs = true; });
       await page.page.locator("#stop").click();
       await page.idle(5000);
@@ -179,10 +181,7 @@ describe("a device that is not what it should be", { timeout: 1_200_000 }, () =>
   test("a tab that is killed at work is followed by a visit on the processor, which says so", async () => {
     const page = await visit.open();
     try {
-      await page.loaded();
-      await page.set(STEPS);
-      await page.press();
-      await page.page.waitForFunction(() => /** @type {any} */ (window).showo.events.some((/** @type {any} */ event) => event.type === "step"), null, { timeout: 120_000 });
+      await inTheMiddle(page);
       const context = page.page.context();
       const debuggers = await context.newCDPSession(page.page);
       const crashed = page.page.waitForEvent("crash");
