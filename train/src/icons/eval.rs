@@ -129,13 +129,8 @@ impl Measured<'_> {
 
     fn draw(&self, prompts: &[Spec], images: usize, decoding: Decoding) -> Result<Vec<Drawn>> {
         let network = Showo::new(self.config, weights_of(&self.parameters, self.device)?)?;
-        let painter = Painter {
-            network: &network,
-            config: self.config,
-            words: &self.world.words,
-            device: self.device,
-            decoding,
-        };
+        let painter =
+            Painter { network: &network, config: self.config, words: &self.world.words, device: self.device, decoding };
         let specs: Vec<&Spec> = prompts.iter().flat_map(|spec| std::iter::repeat_n(spec, images)).collect();
         let asked: Vec<Asked> =
             specs.iter().zip(FIRST..).map(|(spec, number)| Asked { number, prompt: spec.prompt() }).collect();
