@@ -53,6 +53,8 @@ async function handle(message) {
       return post({ type: "picture", id: message.id, picture: await engine.picture(Int32Array.from(message.codes)) });
     case "probe":
       return post({ type: "probe", logits: await engine.probe(message.prompt), memory: engine.memory() });
+    case "round":
+      return post({ type: "round", round: await engine.round(message.prompt), memory: engine.memory() });
   }
 }
 

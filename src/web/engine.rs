@@ -280,6 +280,17 @@ impl Engine {
         Ok(Float32Array::from(logits.as_slice()))
     }
 
+    /// A whole step of the same state, with its previews and judges: the native `showo probe --round`.
+    ///
+    /// # Errors
+    /// As [`Engine::probe`].
+    pub async fn round(&self, prompt: String) -> Result<JsValue, JsValue> {
+        let models = self.loaded()?;
+        let probe = Probe::new(&models, &prompt).map_err(|error| Problem::from(SessionError::from(error)))?;
+        let round = probe.round(super::javascript::seconds).await.map_err(|error| Problem::new("device", error))?;
+        Ok(to_javascript(&round))
+    }
+
     /// The picture of N codes as the tokenizer shows it: a candidate of which the page has a small preview. `{ width_px, height_px,
     /// png_base64 }`, as in a trace.
     ///

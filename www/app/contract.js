@@ -80,12 +80,13 @@ export const TRACE_VERSION = 1;
  *   | { type: "resume", recording?: string }
  *   | { type: "self_test" }
  *   | { type: "picture", id: number, codes: number[] }
- *   | { type: "probe", prompt: string }} Request
+ *   | { type: "probe", prompt: string }
+ *   | { type: "round", prompt: string }} Request
  */
 
 /**
- * From the worker to the page. After a `fault` the worker is good for nothing any more. `probe` is for measurements: the
- * logits of one forward, and what the engine then holds. `verifiers` are the modes that can be used now: `ready` may list only `none`, and
+ * From the worker to the page. After a `fault` the worker is good for nothing any more. `probe` and `round` are for
+ * measurements: the logits of one forward, a whole step with its judges, and what the engine then holds. `verifiers` are the modes that can be used now: `ready` may list only `none`, and
  * `verifier_ready` is the last word, with the `problem` that kept the others away; `offered` are those that the bundle has at all. `device` comes whenever it may be another one. `done` follows every draw and resume, after an error or a lost device too. `picture` is a draw as
  * the tokenizer shows it, of which the trace has a small preview; its `id` is the request's.
  *
@@ -104,6 +105,7 @@ export const TRACE_VERSION = 1;
  *   | { type: "fault", message: string }
  *   | { type: "picture", id: number, picture: Picture }
  *   | { type: "probe", logits: Float32Array, memory: { heap_bytes: number, device_bytes: number } }
+ *   | { type: "round", round: { drawn: number[][], step_seconds: number, previews_seconds: number, picture_seconds: number, judges: { verifier: string, score: number, seconds: number }[] }, memory: { heap_bytes: number, device_bytes: number } }
  *   | { type: "device_lost", next_step: number, message?: string }
  *   | { type: "self_test", rows: Record<string, unknown>[] }} Reply
  */
