@@ -207,9 +207,9 @@ impl RewardTask {
             5 | 6 => RewardQuestion::Outcome,
             _ => RewardQuestion::Preview,
         };
-        if matches!(question, RewardQuestion::Clarity | RewardQuestion::Preview) && rollout.seen_in(step).is_none() {
-            // Where the checker did not look, nothing is known; the step after is one where it did.
-            step = (step + 1).min(last);
+        if matches!(question, RewardQuestion::Clarity | RewardQuestion::Preview) {
+            // Where the checker did not look, nothing is known.
+            step = (step..last).find(|&step| rollout.seen_in(step).is_some()).unwrap_or(last);
         }
         let complete = matches!(question, RewardQuestion::Outcome | RewardQuestion::Preview);
         if complete && rng.chance(self.config.reprompted) {
