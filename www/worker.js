@@ -43,6 +43,8 @@ async function handle(message) {
       return load_verifiers();
     case "draw":
       return run((on_event) => engine.draw(message.settings, on_event, on_progress));
+    case "paint":
+      return run((on_event) => engine.paint(message.settings, Int32Array.from(message.codes), Uint8Array.from(message.hole), on_event, on_progress));
     case "resume":
       return run((on_event) => engine.resume(message.recording, on_event, on_progress));
     case "stop":

@@ -1,4 +1,4 @@
-//! `replay`: the pictures of a recorded drawing, as files.
+//! `replay`: the pictures of a recorded drawing, as files; with a bundle, the same drawn again.
 
 use std::path::PathBuf;
 
@@ -6,6 +6,8 @@ use clap::Args;
 use showo::text;
 use showo::trace::{Event, Picture, TRACE_VERSION};
 
+use crate::again::{Again, draw_again};
+use crate::device::DeviceName;
 use crate::failure::Failure;
 use crate::one::print_verdict;
 use crate::output::{ready_folder, write};
@@ -19,7 +21,16 @@ pub struct Options {
     /// The folder for the pictures
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// Draw it again with its bundle, which is in this folder, and say whether the same tokens come of it
+    #[arg(long, value_name = "DIR")]
+    bundle: Option<PathBuf>,
+    /// Who computes
+    #[arg(long, value_enum, default_value = "cpu", requires = "bundle")]
+    device: DeviceName,
 }
+
+/// What the picture that is drawn again is called.
+const AGAIN: &str = "the-picture-again.png";
 
 pub fn run(options: &Options) -> Result<(), Failure> {
     ready_folder(&options.out)?;
@@ -44,6 +55,18 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     if let Some(Event::Finished { verdict, unchecked, .. }) = events.last() {
         print_verdict(verdict.as_ref(), unchecked.as_deref());
     }
+    let Some(bundle) = &options.bundle else { return Ok(()) };
+    let again = draw_again(&events, bundle, options.device)?;
+    let picture = again.picture.png().map_err(|error| Failure::file(bundle, error))?;
+    write(&options.out.join(AGAIN), &picture)?;
+    if again.others > 0 {
+        let Again { tokens, others, .. } = again;
+        return Err(bad(format!(
+            "drawn again here, {others} of {tokens} tokens are others: rounding differs between devices, and a near tie may \
+             then fall the other way; compare the-picture.png with {AGAIN}"
+        )));
+    }
+    println!("drawn again: the same {} tokens, {AGAIN}", again.tokens);
     Ok(())
 }
 

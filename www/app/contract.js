@@ -51,9 +51,9 @@ export const TRACE_VERSION = 1;
 
 /**
  * One sentence for the page. `field` is the id of the setting at fault; `word` the one the model does not know, `place`
- * the characters of the prompt that it is (from, to), and `near` what it does know instead. One `ofLoading` is over once the model is here.
+ * the characters of the prompt that it is (from, to), and `near` what it does know instead. One `ofLoading` is over once the model is here; one `ofPaint` is said beside the brush.
  *
- * @typedef {{ code: string, message: string, remedy?: string, near?: string[], field?: string, word?: string, place?: [number, number], ofLoading?: boolean }} Problem
+ * @typedef {{ code: string, message: string, remedy?: string, near?: string[], field?: string, word?: string, place?: [number, number], ofLoading?: boolean, ofPaint?: boolean }} Problem
  */
 
 /**
@@ -71,11 +71,12 @@ export const TRACE_VERSION = 1;
  * From the page to the worker.
  *
  * `load` and `load_verifiers` go on where they failed before; `resume` brings the recording to go on with, as JSON, where the worker does
- * not know the drawing.
+ * not know the drawing. `paint` draws those of a picture's `codes` again that are in the hole.
  *
  * @typedef {{ type: "load", bundle: string, wish: Wish }
  *   | { type: "load_verifiers" }
  *   | { type: "draw", settings: Settings }
+ *   | { type: "paint", settings: Settings, codes: number[], hole: boolean[] }
  *   | { type: "stop" }
  *   | { type: "resume", recording?: string }
  *   | { type: "self_test" }
