@@ -6,7 +6,7 @@ use showo::bundle::block_on;
 use showo::load::{Models, Uses};
 use showo::session::{NativeHost, Session};
 use showo::settings::Settings;
-use showo::trace::{Event, Picture};
+use showo::trace::{Event, Picture, TRACE_VERSION};
 
 use crate::device::DeviceName;
 use crate::drawing::load;
@@ -26,14 +26,19 @@ pub struct Again {
 /// Draws the recording again with the bundle in a folder, which has to be the recording's own.
 ///
 /// # Errors
-/// The recording was cut off or is of another bundle; the bundle cannot be read; as [`Session::draw_from`].
+/// The recording was cut off, is of an older form or of another bundle; the bundle cannot be read; as [`Session::draw_from`].
 pub fn draw_again(events: &[Event], bundle: &Path, device: DeviceName) -> Result<Again, Failure> {
-    let (Some(Event::Started { settings, begin, bundle: recorded, .. }), Some(Event::Finished { tokens, .. })) =
+    let (Some(Event::Started { version, settings, begin, bundle: recorded, .. }), Some(Event::Finished { tokens, .. })) =
         (events.first(), events.last())
     else {
         let why = "the recording has no finished picture to compare with; bring one that goes on to its end, or leave --bundle out";
         return Err(Failure::Refused(why.into()));
     };
+    if *version != TRACE_VERSION {
+        let why = "the recording was made with other noise, before version 2 of its form: its pictures can be written, but drawn \
+                   again it becomes another picture; leave --bundle out, or record it anew";
+        return Err(Failure::Refused(why.into()));
+    }
     let (models, _) = load(bundle, device, settings.generator, Uses::default())?;
     if models.about.bundle != *recorded {
         let here = &models.about.bundle;

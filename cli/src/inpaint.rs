@@ -39,9 +39,9 @@ struct Source {
     /// The picture, a PNG of any size: its shorter side is resized to the bundle's, and its middle is taken
     #[arg(long, value_name = "PNG")]
     picture: Option<PathBuf>,
-    /// A recording, whose finished picture is painted on by its own codes, as the page does it
+    /// A trace, whose finished picture is painted on by its own codes, as the page does it
     #[arg(long, value_name = "JSON")]
-    recording: Option<PathBuf>,
+    trace: Option<PathBuf>,
 }
 
 impl Source {
@@ -49,11 +49,11 @@ impl Source {
     fn read(&self) -> Result<(Rgb, Option<Vec<i32>>), Failure> {
         match self {
             Self { picture: Some(path), .. } => Ok((read_png(path)?, None)),
-            Self { recording: Some(path), .. } => {
+            Self { trace: Some(path), .. } => {
                 let (codes, picture) = finished(path)?;
                 Ok((picture.rgb().map_err(|error| Failure::file(path, error))?, Some(codes)))
             }
-            _ => Err(Failure::Refused("there is no picture; name one with --picture or --recording".into())),
+            _ => Err(Failure::Refused("there is no picture; name one with --picture or --trace".into())),
         }
     }
 }

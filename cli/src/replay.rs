@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use showo::text;
-use showo::trace::{Event, Picture, TRACE_VERSION};
+use showo::trace::{Event, Picture, TRACE_VERSION, is_readable};
 
 use crate::again::{Again, draw_again};
 use crate::device::DeviceName;
@@ -39,9 +39,9 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     let events: Vec<Event> =
         serde_json::from_str(&json).map_err(|error| bad(format!("is no recording of a drawing: {error}")))?;
     match events.first() {
-        Some(Event::Started { version: TRACE_VERSION, .. }) => {}
+        Some(Event::Started { version, .. }) if is_readable(*version) => {}
         Some(Event::Started { version, .. }) => {
-            return Err(bad(format!("has version {version}; this program reads version {TRACE_VERSION}")));
+            return Err(bad(format!("has version {version}; this program reads versions up to {TRACE_VERSION}")));
         }
         _ => return Err(bad("does not begin with `started`".into())),
     }

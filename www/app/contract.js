@@ -5,8 +5,8 @@
 /** The token written for a position that is still masked. */
 export const MASK = -1;
 
-/** The only version of the trace's form that this page reads. */
-export const TRACE_VERSION = 1;
+/** The latest version of the trace’s form; an older one is read, too. */
+export const TRACE_VERSION = 2;
 
 /**
  * @typedef {"none" | "best-of-k" | "orm" | "prm" | "parm" | "parm-paths" | "self-orm" | "self"} VerifierMode

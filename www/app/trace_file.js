@@ -36,8 +36,8 @@ export function fromFile(text) {
   }
   if (!Array.isArray(events)) throw new Error("This file is not a trace: it holds no list of events.");
   if (events[0]?.type !== "started") throw new Error("This file is not a trace: its first event is not “started”.");
-  if (events[0].version !== TRACE_VERSION) {
-    throw new Error(`This trace has version ${short(events[0].version)}; this page reads version ${TRACE_VERSION}.`);
+  if (!integer(events[0].version, 1, TRACE_VERSION)) {
+    throw new Error(`This trace has version ${short(events[0].version)}; this page reads versions up to ${TRACE_VERSION}.`);
   }
   if (events.length > MOST_EVENTS) throw new Error(`This file holds ${events.length} events; no drawing has more than ${MOST_EVENTS}.`);
   const positions = integer(events[0].grid, 1, 64) ? events[0].grid ** 2 : 0;
