@@ -14,7 +14,8 @@ impl Manifest {
     /// The models that the bundle judges with besides its generator, in the order in which they are loaded.
     pub fn judging_kinds(&self) -> impl Iterator<Item = ModelKind> {
         ModelKind::verifiers().filter(|&kind| {
-            self.models.contains_key(&kind) && Judge::ALL.into_iter().any(|judge| self.may_judge(judge) && self.answers(kind, judge))
+            self.models.contains_key(&kind)
+                && Judge::ALL.into_iter().any(|judge| self.may_judge(judge) && self.answers(kind, judge))
         })
     }
 
@@ -38,7 +39,10 @@ impl Manifest {
 pub(super) fn check(manifest: &Manifest) -> Result<(), BundleError> {
     let Some(judges) = &manifest.judges else { return Ok(()) };
     if judges.is_empty() {
-        return Err(BundleError::manifest("judges", "names nobody; leave it out where the bundle judges with all it can"));
+        return Err(BundleError::manifest(
+            "judges",
+            "names nobody; leave it out where the bundle judges with all it can",
+        ));
     }
     for (at, &judge) in judges.iter().enumerate() {
         let refused = |problem: String| Err(BundleError::manifest(format!("judges[{at}]"), problem));
@@ -46,7 +50,10 @@ pub(super) fn check(manifest: &Manifest) -> Result<(), BundleError> {
             return refused(format!("\"{judge}\" is named twice"));
         }
         if !manifest.models.keys().any(|&kind| manifest.answers(kind, judge)) {
-            return refused(format!("\"{judge}\" needs the model \"{}\", which the bundle does not hold", ModelKind::judging(judge)));
+            return refused(format!(
+                "\"{judge}\" needs the model \"{}\", which the bundle does not hold",
+                ModelKind::judging(judge)
+            ));
         }
     }
     match manifest.decoding.and_then(|decoding| Judge::of(decoding.verifier)).filter(|judge| !judges.contains(judge)) {

@@ -84,7 +84,8 @@ fn second_format(manifest: &Manifest) -> Result<(), BundleError> {
     let judges = manifest.judges.iter().map(|_| "judges".to_owned());
     match fields.chain(judges).next().filter(|_| manifest.format < manifest.needed_format()) {
         Some(field) => {
-            let problem = format!("is of format {}, but the manifest says {}", manifest.needed_format(), manifest.format);
+            let problem =
+                format!("is of format {}, but the manifest says {}", manifest.needed_format(), manifest.format);
             Err(BundleError::manifest(field, problem))
         }
         None => Ok(()),

@@ -22,8 +22,7 @@ use super::{
     header::Dtype,
     hex::hex,
     manifest::{
-        FileEntry, MANIFEST_FILE, ModelEntry, SCALE_SUFFIX, Source, StoredDtype, TensorEntry, TensorError,
-        World,
+        FileEntry, MANIFEST_FILE, ModelEntry, SCALE_SUFFIX, Source, StoredDtype, TensorEntry, TensorError, World,
     },
 };
 

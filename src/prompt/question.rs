@@ -270,7 +270,21 @@ mod tests {
 
     #[test]
     fn a_short_answer_is_asked_for_as_llava_does() {
-        let words = ["?", "USER:", "\nis", "it\nAnswer", "the", "question", "using", "a", "single", "word", "or", "phrase.", "ASSISTANT:"];
+        let words = [
+            "?",
+            "USER:",
+            "\nis",
+            "it\nAnswer",
+            "the",
+            "question",
+            "using",
+            "a",
+            "single",
+            "word",
+            "or",
+            "phrase.",
+            "ASSISTANT:",
+        ];
         let asked = tokenizer(&words).question(&config(), "is it", QuestionForm::Short, 1);
         let all: Vec<u32> = std::iter::once(19).chain(1..13).collect();
         assert_eq!(asked, Ok(all));
@@ -315,7 +329,10 @@ mod tests {
         assert_eq!(pieces(&vocab, &merges, json!({ "pre_tokenizer": newer, "decoder": newer })).answers(), wanted);
         let older = json!({ "type": "Sequence", "normalizers": [{ "type": "Prepend", "prepend": "▁" },
             { "type": "Replace", "pattern": { "String": " " }, "content": "▁" }] });
-        assert_eq!(pieces(&vocab, &merges, json!({ "normalizer": older, "pre_tokenizer": null, "decoder": newer })).answers(), wanted);
+        assert_eq!(
+            pieces(&vocab, &merges, json!({ "normalizer": older, "pre_tokenizer": null, "decoder": newer })).answers(),
+            wanted
+        );
         // A token for all that is unknown is nobody's answer.
         assert_eq!(tokenizer(&["USER:", "Yes", "ASSISTANT:"]).answers(), Err(QuestionError::NoAnswer("no")));
     }

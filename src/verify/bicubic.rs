@@ -83,14 +83,20 @@ mod tests {
         let [width, height] = shorter_side(size, side);
         let bytes = resized(&picture.bytes, 3, size, [width, height]);
         let bytes = cropped(&bytes, 3, width, [(width - side) / 2, (height - side) / 2], side);
-        (0..3).flat_map(|channel| bytes.iter().skip(channel).step_by(3).map(|&byte| f32::from(byte)).collect::<Vec<_>>()).collect()
+        (0..3)
+            .flat_map(|channel| bytes.iter().skip(channel).step_by(3).map(|&byte| f32::from(byte)).collect::<Vec<_>>())
+            .collect()
     }
 
     fn same(found: &[f32], wanted: &[f32], what: &str) {
         assert_eq!(found.len(), wanted.len(), "{what}");
         let off = found.iter().zip(wanted).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         let others = found.iter().zip(wanted).filter(|(a, b)| a != b).count();
-        assert!(off <= 1.0 && others * 1000 <= found.len(), "{what}: {others} bytes of {} differ, by {off} at most", found.len());
+        assert!(
+            off <= 1.0 && others * 1000 <= found.len(),
+            "{what}: {others} bytes of {} differ, by {off} at most",
+            found.len()
+        );
     }
 
     fn values(tensor: Tensor<4>) -> Vec<f32> {
@@ -100,9 +106,15 @@ mod tests {
     #[test]
     fn a_picture_becomes_what_pillow_makes_of_it() {
         // Enlarged, shrunk, as it is; square, wide and tall, with odd rests.
-        for (width, height, side) in [(16, 16, 32), (64, 64, 32), (32, 32, 32), (50, 37, 32), (21, 64, 32), (256, 256, 224)] {
+        for (width, height, side) in
+            [(16, 16, 32), (64, 64, 32), (32, 32, 32), (50, 37, 32), (21, 64, 32), (256, 256, 224)]
+        {
             let picture = picture(width, height);
-            same(&values(bicubic(tensor(&picture), 1, side)), &wanted(&picture, side), &format!("{width} × {height} to {side}"));
+            same(
+                &values(bicubic(tensor(&picture), 1, side)),
+                &wanted(&picture, side),
+                &format!("{width} × {height} to {side}"),
+            );
         }
     }
 
@@ -113,7 +125,8 @@ mod tests {
             let found = values(bicubic(tensor(&whole), grid, 8));
             for patch in 0..grid * grid {
                 let (rows, columns) = (part(length, grid, patch / grid), part(length, grid, patch % grid));
-                let row = |row: usize| &whole.bytes[(row * length + columns.start) * 3..(row * length + columns.end) * 3];
+                let row =
+                    |row: usize| &whole.bytes[(row * length + columns.start) * 3..(row * length + columns.end) * 3];
                 let bytes = rows.clone().flat_map(row).copied().collect();
                 let alone = Rgb { width: columns.len() as u32, height: rows.len() as u32, bytes };
                 let size = 3 * 8 * 8;
