@@ -16,7 +16,7 @@ mod preview;
 mod reward;
 mod showo;
 
-pub use clip::{ClipConfig, ClipTowerConfig, clip_mean, clip_std};
+pub use clip::{ClipConfig, ClipResize, ClipTowerConfig, clip_mean, clip_std};
 pub use magvit::MagvitConfig;
 pub use preview::PreviewConfig;
 pub use reward::{RewardConfig, RewardLabel, RewardQuestion};

@@ -24,7 +24,8 @@ use crate::text;
 
 pub use clip::{ClipText, ClipTokenizer};
 pub use question::{
-    Answers, CONTEXT, QuestionError, QuestionForm, SelfQuestion, about_prompt, question_allowed, seen_segment,
+    Answers, CONTEXT, QuestionError, QuestionForm, SPELLINGS, SelfQuestion, about_prompt, question_allowed,
+    seen_segment,
 };
 
 /// Why a prompt cannot be drawn.

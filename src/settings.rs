@@ -4,12 +4,15 @@
 //! |---|---|
 //! | `settings.rs` | the choices as types, what a bundle recommends, and what is refused |
 //! | `settings/fields.rs` | [`FIELDS`]: every number once, with its range, default and meaning |
+//! | `settings/judge.rs` | [`Judge`]: who judges, and in which modes |
 
 mod fields;
+mod judge;
 
 use serde::{Deserialize, Serialize};
 
 pub use fields::{FIELDS, Field, MOST_EXACT};
+pub use judge::Judge;
 
 /// How candidates are judged; each is a mode of docs/method.md, "Verifiers".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -108,8 +111,10 @@ impl std::fmt::Display for VerifierMode {
 impl std::str::FromStr for VerifierMode {
     type Err = String;
 
+    /// A mode by its word; `clip`, as the judge is called, is the one mode that CLIP judges in.
     fn from_str(word: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|mode| mode.word() == word).ok_or_else(|| {
+        let asked = if word == Judge::Clip.word() { Self::BestOfK.word() } else { word };
+        Self::ALL.into_iter().find(|mode| mode.word() == asked).ok_or_else(|| {
             format!("no verifier is called \"{word}\"; there are {}", Self::ALL.map(Self::word).join(", "))
         })
     }

@@ -46,18 +46,22 @@ fn a_manifest_that_is_no_json() {
 
 #[test]
 fn another_version() {
-    for version in [0u64, 2, u64::MAX] {
+    for version in [0u64, 3, u64::MAX] {
         let mut reader = sample();
         edit_manifest(&mut reader, |manifest| {
             manifest["format"] = version.into();
             // What is unknown besides must not hide the version.
             manifest["invented_later"] = json!(true);
         });
-        assert!(matches!(open(&reader), Err(BundleError::Version { found, known: 1 }) if found == version));
+        let Err(error) = open(&reader) else { panic!("version {version}") };
+        assert_eq!(error, BundleError::Version { found: version, known: 2 });
+        let told = error.to_string();
+        assert!(told.contains("versions 1 to 2") && told.contains(&version.to_string()), "{told}");
+        assert_eq!(told.contains("later program"), version > 2, "{told}");
     }
     let mut manifest = Manifest::parse(&sample().files["manifest.json"]).unwrap();
     manifest.format = 7;
-    assert_eq!(manifest.validate(), Err(BundleError::Version { found: 7, known: 1 }));
+    assert_eq!(manifest.validate(), Err(BundleError::Version { found: 7, known: 2 }));
     let (field, _) = refused_manifest(|manifest| manifest["format"] = "1".into());
     assert_eq!(field, "format");
 }

@@ -30,7 +30,7 @@ pub struct DrawingOptions {
     temperature: Option<f32>,
     #[arg(long, help = help("candidates"))]
     candidates: Option<u32>,
-    /// none, best-of-k, orm, prm, parm, parm-paths, self-orm or self; the last two ask the generator itself [default: what the bundle recommends]
+    /// none, best-of-k (or clip), orm, prm, parm, parm-paths, self-orm or self; the last two ask the generator itself [default: what the bundle recommends]
     #[arg(long)]
     verifier: Option<VerifierMode>,
     /// Read <|soi|>, [PAD] and the like in a prompt as the model's own tokens, instead of as text

@@ -66,6 +66,8 @@ enum Form {
     Asked,
     /// As Show-o is trained
     Trained,
+    /// As asked, with LLaVA's "Answer the question using a single word or phrase." behind the question
+    Short,
 }
 
 /// A picture, or what it was drawn as.
@@ -104,6 +106,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     let form = match options.form {
         Form::Asked => QuestionForm::Asked,
         Form::Trained => QuestionForm::Trained,
+        Form::Short => QuestionForm::Short,
     };
     let verifying = match &options.prompt {
         Some(prompt) => {

@@ -66,6 +66,9 @@ pub fn read(kind: ModelKind, path: &Path, tokens: Option<usize>) -> Result<Confi
 }
 
 fn showo(given: Map<String, Value>) -> Result<Configuration, String> {
+    if given.get("w_clip_vit").is_some_and(|with| with == true) {
+        return Err(public::WITH_CLIP_VIT.into());
+    }
     let size = |field: &str| match given.get(field) {
         Some(value) => value
             .as_u64()

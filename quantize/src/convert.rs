@@ -10,17 +10,19 @@ use showo::bundle::{
     manifest::{Source, StoredDtype, World},
 };
 use showo::load::fit;
-use showo::settings::Recommended;
+use showo::settings::{Judge, Recommended};
 
 use crate::{
     checkpoint::{Checkpoint, Tensor},
+    clip,
     configuration::{self, Configuration},
     encode::{self, Stored},
     error::ToolError,
-    interrupt,
+    interrupt, judges,
     layout::ModelConfig,
     measure::{self, Cost},
     progress::{bytes_bar, human, say},
+    public,
     scheme::{self, Keep, Scheme},
     tokenizer,
 };
@@ -70,6 +72,8 @@ pub struct Request {
     pub world: Option<World>,
     /// How the models are best drawn with.
     pub decoding: Option<Recommended>,
+    /// What the bundle judges with; with all that it can where nobody is named.
+    pub judges: Vec<Judge>,
     /// The bundle's folder, which must not exist.
     pub out: PathBuf,
     /// How the large weights are stored.
@@ -89,19 +93,26 @@ pub fn run(request: &Request) -> Result<(), ToolError> {
         _ => None,
     });
     let tokenizer = tokenizer::read(&request.tokenizer, generator)?;
+    let judged = judges::Bundle {
+        models: models.iter().map(|model| (model.kind, &model.config)).collect(),
+        tokenizer: &tokenizer.json,
+        world: request.world,
+        decoding: request.decoding,
+    };
     let about = About {
         name: request.name.clone(),
         licence: request.licence.clone(),
         attribution: attribution(request.world, request.attribution.as_deref())?,
         world: request.world,
         decoding: request.decoding,
+        judges: judges::check(&request.judges, &judged)?,
     };
     let mut writer = BundleWriter::create(&request.out, about)?;
     // Every byte is read twice: once for the hash, once for the values.
     let bar = bytes_bar(models.iter().map(|model| 2 * model.checkpoint.data_bytes()).sum());
     let mut costs = Vec::new();
     let mut stored = Vec::new();
-    for Model { kind, checkpoint, config, .. } in &models {
+    for Model { kind, checkpoint, config, own_tokenizer, .. } in &models {
         bar.set_message(format!("{kind}: hashing"));
         let sha256 = checkpoint.sha256(|bytes| bar.inc(bytes))?;
         let source = Source { checkpoint: checkpoint.name(), sha256 };
@@ -109,6 +120,9 @@ pub fn run(request: &Request) -> Result<(), ToolError> {
             .to_json()
             .map_err(|error| ToolError::Json { path: checkpoint.path().into(), problem: error.to_string() })?;
         writer.model(*kind, config, source)?;
+        if let Some(json) = own_tokenizer {
+            writer.tokenizer(json)?;
+        }
         let mut total = Cost::default();
         for (name, Tensor { info, .. }) in checkpoint.tensors() {
             bar.set_message(format!("{kind}/{name}"));
@@ -175,6 +189,8 @@ struct Model {
     kind: ModelKind,
     checkpoint: Checkpoint,
     config: ModelConfig,
+    /// The tokenizer that it reads words by, where that is not the generator's.
+    own_tokenizer: Option<Vec<u8>>,
     /// What was filled in or passed over, for people.
     notes: Vec<String>,
 }
@@ -201,7 +217,7 @@ fn open(request: &Request) -> Result<Vec<Model>, ToolError> {
         }
         models.push(model);
     }
-    fit_each_other(&mut models)?;
+    fit_each_other(&models)?;
     // A pattern with a typing error would otherwise pass in silence.
     if let Some(idle) = used.iter().position(|used| !used) {
         let option = format!("--keep '{}'", request.keep[idle].pattern);
@@ -211,18 +227,13 @@ fn open(request: &Request) -> Result<Vec<Model>, ToolError> {
 }
 
 /// The models of a bundle must fit the generator, as the program that loads them will demand.
-fn fit_each_other(models: &mut [Model]) -> Result<(), ToolError> {
+fn fit_each_other(models: &[Model]) -> Result<(), ToolError> {
     let Some(ModelConfig::Showo(showo)) = models.iter().map(|model| &model.config).next().cloned() else {
         return Ok(());
     };
-    for Model { kind, config, notes, .. } in models {
-        match fit::check(&showo, *kind, config.any()) {
-            // Whoever has the weights may want to look into the bundle all the same.
-            Err(why) if *kind == ModelKind::Clip => notes.push(format!(
-                "{why}; a bundle holds one tokenizer, the generator's, so programs will refuse this model"
-            )),
-            fits => fits.map_err(ToolError::Mismatch)?,
-        }
+    // One that reads words of its own was held to those when it was opened.
+    for Model { kind, config, .. } in models.iter().filter(|model| model.own_tokenizer.is_none()) {
+        fit::check(&showo, *kind, config.any()).map_err(ToolError::Mismatch)?;
     }
     Ok(())
 }
@@ -237,6 +248,19 @@ fn open_one(input: &Input, tokens: Option<usize>) -> Result<Model, ToolError> {
     let expected = config.tensors().into_iter().map(|tensor| tensor.name).collect();
     let checkpoint = Checkpoint::open(&input.weights, kind, &expected)?;
     notes.extend_from_slice(checkpoint.notes());
+    if matches!(kind, ModelKind::Showo(_))
+        && let Some((name, _)) = checkpoint.left_out().iter().find(|(name, _)| name.starts_with(public::PROJECTOR))
+    {
+        return Err(checkpoint.bad(name, public::WITH_CLIP_VIT));
+    }
+    let public = match &mut config {
+        ModelConfig::Clip(config) => clip::complete(&input.weights, &path, config)?,
+        _ => None,
+    };
+    let own_tokenizer = public.map(|public| {
+        notes.extend(public.notes);
+        public.tokenizer
+    });
     if let ModelConfig::Showo(config) = &mut config {
         // The weights decide, as they do when the network is built: the public code norms queries and keys whatever
         // its configuration says.
@@ -250,7 +274,7 @@ fn open_one(input: &Input, tokens: Option<usize>) -> Result<Model, ToolError> {
     for (name, reason) in checkpoint.left_out() {
         notes.push(format!("{name} is left out: {reason}"));
     }
-    Ok(Model { kind, checkpoint, config, notes })
+    Ok(Model { kind, checkpoint, config, own_tokenizer, notes })
 }
 
 fn report(
@@ -271,11 +295,10 @@ fn report(
             cost.relative_rms()
         )?;
     }
-    let total: u64 = manifest.shards.iter().map(|shard| shard.bytes).sum::<u64>() + manifest.tokenizer.bytes;
     say!(
         "{}: {} in {} shards, {:.1} s",
         request.out.display(),
-        human(total),
+        human(manifest.bytes()),
         manifest.shards.len(),
         started.elapsed().as_secs_f64()
     )

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 use showo::bundle::{Bundle, FolderReader, Manifest, ModelKind, block_on, manifest::TensorEntry};
+use showo::settings::Judge;
 
 use crate::{
     error::ToolError,
@@ -34,10 +35,6 @@ fn bytes(entry: &TensorEntry) -> u64 {
 
 fn parameters(manifest: &Manifest, kind: ModelKind) -> u64 {
     manifest.tensors_of(kind).filter_map(|(_, entry)| entry.elements()).map(|elements| elements as u64).sum()
-}
-
-fn total_bytes(manifest: &Manifest) -> u64 {
-    manifest.shards.iter().map(|shard| shard.bytes).sum::<u64>() + manifest.tokenizer.bytes
 }
 
 /// A dtype as the manifest spells it.
@@ -75,7 +72,7 @@ fn as_json(manifest: &Manifest, sha256: &str) -> serde_json::Result<String> {
         parameters: parameters(manifest, kind),
         bytes: manifest.bytes_of(kind),
     });
-    let totals = Totals { bytes: total_bytes(manifest), shards: manifest.shards.len(), models: models.collect() };
+    let totals = Totals { bytes: manifest.bytes(), shards: manifest.shards.len(), models: models.collect() };
     serde_json::to_string_pretty(&Report { sha256, totals, manifest })
 }
 
@@ -85,10 +82,16 @@ fn as_text(manifest: &Manifest, sha256: &str) -> Result<(), ToolError> {
     for line in &manifest.attribution {
         say!("{line}")?;
     }
+    if let Some(judges) = &manifest.judges {
+        say!("judges with {}", Judge::list(judges))?;
+    }
     for kind in kinds(manifest) {
         say!()?;
         if let Some(model) = manifest.models.get(&kind) {
             say!("{kind} · from {} (sha256 {})", model.source.checkpoint, model.source.sha256)?;
+            if let Some(own) = &model.tokenizer {
+                say!("  reads words by {}, {}", own.file, human(own.bytes))?;
+            }
         }
         let width = manifest.tensors_of(kind).map(|(name, _)| name.len()).max().unwrap_or(0);
         for (name, entry) in manifest.tensors_of(kind) {
@@ -108,5 +111,5 @@ fn as_text(manifest: &Manifest, sha256: &str) -> Result<(), ToolError> {
             human(manifest.bytes_of(kind))
         )?;
     }
-    say!("\n{} in {} shards, tokenizer included", human(total_bytes(manifest)), manifest.shards.len())
+    say!("\n{} in {} shards, tokenizers included", human(manifest.bytes()), manifest.shards.len())
 }

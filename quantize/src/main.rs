@@ -9,19 +9,22 @@
 //! | `layout.rs` | which tensors a model has, by its configuration |
 //! | `scheme.rs`, `encode.rs`, `measure.rs` | how each tensor is stored; one tensor stored; what that cost |
 //! | `tokenizer.rs` | the generator's `tokenizer.json` |
-//! | `recommend.rs` | how a bundle is best drawn with |
+//! | `clip/` | what a public CLIP brings: its words, and its way with pictures |
+//! | `recommend.rs`, `judges.rs` | how a bundle is best drawn with; what it judges with |
 //! | `unpack.rs` | a bundle's models as checkpoints |
 //! | `inspect.rs`, `verify.rs`, `probe.rs` | what a bundle holds; every byte and value; the logits |
 //! | `synth/` | checkpoints of the public shapes with random weights |
 //! | `error.rs`, `interrupt.rs`, `progress.rs` | refusals; Ctrl-C; what the user sees |
 
 mod checkpoint;
+mod clip;
 mod configuration;
 mod convert;
 mod encode;
 mod error;
 mod inspect;
 mod interrupt;
+mod judges;
 mod layout;
 mod measure;
 mod probe;
@@ -38,7 +41,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use showo::bundle::manifest::{StoredDtype, World};
-use showo::settings::Recommended;
+use showo::settings::{Judge, Recommended};
 
 use crate::{
     convert::{Input, Request},
@@ -48,7 +51,8 @@ use crate::{
 
 /// Turns checkpoints into int8 bundles, shows and verifies them
 ///
-/// A bundle is a folder of manifest.json, safetensors shards of at most 16 MiB, and tokenizer.json.
+/// A bundle is a folder of manifest.json, safetensors shards of at most 16 MiB, and tokenizer.json, with one more for a CLIP that
+/// reads words of its own.
 /// Any program can open a shard; the manifest carries the hash of every file and the error of every
 /// quantized tensor. Checkpoints are what the hub holds: safetensors or PyTorch files, whole or
 /// sharded, with their config.json.
@@ -79,7 +83,8 @@ enum Command {
         /// read for tensors, also where they lie below state_dict, model or the like, and refused for anything that
         /// could run. What DataParallel or torch.compile put before the names is taken away. The configuration is config.json in the
         /// folder, or beside PATH (or PATH with .json for its extension); what the public ones leave
-        /// unsaid is filled in, and said. Give this option once for each model.
+        /// unsaid is filled in, and said. A public CLIP brings tokenizer.json (or vocab.json and merges.txt) and
+        /// preprocessor_config.json in its folder. Give this option once for each model.
         #[arg(verbatim_doc_comment, long = "input", short, required = true, value_name = "KIND=PATH[:CONFIG.json]")]
         inputs: Vec<Input>,
         /// The generator's tokenizer, a Hugging Face tokenizer.json or a folder with one
@@ -105,6 +110,12 @@ enum Command {
         /// How the models are best drawn with, as NAME=VALUE,…: steps, guidance_scale, temperature, candidates, verifier
         #[arg(long, value_name = "DECODING", value_parser = recommend::parse)]
         decoding: Option<Recommended>,
+        /// What the bundle judges with, and nothing else: self, clip, orm, prm, parm, separated by commas [default: all it can]
+        ///
+        /// self is the generator, asked about its own pictures. clip judges finished pictures, and the patches that reflection looks
+        /// at: without it there is no reflection.
+        #[arg(verbatim_doc_comment, long = "judge", value_name = "JUDGES", value_delimiter = ',')]
+        judges: Vec<Judge>,
         /// The folder to make; it must not exist
         #[arg(long, short, value_name = "DIR")]
         out: PathBuf,
@@ -230,7 +241,9 @@ Examples:
   quantize convert --input showo=runs/showo.safetensors --input magvit=runs/vq.safetensors \\
       --input reward:parm=runs/parm.safetensors --tokenizer runs/tokenizer.json \\
       --name scenes --licence 'MIT OR Apache-2.0' --world scenes \\
-      --keep f16 '*embed_tokens*' --out www/models/scenes";
+      --keep f16 '*embed_tokens*' --out www/models/scenes
+  quantize convert --input showo=hub/show-o --input magvit=hub/magvitv2 --input clip=hub/clip-vit-base-patch32 \\
+      --tokenizer hub/phi-1_5 --judge self,clip --name show-o --licence 'Apache-2.0; CLIP: MIT' --out bundles/show-o";
 
 #[derive(Clone, Copy, ValueEnum)]
 enum WorldName {
@@ -264,10 +277,34 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<(), ToolError> {
     match command {
-        Command::Convert { inputs, tokenizer, name, licence, attribution, world, decoding, out, scheme, keep } => {
+        Command::Convert {
+            inputs,
+            tokenizer,
+            name,
+            licence,
+            attribution,
+            world,
+            decoding,
+            judges,
+            out,
+            scheme,
+            keep,
+        } => {
             let world = world.map(World::from);
             let keep = parse_keep(&keep)?;
-            convert::run(&Request { inputs, tokenizer, name, licence, attribution, world, decoding, out, scheme, keep })
+            convert::run(&Request {
+                inputs,
+                tokenizer,
+                name,
+                licence,
+                attribution,
+                world,
+                decoding,
+                judges,
+                out,
+                scheme,
+                keep,
+            })
         }
         Command::Synth { config: preset, layers, beside, seed, dtype, shard_bytes, out } => {
             let layers = layers.map(usize::from);

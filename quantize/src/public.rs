@@ -59,15 +59,21 @@ pub fn magvit_v2(resolution: usize) -> MagvitConfig {
     }
 }
 
+/// What the tensors begin with that bring CLIP-ViT's features to a generator's width.
+pub const PROJECTOR: &str = "mm_projector.";
+
+/// Why a generator that understands pictures through CLIP-ViT is refused, and what to take instead. Its code reads pictures for
+/// questions by another network than the one that it draws with; none of it is computed here.
+pub const WITH_CLIP_VIT: &str = "this Show-o understands pictures through CLIP-ViT (w_clip_vit; showlab/show-o-w-clip-vit and its kin), \
+     which is not computed here; take showlab/show-o or showlab/show-o-512x512, which read pictures as the tokens that they draw";
+
 /// Why a tensor of a public checkpoint stays out of the bundle, if it does: what the network computes from its
 /// configuration, and what does not take part in drawing.
 pub fn left_out(kind: ModelKind, name: &str) -> Option<&'static str> {
     match kind {
         ModelKind::Showo(_) if name.ends_with(".rotary_emb.inv_freq") => Some("the network computes it"),
-        // Of the variants that read pictures with CLIP (`w_clip_vit`).
-        ModelKind::Showo(_) if name.starts_with("mm_projector.") => {
-            Some("it serves understanding pictures, not drawing")
-        }
+        // Its checkpoint is refused for it, by name.
+        ModelKind::Showo(_) if name.starts_with(PROJECTOR) => Some("it reads what CLIP-ViT sees"),
         ModelKind::Magvit if matches!(name, "quantize.embedding" | "quantize.power_vals") => {
             Some("the network computes it")
         }

@@ -20,7 +20,7 @@ use crate::{
     progress::{bytes_bar, say},
 };
 
-/// Writes each model of `bundle` into a folder of its own in `out`: `config.json` and `model.safetensors`; and the tokenizer.
+/// Writes each model of `bundle` into a folder of its own in `out`: `config.json` and `model.safetensors`; with its own tokenizer where it has one; and the generator's.
 pub fn run(bundle: &Path, out: &Path) -> Result<(), ToolError> {
     let opened = block_on(Bundle::open(FolderReader::new(bundle))).map_err(ToolError::bundle(bundle))?;
     let folder = PartialFolder::create(out)?;
@@ -39,6 +39,10 @@ pub fn run(bundle: &Path, out: &Path) -> Result<(), ToolError> {
             None => ToolError::Bundle { path: bundle.into(), source },
         })?;
         sink.bar.finish_and_clear();
+        if let Some(words) = block_on(opened.own_tokenizer_json(kind)).map_err(ToolError::bundle(bundle))? {
+            let path = place.join("tokenizer.json");
+            fs::write(&path, words).map_err(ToolError::io(&path))?;
+        }
         say!("{}: {} tensors in f32", out.join(folder_of(kind)).display(), sink.places.len())?;
     }
     let words = block_on(opened.tokenizer_json()).map_err(ToolError::bundle(bundle))?;

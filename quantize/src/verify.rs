@@ -37,6 +37,9 @@ pub fn run(folder: &Path, against: &[Input], probe: probe::Request) -> Result<()
         }
     }
     block_on(bundle.tokenizer_json()).map_err(ToolError::bundle(folder))?;
+    for kind in kinds(manifest) {
+        block_on(bundle.own_tokenizer_json(kind)).map_err(ToolError::bundle(folder))?;
+    }
     let hashed: u64 = checkpoints.values().map(Checkpoint::data_bytes).sum();
     let bar = bytes_bar(manifest.shards.iter().map(|shard| shard.bytes).sum::<u64>() + hashed);
     let mut before = 0;
@@ -214,7 +217,7 @@ fn strangers(folder: &Path, manifest: &Manifest) -> Result<Vec<String>, ToolErro
     let known: BTreeSet<&str> = manifest
         .shards
         .iter()
-        .chain([&manifest.tokenizer])
+        .chain(manifest.tokenizers().map(|(_, entry)| entry))
         .map(|entry| entry.file.as_str())
         .chain([MANIFEST_FILE])
         .collect();

@@ -19,12 +19,16 @@ pub enum BundleError {
     },
     /// A bundle of another time.
     #[error(
-        "manifest.json: format: version {found} is unknown, this program reads version {known}; convert the checkpoint again, or use the program that made the bundle"
+        "manifest.json: format: version {found} is unknown, this program reads versions 1 to {known}; {}", if *.found > u64::from(*.known) {
+            "the bundle was made by a later program: use that one (on a page, load it again), or convert the checkpoint with this one"
+        } else {
+            "there never was such a version: convert the checkpoint again"
+        }
     )]
     Version {
         /// What the manifest says.
         found: u64,
-        /// What this program reads.
+        /// The newest that this program reads.
         known: u32,
     },
     /// The manifest contradicts itself, or says something that no bundle may say.

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::config::RewardLabel;
-use crate::settings::{Tuning, VerifierMode};
+use crate::settings::{Judge, Tuning, VerifierMode};
 
 /// What a model of a bundle is, and what it was trained for.
 ///
@@ -65,12 +65,21 @@ impl ModelKind {
     /// The network that a mode brings to score with; nothing where nothing is scored, or the generator asks itself.
     #[must_use]
     pub const fn verifying(mode: VerifierMode) -> Option<Self> {
-        match mode {
-            VerifierMode::None | VerifierMode::OwnOrm | VerifierMode::Own => None,
-            VerifierMode::BestOfK => Some(Self::Clip),
-            VerifierMode::Orm => Some(Self::Reward(RewardLabel::Outcome)),
-            VerifierMode::Prm => Some(Self::Reward(RewardLabel::Preview)),
-            VerifierMode::Parm | VerifierMode::ParmPaths => Some(Self::Reward(RewardLabel::Potential)),
+        match Judge::of(mode) {
+            None | Some(Judge::Own) => None,
+            Some(judge) => Some(Self::judging(judge)),
+        }
+    }
+
+    /// The model that a judge is.
+    #[must_use]
+    pub const fn judging(judge: Judge) -> Self {
+        match judge {
+            Judge::Own => Self::SHOWO,
+            Judge::Clip => Self::Clip,
+            Judge::Orm => Self::Reward(RewardLabel::Outcome),
+            Judge::Prm => Self::Reward(RewardLabel::Preview),
+            Judge::Parm => Self::Reward(RewardLabel::Potential),
         }
     }
 

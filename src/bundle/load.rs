@@ -161,12 +161,26 @@ impl<R: Reader> Bundle<R> {
         Ok(())
     }
 
-    /// The tokenizer's JSON, checked.
+    /// The generator's tokenizer's JSON, checked.
     ///
     /// # Errors
     /// As for a shard.
     pub async fn tokenizer_json(&self) -> Result<String, BundleError> {
-        let entry = &self.manifest.tokenizer;
+        self.text(&self.manifest.tokenizer).await
+    }
+
+    /// The JSON of the tokenizer that a model has of its own, checked; nothing where it reads words by the generator's.
+    ///
+    /// # Errors
+    /// No such model; as for a shard.
+    pub async fn own_tokenizer_json(&self, kind: ModelKind) -> Result<Option<String>, BundleError> {
+        match &self.model(kind)?.tokenizer {
+            Some(entry) => self.text(entry).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn text(&self, entry: &FileEntry) -> Result<String, BundleError> {
         let bytes = self.read_checked(entry, None, &mut |_| {}).await?;
         String::from_utf8(bytes)
             .map_err(|_| BundleError::File { file: entry.file.clone(), problem: "not UTF-8 text".into() })

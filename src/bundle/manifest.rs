@@ -1,12 +1,17 @@
 //! What `manifest.json` says.
 //!
 //! ```json
-//! { "format": 1, "name": "scenes", "created": "2026-11-23T10:00:00Z", "licence": "MIT OR Apache-2.0", "world": "scenes",
+//! { "format": 2, "name": "scenes", "created": "2026-11-23T10:00:00Z", "licence": "MIT OR Apache-2.0", "world": "scenes",
 //!   "models": { "showo": { "config": {…}, "source": {"checkpoint": "showo.safetensors", "sha256": "…"}, "shards": [0, 1] } },
 //!   "shards": [ { "file": "showo-00.safetensors", "bytes": 1234, "sha256": "…" } ],
 //!   "tensors": { "showo/lm_head.weight": { "shard": 0, "dtype": "q8", "shape": [562, 128], "error": {…} } },
-//!   "tokenizer": { "file": "tokenizer.json", "bytes": 1234, "sha256": "…" } }
+//!   "tokenizer": { "file": "tokenizer.json", "bytes": 1234, "sha256": "…" },
+//!   "judges": ["self", "clip"] }
 //! ```
+//!
+//! Format 2 can say what format 1 cannot: `models.clip.tokenizer`, where CLIP reads words by a file of its own, and `judges`, what the
+//! bundle judges with. A bundle has the lowest format that can say what it says ([`Manifest::needed_format`]), so that programs that
+//! know format 1 alone open all that they would read rightly.
 //!
 //! Inside a shard a tensor has its name without the kind, so that a shard is an ordinary checkpoint of its model.
 
@@ -17,13 +22,13 @@ use serde::{Deserialize, Serialize};
 
 use super::block::BLOCK;
 use super::{ModelKind, unique};
-use crate::settings::Recommended;
+use crate::settings::{Judge, Recommended};
 
 /// The manifest's own name inside the bundle.
 pub const MANIFEST_FILE: &str = "manifest.json";
 
-/// The version that this program reads and writes.
-pub const FORMAT: u32 = 1;
+/// The newest format that this program reads; it reads every one before, too, from 1 on.
+pub const NEWEST_FORMAT: u32 = 2;
 
 /// What a q8 tensor's scales are called inside the shard: the tensor's name and this.
 pub const SCALE_SUFFIX: &str = ".scale";
@@ -97,13 +102,16 @@ pub struct ModelEntry {
     pub source: Source,
     /// Indices into the manifest's shards, rising; a shard belongs to exactly one model.
     pub shards: Vec<usize>,
+    /// The `tokenizer.json` that the model reads words by, where that is not the generator's (format 2); CLIP alone may have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokenizer: Option<FileEntry>,
 }
 
 /// A whole manifest. One that came out of [`Manifest::parse`] is consistent in itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// [`FORMAT`].
+    /// From 1 to [`NEWEST_FORMAT`].
     pub format: u32,
     /// The bundle's name, for people.
     pub name: String,
@@ -130,11 +138,37 @@ pub struct Manifest {
     /// The tensors by `kind/name`.
     #[serde(deserialize_with = "unique::map")]
     pub tensors: BTreeMap<String, TensorEntry>,
-    /// A Hugging Face `tokenizer.json`.
+    /// The generator's Hugging Face `tokenizer.json`, which every model reads words by that has none of its own.
     pub tokenizer: FileEntry,
+    /// What the bundle judges with, and nothing else (format 2); where it is absent, with everything that it can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judges: Option<Vec<Judge>>,
 }
 
 impl Manifest {
+    /// The lowest format that can say what this manifest says.
+    #[must_use]
+    pub fn needed_format(&self) -> u32 {
+        let own_words = self.models.values().any(|model| model.tokenizer.is_some());
+        if own_words || self.judges.is_some() { 2 } else { 1 }
+    }
+
+    /// Every tokenizer: the field that names it, and its file.
+    pub fn tokenizers(&self) -> impl Iterator<Item = (String, &FileEntry)> {
+        let own = self.models.iter().filter_map(|(kind, model)| {
+            let entry = model.tokenizer.as_ref()?;
+            Some((format!("models[\"{kind}\"].tokenizer"), entry))
+        });
+        std::iter::once(("tokenizer".to_owned(), &self.tokenizer)).chain(own)
+    }
+
+    /// Bytes of the shards and the tokenizers.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        let tokenizers = self.tokenizers().map(|(_, entry)| entry.bytes);
+        self.shards.iter().map(|shard| shard.bytes).chain(tokenizers).sum()
+    }
+
     /// The tensors of one model: name inside the shard and entry, in the order of names.
     pub fn tensors_of(&self, kind: ModelKind) -> impl Iterator<Item = (&str, &TensorEntry)> {
         self.tensors.iter().filter_map(move |(key, entry)| match key.split_once('/') {

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`manifest`] | what the manifest says, as types |
 //! | `validate.rs`, `unique.rs` | what makes a manifest acceptable; no name twice in an object |
+//! | `judges.rs` | what a bundle judges with, and which of its models are asked |
 //! | `kind.rs` | [`ModelKind`]: the kinds of model, and which of them a verifier asks |
 //! | [`block`] | int8 blocks: encoded, decoded, their error measured |
 //! | [`header`] | what a safetensors file says of itself |
@@ -24,6 +25,7 @@ mod error;
 mod folder;
 pub mod header;
 mod hex;
+mod judges;
 mod kind;
 mod load;
 pub mod manifest;

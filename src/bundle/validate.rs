@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use serde::Deserialize;
 
 use super::{
-    BundleError, ModelKind,
-    manifest::{FORMAT, FileEntry, MANIFEST_FILE, Manifest, SCALE_SUFFIX, StoredDtype, TensorEntry},
+    BundleError, ModelKind, judges,
+    manifest::{FileEntry, MANIFEST_FILE, Manifest, NEWEST_FORMAT, SCALE_SUFFIX, StoredDtype, TensorEntry},
 };
 use crate::text;
 
@@ -24,9 +24,7 @@ impl Manifest {
         }
         let json = text::read(json).map_err(|error| BundleError::manifest("the whole file", error.to_string()))?;
         let probe: Probe = parse_json(json)?;
-        if probe.format != u64::from(FORMAT) {
-            return Err(BundleError::Version { found: probe.format, known: FORMAT });
-        }
+        known(probe.format)?;
         let manifest: Self = parse_json(json)?;
         whole(&manifest)?;
         Ok(manifest)
@@ -37,10 +35,16 @@ impl Manifest {
     /// # Errors
     /// [`BundleError::Version`] or [`BundleError::Manifest`].
     pub fn validate(&self) -> Result<(), BundleError> {
-        if self.format != FORMAT {
-            return Err(BundleError::Version { found: self.format.into(), known: FORMAT });
-        }
+        known(self.format.into())?;
         whole(self)
+    }
+}
+
+/// Whether this program reads a format.
+fn known(format: u64) -> Result<(), BundleError> {
+    match (1..=u64::from(NEWEST_FORMAT)).contains(&format) {
+        true => Ok(()),
+        false => Err(BundleError::Version { found: format, known: NEWEST_FORMAT }),
     }
 }
 
@@ -64,7 +68,28 @@ fn whole(manifest: &Manifest) -> Result<(), BundleError> {
     decoding(manifest)?;
     files(manifest)?;
     models(manifest)?;
+    second_format(manifest)?;
+    judges::check(manifest)?;
     tensors(manifest)
+}
+
+/// What only format 2 can say must not stand in a manifest that programs of format 1 are told they can read.
+fn second_format(manifest: &Manifest) -> Result<(), BundleError> {
+    let own = manifest.models.iter().filter(|(_, model)| model.tokenizer.is_some()).map(|(kind, _)| *kind);
+    if let Some(kind) = own.clone().find(|kind| *kind != ModelKind::Clip) {
+        let problem = format!("{kind} reads words by the generator's tokenizer; only clip may have one of its own");
+        return Err(BundleError::manifest(format!("models[\"{kind}\"].tokenizer"), problem));
+    }
+    let fields = own.map(|kind| format!("models[\"{kind}\"].tokenizer"));
+    let judges = manifest.judges.iter().map(|_| "judges".to_owned());
+    match fields.chain(judges).next().filter(|_| manifest.format < manifest.needed_format()) {
+        Some(field) => {
+            let problem =
+                format!("is of format {}, but the manifest says {}", manifest.needed_format(), manifest.format);
+            Err(BundleError::manifest(field, problem))
+        }
+        None => Ok(()),
+    }
 }
 
 /// More is no attribution any more, and would push the page's own words out of sight.
@@ -100,7 +125,7 @@ fn files(manifest: &Manifest) -> Result<(), BundleError> {
     let mut names = HashSet::from([MANIFEST_FILE.to_string()]);
     let mut total = 0u64;
     let shards = manifest.shards.iter().enumerate().map(|(index, shard)| (format!("shards[{index}]"), shard));
-    for (field, entry) in shards.chain([("tokenizer".to_string(), &manifest.tokenizer)]) {
+    for (field, entry) in shards.chain(manifest.tokenizers()) {
         file(&field, entry)?;
         if !names.insert(entry.file.to_ascii_lowercase()) {
             return Err(BundleError::manifest(format!("{field}.file"), format!("{:?} is used twice", entry.file)));

@@ -15,22 +15,21 @@ use half::f16;
 use sha2::{Digest, Sha256};
 
 use super::write_error::io_error;
-use crate::settings::Recommended;
+use crate::settings::{Judge, Recommended};
 
 use super::{
     Manifest, ModelKind, PartialFolder, WriteError,
     header::Dtype,
     hex::hex,
     manifest::{
-        FORMAT, FileEntry, MANIFEST_FILE, ModelEntry, SCALE_SUFFIX, Source, StoredDtype, TensorEntry, TensorError,
-        World,
+        FileEntry, MANIFEST_FILE, ModelEntry, SCALE_SUFFIX, Source, StoredDtype, TensorEntry, TensorError, World,
     },
 };
 
 /// A shard is at most this long, unless it holds a single tensor that is longer.
 pub const SHARD_BYTES: u64 = 16 << 20;
 
-/// The tokenizer's name inside the bundle.
+/// The generator's tokenizer's name inside the bundle; a model's own has the model's name before it.
 const TOKENIZER_FILE: &str = "tokenizer.json";
 
 /// What a bundle says of itself, apart from its models.
@@ -46,6 +45,8 @@ pub struct About {
     pub world: Option<World>,
     /// How the models are best drawn with.
     pub decoding: Option<Recommended>,
+    /// What it judges with; with everything that it can where nobody says.
+    pub judges: Option<Vec<Judge>>,
 }
 
 /// One safetensors entry that waits for its shard.
@@ -111,7 +112,8 @@ impl BundleWriter {
     pub fn create(target: &Path, about: About) -> Result<Self, WriteError> {
         let folder = PartialFolder::create(target)?;
         let manifest = Manifest {
-            format: FORMAT,
+            // The lowest that can say what is written; known at the end.
+            format: 1,
             name: about.name,
             created: timestamp(seconds_now()),
             licence: about.licence,
@@ -122,6 +124,7 @@ impl BundleWriter {
             shards: Vec::new(),
             tensors: BTreeMap::new(),
             tokenizer: FileEntry { file: TOKENIZER_FILE.into(), bytes: 0, sha256: String::new() },
+            judges: about.judges,
         };
         Ok(Self { folder, manifest, kind: None, pending: Vec::new(), pending_bytes: 0 })
     }
@@ -135,8 +138,21 @@ impl BundleWriter {
         if self.manifest.models.contains_key(&kind) {
             return Err(WriteError::Model(kind.to_string()));
         }
-        self.manifest.models.insert(kind, ModelEntry { config, source, shards: Vec::new() });
+        self.manifest.models.insert(kind, ModelEntry { config, source, shards: Vec::new(), tokenizer: None });
         self.kind = Some(kind);
+        Ok(())
+    }
+
+    /// Writes the tokenizer that the model in the making reads words by, where that is not the generator's.
+    ///
+    /// # Errors
+    /// No model was begun; a full disk.
+    pub fn tokenizer(&mut self, json: &[u8]) -> Result<(), WriteError> {
+        let kind = self.kind.ok_or_else(|| WriteError::Model(String::new()))?;
+        let entry = self.write(&format!("{}-{TOKENIZER_FILE}", kind.word().replace(':', "-")), &[json])?;
+        if let Some(model) = self.manifest.models.get_mut(&kind) {
+            model.tokenizer = Some(entry);
+        }
         Ok(())
     }
 
@@ -207,6 +223,7 @@ impl BundleWriter {
     pub fn finish(mut self, tokenizer_json: &[u8]) -> Result<Manifest, WriteError> {
         self.flush()?;
         self.manifest.tokenizer = self.write(TOKENIZER_FILE, &[tokenizer_json])?;
+        self.manifest.format = self.manifest.needed_format();
         // What the reader would refuse must not be written: this is where a name that is not `kind/name` comes to light.
         self.manifest.validate()?;
         let json = serde_json::to_vec_pretty(&self.manifest)

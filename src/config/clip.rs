@@ -32,6 +32,24 @@ pub struct ClipTowerConfig {
     pub patch_size: usize,
 }
 
+/// How a picture is brought to CLIP's size.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClipResize {
+    /// Stretched by a triangle filter over real values: what this project's own CLIPs are trained with.
+    #[default]
+    Linear,
+    /// The shorter side by Pillow's bicubic filter over bytes, and the middle of that: what public CLIPs are trained with.
+    Bicubic,
+}
+
+impl ClipResize {
+    #[allow(clippy::trivially_copy_pass_by_ref)] // serde hands over a reference
+    fn is_linear(&self) -> bool {
+        *self == Self::Linear
+    }
+}
+
 /// CLIP, two towers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClipConfig {
@@ -47,6 +65,9 @@ pub struct ClipConfig {
     /// What pixels are divided by, one per channel.
     #[serde(default = "clip_std")]
     pub image_std: [f32; 3],
+    /// How a picture is brought to the vision tower's size.
+    #[serde(default, skip_serializing_if = "ClipResize::is_linear")]
+    pub resize: ClipResize,
 }
 
 /// The mean that the public CLIP's pictures are normalized by.

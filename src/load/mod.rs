@@ -7,11 +7,13 @@
 //! | `sink.rs` | what takes a model's tensors from a bundle: onto the device, or into memory in f32 |
 //! | `network.rs` | one kind of model: its network, its configuration, and how it is read |
 //! | `models.rs` | all networks of one bundle on one device, as they arrive |
+//! | `judging.rs` | which modes can be used: with what has arrived, and with what the bundle judges with |
 //! | `fit.rs` | whether models fit each other |
 //! | `error.rs` | why that failed |
 
 mod error;
 pub mod fit;
+mod judging;
 mod models;
 mod network;
 mod place;

@@ -13,9 +13,9 @@ use super::place::Place;
 use super::uses::Uses;
 use crate::bundle::manifest::World;
 use crate::bundle::{Bundle, LoadProgress, ModelKind, Reader};
-use crate::config::{RewardConfig, RewardLabel};
+use crate::config::RewardLabel;
 use crate::prompt::{Prompt, PromptError, QuestionError, SelfQuestion, TextTokenizer};
-use crate::settings::{Recommended, Tuning, VerifierMode};
+use crate::settings::{Judge, Recommended, Tuning};
 
 /// What names a bundle and a device in traces and on the page.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,6 +28,8 @@ pub struct About {
     pub world: Option<World>,
     /// How the bundle recommends to draw.
     pub decoding: Recommended,
+    /// What the bundle judges with; with everything that it can where it does not say.
+    pub judges: Option<Vec<Judge>>,
 }
 
 /// The networks of one bundle on one device. A clone shares them.
@@ -106,6 +108,7 @@ impl Arriving {
             device: place.words.clone(),
             world: manifest.world,
             decoding: manifest.decoding.unwrap_or(Recommended::DEFAULT),
+            judges: manifest.judges.clone(),
         };
         let (mut generator, mut image_tokenizer, mut others, mut device_bytes) = (None, None, Vec::new(), 0);
         for (_, network, bytes) in networks {
@@ -263,7 +266,10 @@ impl Models {
                 self.preview = Some(Rc::new(model));
             }
             Network::Clip(model) => {
-                fits(ModelKind::Clip, AnyConfig::Clip(&model.config))?;
+                // Words of its own need not be the generator's.
+                if model.tokenizer.is_none() {
+                    fits(ModelKind::Clip, AnyConfig::Clip(&model.config))?;
+                }
                 self.clip = Some(Rc::new(model));
             }
             Network::Reward(model) => {
@@ -292,22 +298,6 @@ impl Models {
         self.add(network)
     }
 
-    /// Loads everything that the bundle holds to verify with.
-    ///
-    /// # Errors
-    /// As [`Models::fetch`]; what was loaded before stays.
-    pub async fn load_verifiers<R: Reader>(
-        &mut self,
-        bundle: &Bundle<R>,
-        on_progress: &mut dyn FnMut(LoadProgress<'_>),
-    ) -> Result<(), LoadError> {
-        for kind in ModelKind::verifiers().filter(|&kind| bundle.has(kind)) {
-            let network = self.read_network(bundle, kind, &mut *on_progress).await?;
-            self.add(network)?;
-        }
-        Ok(())
-    }
-
     /// The generator's question to itself whether a picture is what a prompt of these ids asks for, and the answers' ids.
     ///
     /// # Errors
@@ -317,38 +307,6 @@ impl Models {
         let Generator { showo, config } = &*self.generator;
         let question = self.text_tokenizer.self_question(config, self.about.world, prompt_ids)?;
         if showo.can_say(&question.answers.ids()) { Ok(question) } else { Err(QuestionError::DrawsOnly) }
-    }
-
-    /// The modes that a bundle has the networks for, also those that are yet to be loaded.
-    #[must_use]
-    pub fn offered<R: Reader>(&self, bundle: &Bundle<R>) -> Vec<VerifierMode> {
-        let rewards = ModelKind::verifiers().filter(|&kind| matches!(kind, ModelKind::Reward(_)) && bundle.has(kind));
-        let labels = rewards.filter_map(|kind| bundle.config::<RewardConfig>(kind).ok());
-        let answered: Vec<RewardLabel> = labels.flat_map(|config| config.labels()).collect();
-        let there = |kind| match kind {
-            ModelKind::Reward(label) => answered.contains(&label),
-            other => bundle.has(other),
-        };
-        VerifierMode::ALL.into_iter().filter(|&mode| self.judges(mode, there)).collect()
-    }
-
-    /// The modes that can be used with what has arrived.
-    #[must_use]
-    pub fn verifiers(&self) -> Vec<VerifierMode> {
-        VerifierMode::ALL.into_iter().filter(|&mode| self.judges(mode, |kind| self.has(kind))).collect()
-    }
-
-    /// Whether a mode can be used with networks of the kinds that are `there`.
-    fn judges(&self, mode: VerifierMode, there: impl Fn(ModelKind) -> bool) -> bool {
-        ModelKind::verifying(mode).is_none_or(there) && (!mode.asks_itself() || self.self_question(&[]).is_ok())
-    }
-
-    /// How the bundle recommends to draw, as far as it can: without its verifier, one draw that nobody judges.
-    #[must_use]
-    pub fn recommended(&self) -> Recommended {
-        let decoding = self.about.decoding;
-        let usable = self.judges(decoding.verifier, |kind| self.has(kind));
-        Recommended { verifier: if usable { decoding.verifier } else { VerifierMode::None }, ..decoding }
     }
 
     /// Bytes that the weights of everything that was loaded from a bundle take on the device.

@@ -14,6 +14,7 @@ use crate::model::preview::Preview;
 use crate::model::reward::{Reward, inputs};
 use crate::model::showo::{Showo, keep_answers, keep_drawing_rows};
 use crate::model::{ModelError, Weights};
+use crate::prompt::ClipTokenizer;
 use crate::settings::Tuning;
 
 /// Show-o and its configuration.
@@ -72,6 +73,8 @@ pub struct ClipModel {
     pub clip: Clip,
     /// Their configuration.
     pub config: ClipConfig,
+    /// What it reads words by, where that is not the generator's tokenizer: a public CLIP's own.
+    pub tokenizer: Option<ClipTokenizer>,
 }
 
 /// A reward network and its configuration.
@@ -169,10 +172,12 @@ impl Network {
             }
             ModelKind::Clip => {
                 let config: ClipConfig = bundle.config(kind)?;
+                // Before the weights, which are much larger.
+                let tokenizer = own_tokenizer(bundle, kind, &config).await?;
                 let weights = fill(weights, bundle, kind, on_progress).await?;
                 let bytes = weights.bytes();
                 let clip = Clip::new(&config, weights).map_err(built)?;
-                (Self::Clip(ClipModel { clip, config }), bytes)
+                (Self::Clip(ClipModel { clip, config, tokenizer }), bytes)
             }
             ModelKind::Reward(label) => {
                 let config: RewardConfig = bundle.config(kind)?;
@@ -188,6 +193,20 @@ impl Network {
             }
         })
     }
+}
+
+/// The tokenizer that CLIP has of its own, if it has one.
+async fn own_tokenizer<R: Reader>(
+    bundle: &Bundle<R>,
+    kind: ModelKind,
+    config: &ClipConfig,
+) -> Result<Option<ClipTokenizer>, LoadError> {
+    let Some(json) = bundle.own_tokenizer_json(kind).await? else { return Ok(None) };
+    let file = bundle.manifest().models.get(&kind).and_then(|model| Some(model.tokenizer.as_ref()?.file.clone()));
+    let file = file.unwrap_or_default();
+    let read = ClipTokenizer::from_json(json.as_bytes()).map_err(|source| LoadError::TextTokenizer { file, source })?;
+    read.fits(config).map_err(LoadError::Mismatch)?;
+    Ok(Some(read))
 }
 
 async fn image_tokenizer<R: Reader>(

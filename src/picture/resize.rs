@@ -50,6 +50,19 @@ fn windows(from: usize, to: usize) -> Vec<Window> {
         .collect()
 }
 
+/// The weights of one axis, `[to, from]`: what [`resized`] multiplies bytes with, as real numbers. Each is a 22-bit fraction and so
+/// exact in f32.
+#[must_use]
+pub fn weights(from: usize, to: usize) -> Vec<f32> {
+    let mut matrix = vec![0.0; to * from];
+    for (Window { first, weights }, row) in windows(from, to).into_iter().zip(matrix.chunks_mut(from.max(1))) {
+        for (weight, slot) in weights.into_iter().zip(row.iter_mut().skip(first)) {
+            *slot = weight as f32 / (1u32 << PRECISION) as f32;
+        }
+    }
+    matrix
+}
+
 /// Bytes `[height, width, channels]` of one size to another.
 ///
 /// # Panics

@@ -4,11 +4,14 @@
 use tokenizers::{PostProcessor, Tokenizer};
 
 use super::PromptError;
+use crate::config::ClipConfig;
 use crate::text;
 
 /// A public CLIP's tokenizer.
 pub struct ClipTokenizer {
     tokenizer: Tokenizer,
+    /// One more than its highest id.
+    rows: usize,
 }
 
 /// A text as CLIP's text tower reads it.
@@ -35,9 +38,27 @@ impl ClipTokenizer {
                        checkpoint's own repository";
             return Err(refused(why.into()));
         }
+        let vocabulary = tokenizer.get_vocab(true);
+        let rows = vocabulary.values().max().map_or(0, |last| *last as usize + 1);
         tokenizer.with_truncation(None).map_err(|error| refused(error.to_string()))?;
         tokenizer.with_padding(None);
-        Ok(Self { tokenizer })
+        Ok(Self { tokenizer, rows })
+    }
+
+    /// Checks that every text that this tokenizer reads can be looked up by a CLIP.
+    ///
+    /// # Errors
+    /// What does not fit, in words: fewer rows than ids, or no room for a beginning and an end.
+    pub fn fits(&self, config: &ClipConfig) -> Result<(), String> {
+        let text = &config.text_config;
+        if text.vocab_size < self.rows {
+            return Err(format!("clip knows {} words, but its tokenizer {}", text.vocab_size, self.rows));
+        }
+        if text.max_position_embeddings < 2 {
+            let most = text.max_position_embeddings;
+            return Err(format!("clip reads {most} tokens, which is too few for a text's beginning and end"));
+        }
+        Ok(())
     }
 
     /// A text's ids, `most` of them at most: an overlong one loses its last words and keeps its end.

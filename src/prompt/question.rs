@@ -12,6 +12,13 @@ pub const CONTEXT: usize = 2048;
 /// What stands before and behind a question of this project's own generators.
 const AROUND: [&str; 2] = ["user", "assistant"];
 
+/// What LLaVA's evaluation puts behind a question that is to be answered shortly, on a line of its own.
+const SHORTLY: &str = "Answer the question using a single word or phrase.";
+
+/// The spellings that count as an answer: the word with a small letter and with a capital, as one token, where it begins a word.
+/// Neither "YES" nor "Yes." nor "yeah" counts, nor a part of a longer word.
+pub const SPELLINGS: [(&str, [&str; 2]); 2] = [("yes", ["yes", "Yes"]), ("no", ["no", "No"])];
+
 /// Why a question cannot be asked.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum QuestionError {
@@ -61,6 +68,9 @@ pub enum QuestionForm {
     Asked,
     /// As the reference trains: `USER: question ASSISTANT:`, without `<bos>` and the line break.
     Trained,
+    /// As [`QuestionForm::Asked`], with LLaVA's instruction behind the question: `USER: ⏎question⏎Answer the question using a single word or
+    /// phrase. ASSISTANT:`.
+    Short,
 }
 
 /// The ids that stand for an answer: both spellings of a word that begins a sentence or does not.
@@ -149,6 +159,7 @@ impl TextTokenizer {
             }
             (None, _) if asked.is_empty() => (false, String::new()),
             (None, QuestionForm::Asked) => (true, format!("USER: \n{asked} ASSISTANT:")),
+            (None, QuestionForm::Short) => (true, format!("USER: \n{asked}\n{SHORTLY} ASSISTANT:")),
             (None, QuestionForm::Trained) => (false, format!("USER: {asked} ASSISTANT:")),
         };
         if text.is_empty() {
@@ -180,25 +191,29 @@ impl TextTokenizer {
         })
     }
 
-    /// The ids of "yes" and "no", behind a space and with a capital or without: those that are one token.
+    /// The ids of "yes" and "no" in each of their [`SPELLINGS`] that is one token of this tokenizer's.
+    ///
+    /// An answer follows `ASSISTANT:` and so begins a word: byte-level BPE has ` yes` for it (`Ġyes`; Phi-1.5: 3763 and 3363, 645 and
+    /// 1400), SentencePiece `▁yes`, a vocabulary of whole words `yes`. Byte-level BPE's `yes` without a space would go on with a word,
+    /// and is not counted where there is one with a space.
     ///
     /// # Errors
     /// [`QuestionError::NoAnswer`].
     pub fn answers(&self) -> Result<Answers, QuestionError> {
-        let of = |word: &'static str, spellings: [&str; 2]| {
-            let mut ids = Vec::new();
-            for spelling in spellings {
-                // A tokenizer of whole words knows no spaces and may know no capitals.
-                let text = if self.words().is_some() { word.to_owned() } else { format!(" {spelling}") };
-                let known = self.words().is_none_or(|words| words.contains(&text));
-                match self.ids(text, false)?[..] {
-                    [id] if known && !ids.contains(&id) => ids.push(id),
-                    _ => {}
-                }
-            }
+        let [yes, no] = SPELLINGS.map(|(word, spellings)| {
+            let ids: Vec<u32> = spellings.iter().filter_map(|spelling| self.one_token(spelling)).collect();
             if ids.is_empty() { Err(QuestionError::NoAnswer(word)) } else { Ok(ids) }
-        };
-        Ok(Answers { yes: of("yes", ["yes", "Yes"])?, no: of("no", ["no", "No"])? })
+        });
+        Ok(Answers { yes: yes?, no: no? })
+    }
+
+    /// The token that stands for a word where it begins one: behind a space, or alone where the tokenizer itself sees to spaces.
+    fn one_token(&self, word: &str) -> Option<u32> {
+        // What cannot be read, as in a vocabulary without this word, is none of its tokens.
+        [format!(" {word}"), word.to_owned()].into_iter().find_map(|text| match self.ids(text, false).ok()?[..] {
+            [id] if self.tokenizer.id_to_token(id)?.trim_start_matches(['Ġ', '▁', ' ']) == word => Some(id),
+            _ => None,
+        })
     }
 
     /// What ids say, as text.
@@ -251,6 +266,75 @@ mod tests {
         assert_eq!(ids(QuestionForm::Asked), Ok(vec![19, 1, 2, 4, 5]));
         assert_eq!(ids(QuestionForm::Trained), Ok(vec![1, 3, 4, 5]));
         assert_eq!(seen_segment(&config(), &[0, 3, 8, 1]), [26, 21, 30, 33, 38, 31, 22]);
+    }
+
+    #[test]
+    fn a_short_answer_is_asked_for_as_llava_does() {
+        let words = [
+            "?",
+            "USER:",
+            "\nis",
+            "it\nAnswer",
+            "the",
+            "question",
+            "using",
+            "a",
+            "single",
+            "word",
+            "or",
+            "phrase.",
+            "ASSISTANT:",
+        ];
+        let asked = tokenizer(&words).question(&config(), "is it", QuestionForm::Short, 1);
+        let all: Vec<u32> = std::iter::once(19).chain(1..13).collect();
+        assert_eq!(asked, Ok(all));
+    }
+
+    /// A tokenizer of these pieces, which reads and writes words as the given parts say.
+    fn pieces(vocab: &[&str], merges: &[&str], parts: serde_json::Value) -> TextTokenizer {
+        let vocab: serde_json::Map<String, serde_json::Value> =
+            vocab.iter().zip(0..).map(|(piece, id)| ((*piece).to_owned(), id.into())).collect();
+        let mut json = json!({
+            "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null, "post_processor": null,
+            "model": { "type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null,
+                "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false, "vocab": vocab, "merges": merges },
+        });
+        json.as_object_mut().expect("an object").extend(parts.as_object().expect("an object").clone());
+        TextTokenizer::from_json(json.to_string().as_bytes()).expect("a tokenizer")
+    }
+
+    /// Which spelling is which token, in the three ways in which public tokenizers write the beginning of a word.
+    #[test]
+    fn the_answers_are_the_tokens_that_begin_a_word_with_a_small_letter_or_a_capital() {
+        let letters = ["y", "e", "s", "Y", "n", "o", "N"];
+        let merges = ["e s", "y es", "Y es", "n o", "N o"];
+        let plain = ["es", "yes", "Yes", "no", "No"];
+        // Phi-1.5's: `Ġyes` and `yes` are two tokens, of which an answer is the first.
+        let bytes = json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true });
+        let byte_level = |spaced: &[&str]| {
+            let vocab = [&letters[..], &["Ġ", "S", "E", "."], &plain, &["Ġyes", "ĠYes", "Ġno", "ĠNo"]].concat();
+            let merges = [&merges[..], spaced].concat();
+            pieces(&vocab, &merges, json!({ "pre_tokenizer": bytes, "decoder": bytes }))
+        };
+        let all = byte_level(&["Ġ yes", "Ġ Yes", "Ġ no", "Ġ No"]);
+        assert_eq!(all.answers(), Ok(Answers { yes: vec![16, 17], no: vec![18, 19] }));
+        // One that has no capitals behind a space has them without.
+        let small = byte_level(&["Ġ yes", "Ġ no"]);
+        assert_eq!(small.answers(), Ok(Answers { yes: vec![16, 13], no: vec![18, 15] }));
+        // SentencePiece's, as newer files write it and as older ones do.
+        let vocab = [&letters[..], &["▁"], &plain, &["▁yes", "▁Yes", "▁no", "▁No"]].concat();
+        let merges = [&merges[..], &["▁ yes", "▁ Yes", "▁ no", "▁ No"]].concat();
+        let wanted = Ok(Answers { yes: vec![13, 14], no: vec![15, 16] });
+        let newer = json!({ "type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": true });
+        assert_eq!(pieces(&vocab, &merges, json!({ "pre_tokenizer": newer, "decoder": newer })).answers(), wanted);
+        let older = json!({ "type": "Sequence", "normalizers": [{ "type": "Prepend", "prepend": "▁" },
+            { "type": "Replace", "pattern": { "String": " " }, "content": "▁" }] });
+        assert_eq!(
+            pieces(&vocab, &merges, json!({ "normalizer": older, "pre_tokenizer": null, "decoder": newer })).answers(),
+            wanted
+        );
+        // A token for all that is unknown is nobody's answer.
+        assert_eq!(tokenizer(&["USER:", "Yes", "ASSISTANT:"]).answers(), Err(QuestionError::NoAnswer("no")));
     }
 
     #[test]

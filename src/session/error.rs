@@ -4,7 +4,7 @@ use crate::decode::DeviceError;
 use crate::decode::canvas::CanvasError;
 use crate::picture::PictureError;
 use crate::prompt::PromptError;
-use crate::settings::{SettingsError, Tuning};
+use crate::settings::{Judge, SettingsError, Tuning};
 use crate::verify::VerifierMissing;
 
 /// Why a drawing could not begin or go on: what was wrong, where, and what to do.
@@ -36,6 +36,12 @@ pub enum SessionError {
         "reflection needs the model \"clip\", which is not in this bundle or has not arrived yet; switch reflection off, or wait"
     )]
     ReflectionNeedsClip,
+    /// The bundle does not judge with CLIP, whether or not it holds one.
+    #[error(
+        "reflection looks for weak patches with CLIP, which is not among what this bundle judges with ({}); switch reflection off",
+        Judge::list(.0)
+    )]
+    ReflectionNotOffered(Vec<Judge>),
     /// The device is gone. The session holds what was drawn, and can go on with models on a new device.
     #[error("the device was lost or failed before step {}: {why}; what was drawn is kept, go on from there", .next_step + 1)]
     DeviceLost {

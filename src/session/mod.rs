@@ -49,8 +49,8 @@ use crate::prompt::Prompt;
 use crate::settings::Settings;
 use crate::signal::Signal;
 use crate::trace::{Event, MASK, TRACE_VERSION};
-use crate::verify::verifier;
-use run::{Run, generator};
+use crate::verify::{Wording, verifier};
+use run::{Run, generator, patch_scorer_of};
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -213,9 +213,10 @@ impl Session {
         settings.validate(self.models.generator.config.grid() as u32)?;
         let prompt = self.models.read(&settings.prompt, settings.control_tokens)?;
         generator(&self.models, settings)?;
-        verifier(&self.models, settings.verifier, &prompt.ids)?;
-        if settings.reflection.is_some() && self.models.clip.is_none() {
-            return Err(SessionError::ReflectionNeedsClip);
+        let wording = Wording { text: &prompt.text, ids: &prompt.ids };
+        verifier(&self.models, settings.verifier, wording)?;
+        if settings.reflection.is_some() {
+            patch_scorer_of(&self.models, wording)?;
         }
         Ok(prompt)
     }

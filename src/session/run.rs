@@ -14,10 +14,10 @@ use crate::decode::sampling::read_floats;
 use crate::decode::step::{Drawn, StepPlan, draw_candidates};
 use crate::load::{Generator, Models};
 use crate::picture::Rgb;
-use crate::settings::{AcceptRule, Settings, VerifierMode};
+use crate::settings::{AcceptRule, Judge, Settings, VerifierMode};
 use crate::trace::{Candidate, CheckerVerdict, Event, MASK, Picture, Totals};
 use crate::verify::paths::{is_clear, says_clear};
-use crate::verify::{Candidates, ClipVerifier, Verifier, When, best, clip, verifier, whole_picture_verifier};
+use crate::verify::{Candidates, ClipVerifier, Verifier, When, Wording, best, clip, verifier, whole_picture_verifier};
 
 /// One run of a drawing: the models, and what the prompt makes of them, on the device.
 pub(super) struct Run {
@@ -37,18 +37,27 @@ pub(super) fn generator(models: &Models, settings: &Settings) -> Result<Rc<Gener
     models.tuned(settings.generator).cloned().ok_or_else(missing)
 }
 
+/// What reflection looks for weak patches with.
+pub(super) fn patch_scorer_of(models: &Models, prompt: Wording<'_>) -> Result<ClipVerifier, SessionError> {
+    if !models.may_judge(Judge::Clip) {
+        return Err(SessionError::ReflectionNotOffered(models.about.judges.clone().unwrap_or_default()));
+    }
+    clip(models, prompt)?.ok_or(SessionError::ReflectionNeedsClip)
+}
+
 impl Run {
     /// Computes the prompt's keys, values and embeddings.
     pub fn new(models: &Models, drawing: &Drawing) -> Result<Self, SessionError> {
         let Drawing { settings, prompt_ids, .. } = drawing;
+        let wording = Wording { text: &settings.prompt, ids: prompt_ids };
         let generator = generator(models, settings)?;
-        let verifier = verifier(models, settings.verifier, prompt_ids)?;
+        let verifier = verifier(models, settings.verifier, wording)?;
         let (mut patch_scorer, mut round_verifier) = (None, None);
         if let Some(reflection) = &settings.reflection {
-            patch_scorer = Some(clip(models, prompt_ids).ok_or(SessionError::ReflectionNeedsClip)?);
+            patch_scorer = Some(patch_scorer_of(models, wording)?);
             // Nobody asks: no round is refused, and nothing is verified.
             let nobody = reflection.accept == AcceptRule::Every && settings.verifier == VerifierMode::None;
-            round_verifier = if nobody { None } else { whole_picture_verifier(models, settings.verifier, prompt_ids) };
+            round_verifier = if nobody { None } else { whole_picture_verifier(models, settings.verifier, wording) };
         }
         Ok(Self {
             prompted: Prompted::new(

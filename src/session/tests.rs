@@ -2,6 +2,7 @@
 
 mod begun;
 mod bundles;
+mod judges;
 mod own;
 mod questions;
 mod reflection;
@@ -228,7 +229,8 @@ fn a_network_that_answers_every_question_serves_every_mode_of_reward_networks() 
     let tokens = vec![3; GRID * GRID];
     let look = crate::verify::Candidates::whole(&session.models().image_tokenizer, &tokens);
     let said = [VerifierMode::Orm, VerifierMode::Prm, VerifierMode::Parm].map(|mode| {
-        let verifier = crate::verify::verifier(session.models(), mode, &[4, 5]).expect("there").expect("a verifier");
+        let prompt = crate::verify::Wording { text: "", ids: &[4, 5] };
+        let verifier = crate::verify::verifier(session.models(), mode, prompt).expect("there").expect("a verifier");
         verifier.score(&look).into_scalar::<f32>()
     });
     assert!(said[0] != said[1] && said[1] != said[2] && said[0] != said[2], "{said:?}");

@@ -53,8 +53,14 @@ fn tokenizer(words: World) -> TextTokenizer {
 /// Writes models as a bundle, nothing quantized.
 pub fn write_bundle(models: &Models, target: &Path) {
     let world = models.about.world;
-    let about =
-        bundle::About { name: "tiny".into(), licence: "MIT".into(), attribution: Vec::new(), world, decoding: None };
+    let about = bundle::About {
+        name: "tiny".into(),
+        licence: "MIT".into(),
+        attribution: Vec::new(),
+        world,
+        decoding: None,
+        judges: None,
+    };
     let mut writer = BundleWriter::create(target, about).expect("a new folder");
     let mut model = |kind: ModelKind, config: serde_json::Value, tensors: Tensors| {
         let source = Source { checkpoint: "random".into(), sha256: "0".repeat(64) };
@@ -131,7 +137,8 @@ fn drawing(seed: u64, words: World, max_text_len: usize, world: Option<World>) -
     }));
     let magvit = Magvit::new(&config, weights(), false).expect("magvit");
     let image_tokenizer = ImageTokenizer { magvit, config, device: device.clone() };
-    let about = About { bundle: "tiny".into(), device: "CPU".into(), world, decoding: Recommended::DEFAULT };
+    let about =
+        About { bundle: "tiny".into(), device: "CPU".into(), world, decoding: Recommended::DEFAULT, judges: None };
     Models::new(generator, image_tokenizer, tokenizer(words), &Place::cpu("CPU"), about).expect("models")
 }
 
@@ -161,7 +168,7 @@ fn clip_of(seed: u64, words: usize) -> ClipModel {
         "projection_dim": 8,
     }));
     let clip = Clip::new(&config, Weights::random(&Device::flex(), seed)).expect("clip");
-    ClipModel { clip, config }
+    ClipModel { clip, config, tokenizer: None }
 }
 
 /// Every network, `judges` by their labels, CLIP where asked for; the same weights for the same seed.

@@ -18,9 +18,11 @@
 //! | `candidates.rs` | what a verifier is shown |
 //! | `reward.rs` | PARM, PRM and ORM as verifiers |
 //! | `own.rs` | the generator as the judge of its own pictures |
-//! | `clip.rs`, `resample.rs` | CLIPScore of pictures and patches; patches at CLIP's size |
+//! | `clip.rs` | CLIPScore of pictures and patches |
+//! | `resample.rs`, `bicubic.rs` | patches at CLIP's size: at that of our own, at that of a public one |
 //! | [`paths`] | which states are clear enough to be judged, and which path goes on |
 
+mod bicubic;
 mod candidates;
 mod clip;
 mod own;
@@ -30,6 +32,7 @@ mod reward;
 
 use burn::tensor::Tensor;
 
+pub use bicubic::bicubic;
 pub use candidates::Candidates;
 pub use clip::ClipVerifier;
 pub use own::OwnVerifier;
@@ -39,8 +42,8 @@ pub use reward::{RewardVerifier, Sees};
 use crate::bundle::ModelKind;
 use crate::config::RewardLabel;
 use crate::load::Models;
-use crate::prompt::QuestionError;
-use crate::settings::VerifierMode;
+use crate::prompt::{PromptError, QuestionError};
+use crate::settings::{Judge, VerifierMode};
 
 /// When a verifier looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +52,15 @@ pub enum When {
     EveryStep,
     /// At whole pictures.
     Finished,
+}
+
+/// A prompt as verifiers read it.
+#[derive(Debug, Clone, Copy)]
+pub struct Wording<'a> {
+    /// What is drawn, in words: for a network with a tokenizer of its own.
+    pub text: &'a str,
+    /// The generator's ids of it, without special tokens: for all the others.
+    pub ids: &'a [u32],
 }
 
 /// Judges candidates for the prompt that it was made for.
@@ -86,6 +98,12 @@ pub enum Needs {
     /// A generator that can be asked about this prompt.
     #[error("asks the generator itself, which cannot be asked: {0}")]
     Answers(QuestionError),
+    /// A prompt that the network's own tokenizer reads.
+    #[error("reads the prompt by its own tokenizer, which fails: {0}")]
+    Words(PromptError),
+    /// A bundle that judges with it.
+    #[error("is not among what this bundle judges with, which is {}", Judge::list(.0))]
+    Judging(Vec<Judge>),
 }
 
 fn list(modes: &[VerifierMode]) -> String {
@@ -108,23 +126,26 @@ pub fn best(scores: &[f32]) -> usize {
 /// The verifier of a mode, for one prompt; `None` for the mode `none`.
 ///
 /// # Errors
-/// The model that the mode needs is not there, or the generator cannot be asked.
+/// The bundle does not judge so; the model that the mode needs is not there; the generator cannot be asked, or the prompt not be read.
 pub fn verifier(
     models: &Models,
     mode: VerifierMode,
-    prompt_ids: &[u32],
+    prompt: Wording<'_>,
 ) -> Result<Option<Box<dyn Verifier>>, VerifierMissing> {
     let missing = |needs| VerifierMissing { mode, needs, available: models.verifiers() };
+    if Judge::of(mode).is_some_and(|judge| !models.may_judge(judge)) {
+        return Err(missing(Needs::Judging(models.about.judges.clone().unwrap_or_default())));
+    }
     let found = match mode {
         VerifierMode::None => None,
         VerifierMode::OwnOrm | VerifierMode::Own => {
-            let own = own(models, mode, prompt_ids).map_err(|why| missing(Needs::Answers(why)))?;
+            let own = own(models, mode, prompt.ids).map_err(|why| missing(Needs::Answers(why)))?;
             Some(boxed(own))
         }
-        VerifierMode::BestOfK => clip(models, prompt_ids).map(boxed),
-        VerifierMode::Orm => reward(models, RewardLabel::Outcome, prompt_ids).map(boxed),
-        VerifierMode::Prm => reward(models, RewardLabel::Preview, prompt_ids).map(boxed),
-        VerifierMode::Parm | VerifierMode::ParmPaths => reward(models, RewardLabel::Potential, prompt_ids).map(boxed),
+        VerifierMode::BestOfK => clip(models, prompt).map_err(|why| missing(Needs::Words(why)))?.map(boxed),
+        VerifierMode::Orm => reward(models, RewardLabel::Outcome, prompt.ids).map(boxed),
+        VerifierMode::Prm => reward(models, RewardLabel::Preview, prompt.ids).map(boxed),
+        VerifierMode::Parm | VerifierMode::ParmPaths => reward(models, RewardLabel::Potential, prompt.ids).map(boxed),
     };
     match (found, ModelKind::verifying(mode)) {
         (None, Some(kind)) => Err(missing(Needs::Model(kind))),
@@ -135,9 +156,9 @@ pub fn verifier(
 /// Who scores whole pictures in reflection: the generator where the mode asks it, else the mode's own reward network, else whichever reward network there is
 /// (the one trained on finished pictures first), else CLIPScore.
 #[must_use]
-pub fn whole_picture_verifier(models: &Models, mode: VerifierMode, prompt_ids: &[u32]) -> Option<Box<dyn Verifier>> {
+pub fn whole_picture_verifier(models: &Models, mode: VerifierMode, prompt: Wording<'_>) -> Option<Box<dyn Verifier>> {
     if mode.asks_itself()
-        && let Ok(verifier) = own(models, mode, prompt_ids)
+        && let Ok(verifier) = own(models, mode, prompt.ids)
     {
         return Some(boxed(verifier));
     }
@@ -148,17 +169,20 @@ pub fn whole_picture_verifier(models: &Models, mode: VerifierMode, prompt_ids: &
     };
     let labels = own.into_iter().chain([RewardLabel::Outcome, RewardLabel::Potential, RewardLabel::Preview]);
     labels
-        .filter_map(|label| reward(models, label, prompt_ids))
+        .filter_map(|label| reward(models, label, prompt.ids))
         .map(boxed)
         .next()
-        .or_else(|| clip(models, prompt_ids).map(boxed))
+        // What the prompt is to CLIP was read before, for the patches.
+        .or_else(|| clip(models, prompt).ok().flatten().map(boxed))
 }
 
-/// CLIP bound to a prompt, where the bundle has it.
-#[must_use]
-pub fn clip(models: &Models, prompt_ids: &[u32]) -> Option<ClipVerifier> {
-    let clip = models.clip.as_ref()?;
-    Some(ClipVerifier::new(clip.clone(), &models.generator.config, prompt_ids, models.device()))
+/// CLIP bound to a prompt, where the bundle has it and judges with it.
+///
+/// # Errors
+/// CLIP's own tokenizer cannot read the prompt.
+pub fn clip(models: &Models, prompt: Wording<'_>) -> Result<Option<ClipVerifier>, PromptError> {
+    let Some(clip) = models.clip.as_ref().filter(|_| models.may_judge(Judge::Clip)) else { return Ok(None) };
+    ClipVerifier::new(clip.clone(), &models.generator.config, prompt, models.device()).map(Some)
 }
 
 fn own(models: &Models, mode: VerifierMode, prompt_ids: &[u32]) -> Result<OwnVerifier, QuestionError> {
@@ -167,7 +191,12 @@ fn own(models: &Models, mode: VerifierMode, prompt_ids: &[u32]) -> Result<OwnVer
 }
 
 fn reward(models: &Models, label: RewardLabel, prompt_ids: &[u32]) -> Option<RewardVerifier> {
-    let network = models.rewards.get(&label)?;
+    let judge = match label {
+        RewardLabel::Potential => Judge::Parm,
+        RewardLabel::Preview => Judge::Prm,
+        RewardLabel::Outcome => Judge::Orm,
+    };
+    let network = models.rewards.get(&label).filter(|_| models.may_judge(judge))?;
     Some(RewardVerifier::new(network.clone(), label, prompt_ids))
 }
 

@@ -221,7 +221,7 @@ impl Engine {
     /// As [`Engine::open`], of the first part that failed; [`Engine::verifiers`] says what can be used.
     pub async fn load_verifiers(&self, on_progress: Function) -> Result<(), JsValue> {
         let mut failed = None;
-        for kind in ModelKind::verifiers().filter(|&kind| self.bundle.has(kind)) {
+        for kind in self.bundle.manifest().judging_kinds() {
             if let Err(problem) = self.fetch(kind, &on_progress).await {
                 failed.get_or_insert(problem);
             }

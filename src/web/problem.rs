@@ -63,7 +63,9 @@ impl From<SessionError> for Problem {
             },
             SessionError::VerifierMissing(_) => Self::new("verifier_missing", &error).with("field", "verifier"),
             SessionError::GeneratorMissing { .. } => Self::new("generator_missing", &error).with("field", "generator"),
-            SessionError::ReflectionNeedsClip => Self::new("verifier_missing", &error).with("field", "reflection"),
+            SessionError::ReflectionNeedsClip | SessionError::ReflectionNotOffered(_) => {
+                Self::new("verifier_missing", &error).with("field", "reflection")
+            }
             SessionError::DeviceLost { next_step, .. } => {
                 Self::new("device_lost", &error).with("next_step", *next_step)
             }

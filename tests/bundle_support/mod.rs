@@ -48,6 +48,7 @@ pub fn about() -> About {
         attribution: vec!["Drawings by somebody, CC-BY-4.0".into()],
         world: Some(World::Shapes),
         decoding: None,
+        judges: None,
     }
 }
 

@@ -14,7 +14,7 @@ use rng::Rng;
 use scenes::{Object, Picture, SIDE, SLOT, Scene, Spec};
 use serde::{Deserialize, Serialize};
 use showo::bundle::ModelKind;
-use showo::config::{ClipConfig, ClipTowerConfig};
+use showo::config::{ClipConfig, ClipResize, ClipTowerConfig};
 use showo::model::Weights;
 use showo::model::clip::Clip;
 
@@ -75,6 +75,7 @@ impl ClipTrainConfig {
             // Plain pixels in [−1, 1].
             image_mean: [0.5; 3],
             image_std: [0.5; 3],
+            resize: ClipResize::Linear,
         }
     }
 }

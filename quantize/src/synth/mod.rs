@@ -6,13 +6,15 @@
 //! | `values.rs` | counted random weights |
 //! | `write.rs` | tensors into files, a piece at a time |
 //! | `tokenizer.rs` | a tokenizer of the size and form of Phi's |
+//! | `clip.rs` | CLIP's words, and how it wants its pictures |
 
+mod clip;
 mod presets;
 mod tokenizer;
 pub mod values;
 mod write;
 
-use std::{path::PathBuf, time::Instant};
+use std::{fs, path::PathBuf, time::Instant};
 
 use showo::bundle::PartialFolder;
 
@@ -22,6 +24,7 @@ pub use values::Dtype;
 use crate::{
     error::ToolError,
     interrupt,
+    layout::ModelConfig,
     progress::{bytes_bar, human, say},
 };
 
@@ -54,7 +57,14 @@ pub fn run(request: &Request) -> Result<(), ToolError> {
     let bar = bytes_bar(plans.iter().map(write::Plan::bytes).sum());
     for (model, plan) in models.iter().zip(&plans) {
         bar.set_message(model.folder);
-        plan.write(&folder.path().join(model.folder), &model.json, request.seed, &bar)?;
+        let place = folder.path().join(model.folder);
+        plan.write(&place, &model.json, request.seed, &bar)?;
+        if let ModelConfig::Clip(config) = &model.config {
+            for (name, content) in clip::files(config) {
+                let path = place.join(name);
+                fs::write(&path, content).map_err(ToolError::io(path))?;
+            }
+        }
     }
     let tokenizer = tokenizer::json(request.preset.showo(None).llm_vocab_size);
     folder.write("tokenizer.json", tokenizer.to_string().as_bytes())?;

@@ -3,8 +3,8 @@
 use clap::ValueEnum;
 use serde_json::{Value, json};
 use showo::config::{
-    ClipConfig, ClipTowerConfig, MagvitConfig, PreviewConfig, RewardConfig, RewardLabel, ShowoConfig, clip_mean,
-    clip_std,
+    ClipConfig, ClipResize, ClipTowerConfig, MagvitConfig, PreviewConfig, RewardConfig, RewardLabel, ShowoConfig,
+    clip_mean, clip_std,
 };
 
 use crate::{layout::ModelConfig, public};
@@ -155,7 +155,7 @@ impl Preset {
             patch_size: 0,
         };
         let (text, vision, vocab, length, image, patch, projection_dim) = match self {
-            Self::Tiny => (tower(32, 1, 2), tower(32, 1, 2), 310, 16, 32, 8, 16),
+            Self::Tiny => (tower(32, 1, 2), tower(32, 1, 2), 574, 16, 32, 8, 16),
             _ => (tower(512, 12, 8), tower(768, 12, 12), 49_408, 77, 224, 32, 512),
         };
         let text = ClipTowerConfig {
@@ -171,6 +171,7 @@ impl Preset {
             projection_dim,
             image_mean: clip_mean(),
             image_std: clip_std(),
+            resize: ClipResize::Bicubic,
         }
     }
 
@@ -204,6 +205,10 @@ fn clip_json(config: &ClipConfig) -> Value {
     let mut json = json!(config);
     json["architectures"] = json!(["CLIPModel"]);
     json["model_type"] = json!("clip");
+    // These are preprocessor_config.json's.
+    if let Some(json) = json.as_object_mut() {
+        json.retain(|field, _| !["image_mean", "image_std", "resize"].contains(&field.as_str()));
+    }
     for tower in ["text_config", "vision_config"] {
         json[tower]["hidden_act"] = json!("quick_gelu");
     }

@@ -57,7 +57,7 @@ pub fn json(size: usize) -> Value {
 }
 
 /// The 256 bytes as GPT-2 writes them: printable ones as themselves, the others from U+0100 on.
-fn alphabet() -> Vec<char> {
+pub fn alphabet() -> Vec<char> {
     let printable = |byte: u32| matches!(byte, 0x21..=0x7e | 0xa1..=0xac | 0xae..=0xff);
     let hidden = (0..256).filter(|&byte| !printable(byte)).count() as u32;
     (0..256u32).filter(|&byte| printable(byte)).chain(256..256 + hidden).filter_map(char::from_u32).collect()

@@ -5,7 +5,7 @@ use crate::load::Arriving;
 use crate::prompt::QuestionError;
 use crate::session::Look;
 use crate::session::tiny::icons_and_clip;
-use crate::verify::{Candidates, Needs, best, verifier};
+use crate::verify::{Candidates, Needs, Wording, best, verifier};
 
 const PROMPT: &str = "a photo of a red dog";
 
@@ -16,7 +16,8 @@ fn asked(mode: VerifierMode, seed: u64) -> Settings {
 
 fn score_of(models: &Models, draws: &[&[i32]]) -> Vec<f32> {
     let ids = models.read(PROMPT, false).expect("words").ids;
-    let own = verifier(models, VerifierMode::Own, &ids).expect("there").expect("a verifier");
+    let own =
+        verifier(models, VerifierMode::Own, Wording { text: PROMPT, ids: &ids }).expect("there").expect("a verifier");
     let look = Candidates::new(&models.image_tokenizer, draws.to_vec(), draws.to_vec());
     own.score(&look).into_data().iter::<f32>().collect()
 }
