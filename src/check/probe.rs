@@ -9,9 +9,9 @@ use crate::decode::generator::Prompted;
 use crate::decode::sampling::read_floats;
 use crate::decode::step::{StepPlan, draw_candidates};
 use crate::load::Models;
-use crate::prompt::PromptError;
+use crate::prompt::{Prompt, PromptError};
 use crate::settings::VerifierMode;
-use crate::verify::{Candidates, verifier};
+use crate::verify::{Candidates, Wording, verifier};
 
 /// Guidance scale of a probe.
 pub const GUIDANCE: f32 = 2.0;
@@ -19,7 +19,7 @@ pub const GUIDANCE: f32 = 2.0;
 /// A prompt whose keys and values are computed.
 pub struct Probe {
     models: Models,
-    ids: Vec<u32>,
+    prompt: Prompt,
     prompted: Prompted,
     tokens: Vec<i32>,
 }
@@ -60,14 +60,14 @@ impl Probe {
     /// The prompt cannot be read.
     pub fn new(models: &Models, prompt: &str) -> Result<Self, PromptError> {
         let config = &models.generator.config;
-        let ids = models.read(prompt, false)?.ids;
+        let prompt = models.read(prompt, false)?;
         // Every second position is known, by codes from all over the codebook.
         let code = |at: usize| if at.is_multiple_of(2) { (at * 7919 % config.codebook_size) as i32 } else { -1 };
         Ok(Self {
-            prompted: Prompted::new(&models.generator.showo, config, &ids, GUIDANCE, models.device()),
+            prompted: Prompted::new(&models.generator.showo, config, &prompt.ids, GUIDANCE, models.device()),
             tokens: (0..config.num_vq_tokens).map(code).collect(),
             models: models.clone(),
-            ids,
+            prompt,
         })
     }
 
@@ -115,10 +115,11 @@ impl Probe {
         read_floats(first.pixels()).await?;
         let picture_seconds = now() - begin;
 
+        let wording = Wording { text: &self.prompt.text, ids: &self.prompt.ids };
         let mut judges = Vec::new();
         for mode in [VerifierMode::OwnOrm, VerifierMode::BestOfK] {
             let begin = now();
-            let Ok(Some(judge)) = verifier(models, mode, &self.ids) else { continue };
+            let Ok(Some(judge)) = verifier(models, mode, wording) else { continue };
             let scores = read_floats(judge.score(&first)).await?;
             let judged = |score| Judged { verifier: mode, score, seconds: now() - begin };
             judges.extend(scores.first().copied().map(judged));

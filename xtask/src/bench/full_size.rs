@@ -21,7 +21,7 @@ const PROMPT: &str = "a red circle and a blue square";
 /// the step. Without a graphics card a forward of 1.3 billion parameters takes a quarter of an hour.
 #[derive(Args)]
 pub struct Options {
-    /// The bundle [default: made once from random weights of the real shapes, 1.5 GB, and kept in the user's cache].
+    /// The bundle [default: made once from random weights of the real shapes, with CLIP, 1.7 GB, and kept in the user's cache].
     #[arg(long, value_name = "FOLDER")]
     bundle: Option<PathBuf>,
     /// Two layers instead of 24: the same tables and tensors, a twelfth of the time.
@@ -80,7 +80,7 @@ fn in_browser(places: &Places, bundle: &Path, prompt: &str, numbers: &Numbers) -
 
 /// A bundle of random weights, made where there is none yet.
 fn synthetic(places: &Places, quick: bool) -> Result<PathBuf> {
-    let name = if quick { "showo-256-2-layers" } else { "showo-256" };
+    let name = if quick { "showo-256-clip-2-layers" } else { "showo-256-clip" };
     let folder = places.cache.join("full-size");
     let bundle = folder.join(name);
     if bundle.is_dir() {
@@ -94,7 +94,9 @@ fn synthetic(places: &Places, quick: bool) -> Result<PathBuf> {
     }
     let quantize = || program(places, binary(places, "quantize"));
     let mut synth = quantize();
-    synth.args(["synth", "--config", "showo-256", "--seed", "0", "--dtype", "bf16", "--out"]).arg(&checkpoint);
+    synth
+        .args(["synth", "--config", "showo-256", "--seed", "0", "--dtype", "bf16", "--with", "clip", "--out"])
+        .arg(&checkpoint);
     if quick {
         synth.args(["--layers", "2"]);
     }
@@ -102,7 +104,16 @@ fn synthetic(places: &Places, quick: bool) -> Result<PathBuf> {
     let input = |kind: &str| format!("{kind}={}", checkpoint.join(kind).display());
     command::run(
         quantize()
-            .args(["convert", "--input", &input("showo"), "--input", &input("magvit"), "--tokenizer"])
+            .args([
+                "convert",
+                "--input",
+                &input("showo"),
+                "--input",
+                &input("magvit"),
+                "--input",
+                &input("clip"),
+                "--tokenizer",
+            ])
             .arg(checkpoint.join("tokenizer.json"))
             .args(["--name", name, "--licence", "CC0-1.0", "--out"])
             .arg(&bundle),
