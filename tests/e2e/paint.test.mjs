@@ -44,17 +44,34 @@ async function stroke(page, from, to) {
   await page.page.mouse.up();
 }
 
+/** The views follow the state by a frame. @param {ShowoPage} page */
+function shown(page) {
+  return page.page.evaluate(() => new Promise((shown) => requestAnimationFrame(() => requestAnimationFrame(shown))));
+}
+
+/** From here on the canvas shows what is painted on it next. @param {ShowoPage} page */
+function forgetCanvas(page) {
+  return page.page.locator("#picture").evaluate((canvas) => delete canvas.dataset.shows);
+}
+
+/** The words of a part of the page, by its id. @param {ShowoPage} page @param {string} id */
+async function wordsOf(page, id) {
+  await shown(page);
+  return page.page.locator(`#${id}`).innerText();
+}
+
 /** What is painted, as assistive technology reads it. @param {ShowoPage} page @returns {Promise<boolean[]>} */
 async function painted(page) {
-  await page.page.evaluate(() => new Promise((shown) => requestAnimationFrame(() => requestAnimationFrame(shown))));
+  await shown(page);
   return page.page.locator("#paint-grid [role=gridcell]").evaluateAll((cells) => cells.map((cell) => cell.getAttribute("aria-selected") === "true"));
 }
 
 /** Draws what is painted, to the end. @param {ShowoPage} page */
 async function redraw(page) {
+  await forgetCanvas(page);
   await page.page.locator("#paint-redraw").click();
   await page.idle();
-  assert.equal(await page.page.locator("#paint-error").innerText(), "", "redrawing fails");
+  assert.equal(await wordsOf(page, "paint-error"), "", "redrawing fails");
   const events = await page.events();
   assert.equal(events.at(-1)?.type, "finished");
   return events;
@@ -103,7 +120,7 @@ describe("painting on a picture", { timeout: 600_000 }, () => {
     await stroke(page, [2, 1], [5, 4]);
     assert.equal((await painted(page)).filter(Boolean).length, 4, "a stroke without gaps");
     await stroke(page, [5, 4], [5, 4]);
-    assert.equal(await page.page.locator("#paint-count").innerText(), "3 of 64 tokens are painted.");
+    assert.equal(await wordsOf(page, "paint-count"), "3 of 64 tokens are painted.");
     await page.page.locator("#paint-clear").click();
     await page.page.locator("[data-brush='3']").click();
     await stroke(page, [5, 1], [6, 5]);
@@ -121,7 +138,7 @@ describe("painting on a picture", { timeout: 600_000 }, () => {
     const canvas = await page.canvas();
     assertNotBlank(canvas);
     assertAlike(canvas, await page.pixels(await decodeNatively(redrawn)), "the canvas and the native decoder");
-    assert.match(await page.page.locator("#picture-caption").innerText(), /, seed 4, \d+ tokens drawn again$/);
+    assert.match(await wordsOf(page, "picture-caption"), /, seed 4, \d+ tokens drawn again$/);
     assert.deepEqual(await painted(page), hole.map(() => false), "what was painted is gone with its picture");
 
     // Natively: from the trace itself, and by `inpaint` from the picture before and a mask.
@@ -142,20 +159,23 @@ describe("painting on a picture", { timeout: 600_000 }, () => {
     await stroke(page, [1, 1], [1, 6]);
     const third = await redraw(page);
     assert.equal(ofType(third, "started")[0].settings.seed, 5);
-    await page.page.locator("#paint-undo").click();
-    assert.deepEqual(await page.events(), second);
-    await page.page.locator("#paint-undo").click();
-    assert.deepEqual(await page.events(), first);
+    for (const before of [second, first]) {
+      await forgetCanvas(page);
+      await page.page.locator("#paint-undo").click();
+      assert.deepEqual(await page.events(), before);
+      await page.canvas();
+    }
     assert.deepEqual(await painted(page), hole, "it is painted as it was");
     assert.ok(await page.page.locator("#paint-undo").isDisabled(), "nothing is before it");
     assertAlike(await page.canvas(), await page.pixels(await decodeNatively(tokens)), "the canvas and the first picture");
 
     // The file, opened again, shows it, and can be painted on in its turn.
+    await forgetCanvas(page);
     await page.page.locator("#trace-file").setInputFiles(file);
     await page.page.waitForFunction(() => /** @type {any} */ (window).showo.state.opened);
     assert.deepEqual(timeless(await page.events()), timeless(second));
     assertAlike(await page.canvas(), canvas, "the opened trace and what was drawn");
-    assert.match(await page.page.locator("#picture-caption").innerText(), /tokens drawn again$/);
+    assert.match(await wordsOf(page, "picture-caption"), /tokens drawn again$/);
     await page.page.locator("#paint-words").fill("");
     await stroke(page, [1, 1], [1, 1]);
     const hole3 = await painted(page);
@@ -183,7 +203,7 @@ describe("painting on a picture", { timeout: 600_000 }, () => {
       assert.deepEqual(hole.flatMap((is, position) => (is ? [position] : [])), [25, 33], "Space paints and takes back");
       const active = page.page.locator(`#${await page.page.locator("#paint-grid").getAttribute("aria-activedescendant")}`);
       assert.equal(await active.getAttribute("aria-label"), "row 5, column 8");
-      assert.equal(await page.page.locator("#paint-count").innerText(), "2 of 64 tokens are painted.");
+      assert.equal(await wordsOf(page, "paint-count"), "2 of 64 tokens are painted.");
       assert.deepEqual(await page.inaccessible(), []);
       assert.ok((await page.page.evaluate(() => document.documentElement.scrollWidth)) <= 360);
       await page.page.locator("#paint-words").focus();
@@ -223,7 +243,7 @@ describe("painting on a picture", { timeout: 600_000 }, () => {
     const page = await visit.open();
     await page.loaded();
     await page.page.locator("#paint summary").click();
-    assert.match(await page.page.locator("#paint-hint").innerText(), /First draw a picture/);
+    assert.match(await wordsOf(page, "paint-hint"), /First draw a picture/);
     assert.ok(await page.page.locator("#paint-redraw").isDisabled());
     await page.set({ ...QUICK, steps: 2 });
     const drawn = await page.draw();
@@ -233,7 +253,7 @@ describe("painting on a picture", { timeout: 600_000 }, () => {
 
     await page.page.locator("#paint-grid").focus();
     await page.page.keyboard.press(" ");
-    assert.equal(await error.innerText(), "", "painting takes it back");
+    assert.equal(await wordsOf(page, "paint-error"), "", "painting takes it back");
     await page.page.locator("#paint-words").fill("a sta");
     await page.page.locator("#paint-redraw").click();
     await error.getByText("sta").first().waitFor();
@@ -275,7 +295,7 @@ describe("painting on a picture", { timeout: 600_000 }, () => {
         await page.page.locator("#paint-undo").click();
         assert.deepEqual(await page.events(), drawn);
         assert.deepEqual(await painted(page), hole);
-        assert.ok(await page.page.locator("#go-on").isHidden());
+        assert.ok(await page.page.locator("#go-on").isHidden(), "there is nothing to go on with");
         continue;
       }
       await page.page.locator("#go-on").click();
