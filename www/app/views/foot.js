@@ -13,7 +13,7 @@ export function footView() {
     if (!model) return foot.replaceChildren();
     foot.replaceChildren(
       h("p", {}, `The model ${model.bundle.split(" ")[0]} is licensed under ${sentence(model.licence)}`),
-      ...(model.attribution.length ? [h("p", {}, "It learnt from drawings by others, recoloured and put together:"), h("ul", {}, ...model.attribution.map((line) => h("li", {}, line)))] : []),
+      ...(model.attribution.length ? [h("p", {}, model.world ? "It learnt from drawings by others, recoloured and put together:" : "To be named with it:"), h("ul", {}, ...model.attribution.map((line) => h("li", {}, line)))] : []),
     );
   });
   return (/** @type {State} */ state) => show(state.model);

@@ -35,9 +35,10 @@ export function stageView() {
 
   const showVerdict = whenChanged((/** @type {FinishedEvent | null} */ finished, /** @type {boolean} */ lookingBack) => {
     const verdict = byId("verdict");
-    verdict.hidden = !finished;
-    if (!finished) return verdict.replaceChildren();
-    const word = finished.verdict;
+    const word = finished?.verdict;
+    // There is no checker of the open world.
+    verdict.hidden = !word && !finished?.unchecked;
+    if (!finished || verdict.hidden) return verdict.replaceChildren();
     verdict.dataset.accepted = word ? String(word.accepted) : "none";
     verdict.replaceChildren(...(word
       ? [
@@ -45,9 +46,7 @@ export function stageView() {
             h("b", {}, `Checker${lookingBack ? ", on the final picture" : ""}: ${verdictWords(word)}`), ` ${sentence(word.sentence)}`),
           h("p", { class: "quiet" }, "Read from the pixels alone; PARM had no part in it."),
         ]
-      : [h("p", { class: "quiet" }, finished.unchecked
-        ? `The checker has no word on this picture: ${sentence(finished.unchecked)}`
-        : "The checker has no word on this picture: it knows only the worlds that this project’s models learnt.")]));
+      : [h("p", { class: "quiet" }, `The checker has no word on this picture: ${sentence(finished.unchecked ?? "")}`)]));
   });
 
   const showNotes = whenChanged((/** @type {string[] | undefined} */ notes) => {
