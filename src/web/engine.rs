@@ -11,8 +11,8 @@ use wasm_bindgen_futures::spawn_local;
 
 use super::choice::{Asked, Measured, Wish, choose};
 use super::device::{self, WebDevice};
-use super::host::{WorkerHost, to_javascript};
 use super::facts::Facts;
+use super::host::{WorkerHost, to_javascript};
 use super::javascript::{seconds, sleep};
 use super::problem::Problem;
 use super::reader::FetchReader;

@@ -9,7 +9,7 @@ import { dirname, join } from "node:path";
 import { NATIVE } from "./places.mjs";
 
 /** What the bundle recommends, unlike any default of the page. */
-export const DECODING = { steps: 3, guidance_scale: 1.5, temperature: 2, candidates: 2, verifier: "none" };
+export const DECODING = { steps: 3, guidance_scale: 1.5, temperature: 2, candidates: 2, verifier: "parm" };
 
 /**
  * A folder with `checkpoint/`, as a hub has it, and the bundle `two-layers/` that was made from it.

@@ -97,7 +97,7 @@ function use(source) {
   chosen = new Set();
   written = fromHash("", worldIn(state).typed);
   writeForm(written);
-  edited();
+  showAddresses();
 }
 
 /** What was chosen in the menu is to be seen, and so is why it is refused. @param {void | Promise<void>} done */
@@ -237,7 +237,8 @@ function refuse(problem) {
 
 mountForm(edited, draw);
 writeForm(fromHash(location.hash, worldIn(state).typed));
-edited();
+// The page's own address follows once the bundle has said what it recommends, or somebody has chosen something.
+showAddresses();
 
 const views = [
   modelMenuView({ onChoose: (id) => void fromMenu(models.choose(id)), onForget: (id) => void models.forget(id) }),
