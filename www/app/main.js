@@ -54,7 +54,7 @@ const first = sourceAsked(asked);
 let memory = deviceMemory(surroundings(), first.id);
 /** @type {Wish} */
 let wish = { device, why: null, remembered: memory.measured() };
-const engine = engineClient({ source: first, wish, now: () => state, change, onAllHere: () => void keepForOffline() });
+const engine = engineClient({ source: first, wish, now: () => state, change, onAllHere });
 
 const bar = addressBar((hash) => history.replaceState(null, "", hash));
 
@@ -119,6 +119,11 @@ function learnt(facts) {
   written = { ...written, ...taken };
   writeForm(taken);
   edited();
+}
+
+function onAllHere() {
+  void models.arrived();
+  void keepForOffline();
 }
 
 /** Once all is here, so that keeping it takes nothing from the first visit; most of it then comes from the browser's own cache. */

@@ -101,8 +101,7 @@ export function modelsOnPage({ now, change, use, engine, refuse, network, opened
     if (one && now().source?.id === id) begin(shipped(DEFAULT_MODEL));
     if (source) await forget_bundle(source.bundle);
     if (one) await opened.forget(id);
-    const { facts } = now();
-    if (now().source?.id === id && facts) await lookAtRoom();
+    if (now().source?.id === id) await lookAtRoom();
     await list();
   }
 
@@ -126,6 +125,12 @@ export function modelsOnPage({ now, change, use, engine, refuse, network, opened
     await list();
   }
 
+  /** Called once all of it is here: by now it is kept. */
+  async function arrived() {
+    await lookAtRoom();
+    await list();
+  }
+
   /** Somebody has looked at what the model needs, and wants it. */
   function load() {
     const { facts, device, room } = now();
@@ -138,5 +143,5 @@ export function modelsOnPage({ now, change, use, engine, refuse, network, opened
   /** Why a bundle at an address cannot be read, if that is certain. @param {Source} source */
   const fault = (source) => addressFault(source, network);
 
-  return { fault, list, openAddress, openFolder, choose, forget, opening, load, fallBack, back: () => begin(shipped(DEFAULT_MODEL)) };
+  return { fault, list, openAddress, openFolder, choose, forget, opening, arrived, load, fallBack, back: () => begin(shipped(DEFAULT_MODEL)) };
 }

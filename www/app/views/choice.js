@@ -23,7 +23,7 @@ export function choiceView(onFocus) {
     showDraws(moment, focused, onFocus);
     showTokens(drawing, moment, focused, grid);
   });
-  return (/** @type {State} */ state) => show(state.drawing, momentIndex(state), state.focused, state.model?.grid ?? 8);
+  return (/** @type {State} */ state) => show(state.drawing, momentIndex(state), state.focused, state.facts?.grid ?? state.model?.grid ?? 8);
 }
 
 /**

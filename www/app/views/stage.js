@@ -58,9 +58,9 @@ export function stageView() {
   });
 
   return (/** @type {State} */ state) => {
-    showPicture(state.drawing, momentIndex(state), state.focused, state.selected === null, state.large, state.model?.image_side_px ?? 64);
+    showPicture(state.drawing, momentIndex(state), state.focused, state.selected === null, state.large, state.facts?.image_side_px ?? 64);
     showNotes(state.drawing.started?.notes);
-    showGrid(state.drawing.started?.grid ?? state.model?.grid ?? 8);
+    showGrid(state.drawing.started?.grid ?? state.facts?.grid ?? 8);
     showVerdict(state.drawing.finished, state.selected !== null || state.focused !== null);
   };
 }
