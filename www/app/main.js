@@ -170,6 +170,11 @@ function showAddresses() {
   showOtherDevice();
 }
 
+/** What a link cannot hold. */
+function folderWords() {
+  return state.source?.kind === "folder" ? "The link holds the settings, not the folder: it draws so where that folder has been opened." : "";
+}
+
 /** The way to overrule what was chosen, where there is a choice. */
 function showOtherDevice() {
   const link = /** @type {HTMLAnchorElement} */ (byId("other-device"));
@@ -266,8 +271,8 @@ byId("go-on").addEventListener("click", engine.resume);
 byId("self-test").addEventListener("click", engine.selfTest);
 byId("save-picture").addEventListener("click", () => state.drawing.finished && download(fileOf(state.drawing.finished.picture), fileName(state, "png")));
 byId("save-trace").addEventListener("click", () => download(toFile(state.drawing.events), fileName(state, "trace.json")));
-byId("copy-link").addEventListener("click", (event) => copyText(/** @type {HTMLElement} */ (event.currentTarget), fullPage(here())));
-byId("copy-embed").addEventListener("click", (event) => copyText(/** @type {HTMLElement} */ (event.currentTarget), embedCode(here())));
+byId("copy-link").addEventListener("click", (event) => copyText(/** @type {HTMLElement} */ (event.currentTarget), fullPage(here()), folderWords()));
+byId("copy-embed").addEventListener("click", (event) => copyText(/** @type {HTMLElement} */ (event.currentTarget), embedCode(here()), folderWords()));
 openable(/** @type {HTMLAnchorElement} */ (byId("full-page")));
 const traceFile = /** @type {HTMLInputElement} */ (byId("trace-file"));
 byId("open-trace").addEventListener("click", () => traceFile.click());
