@@ -49,6 +49,8 @@ async function handle(message) {
       return load_verifiers();
     case "draw":
       return run((on_event) => engine.draw(message.settings, on_event, on_progress));
+    case "paint":
+      return run((on_event) => engine.paint(message.settings, Int32Array.from(message.codes), Uint8Array.from(message.hole), on_event, on_progress));
     case "resume":
       return run((on_event) => engine.resume(message.recording, on_event, on_progress));
     case "stop":
@@ -59,6 +61,8 @@ async function handle(message) {
       return post({ type: "picture", id: message.id, picture: await engine.picture(Int32Array.from(message.codes)) });
     case "probe":
       return post({ type: "probe", logits: await engine.probe(message.prompt), memory: engine.memory() });
+    case "round":
+      return post({ type: "round", round: await engine.round(message.prompt), memory: engine.memory() });
   }
 }
 
@@ -76,12 +80,12 @@ async function load(message) {
 }
 
 /**
- * @typedef {{ bundle: string, wish: object, files?: import("./folder_files.js").FolderFiles, most_bytes: number, keep: boolean }} Load
+ * @typedef {{ bundle: string, wish: object, files?: import("./folder_files.js").FolderFiles, most_bytes?: number, keep?: boolean }} Load
  *
  * @param {Load} message
  * @returns {Promise<boolean>} false where the bundle is larger than what is loaded without asking
  */
-async function load_drawing({ bundle, wish, files, most_bytes, keep }) {
+async function load_drawing({ bundle, wish, files, most_bytes = Infinity, keep = true }) {
   const module = await engine_module();
   const address = new URL(bundle, self.location.href).href;
   if (files) open_folder(address, files);

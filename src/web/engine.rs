@@ -20,6 +20,7 @@ use crate::bundle::{Bundle, LoadProgress, ModelKind};
 use crate::check::probe::Probe;
 use crate::check::trial::Trial;
 use crate::config::ShowoConfig;
+use crate::decode::canvas::with_hole;
 use crate::decode::sampling::read_floats;
 use crate::load::{Arriving, Models};
 use crate::session::{Drawing, Outcome, Session, SessionError, large};
@@ -272,9 +273,27 @@ impl Engine {
     /// # Errors
     /// `{ code, message, … }`: settings, prompt, verifier; `device_lost` with `next_step`.
     pub async fn draw(&self, settings: JsValue, on_event: Function, on_progress: Function) -> Result<(), JsValue> {
-        let settings: Settings = serde_wasm_bindgen::from_value(settings)
-            .map_err(|error| Problem::new("settings", format!("the settings cannot be read: {error}")))?;
-        self.run(Beginning::Draw(settings), on_event, &on_progress).await
+        let begin = Beginning::Draw { settings: read_settings(settings)?, begin: Vec::new() };
+        self.run(begin, on_event, &on_progress).await
+    }
+
+    /// Draws a part of a picture again, as `showo inpaint` does: of its N `codes` those at which `hole`, N bytes, is not 0; the
+    /// others stay. Everything else is as with [`Engine::draw`].
+    ///
+    /// # Errors
+    /// As [`Engine::draw`]; `canvas` where the hole is empty or for another number of tokens, or the codes are not this bundle's.
+    pub async fn paint(
+        &self,
+        settings: JsValue,
+        codes: Vec<i32>,
+        hole: Vec<u8>,
+        on_event: Function,
+        on_progress: Function,
+    ) -> Result<(), JsValue> {
+        let settings = read_settings(settings)?;
+        let hole: Vec<bool> = hole.into_iter().map(|byte| byte != 0).collect();
+        let begin = with_hole(&codes, &hole).map_err(|error| Problem::from(SessionError::from(error)))?;
+        self.run(Beginning::Draw { settings, begin }, on_event, &on_progress).await
     }
 
     /// Goes on with the drawing that was stopped, or whose device was lost; or with that of a `recording`, the JSON of its events,
@@ -308,6 +327,17 @@ impl Engine {
         let probe = Probe::new(&models, &prompt).map_err(|error| Problem::from(SessionError::from(error)))?;
         let logits = read_floats(probe.logits()).await.map_err(|error| Problem::new("device", error))?;
         Ok(Float32Array::from(logits.as_slice()))
+    }
+
+    /// A whole step of the same state, with its previews and judges: the native `showo probe --round`.
+    ///
+    /// # Errors
+    /// As [`Engine::probe`].
+    pub async fn round(&self, prompt: String) -> Result<JsValue, JsValue> {
+        let models = self.loaded()?;
+        let probe = Probe::new(&models, &prompt).map_err(|error| Problem::from(SessionError::from(error)))?;
+        let round = probe.round(super::javascript::seconds).await.map_err(|error| Problem::new("device", error))?;
+        Ok(to_javascript(&round))
     }
 
     /// The picture of N codes as the tokenizer shows it: a candidate of which the page has a small preview. `{ width_px, height_px,
@@ -348,7 +378,11 @@ impl Engine {
 
 /// Where a run of a drawing begins.
 enum Beginning {
-    Draw(Settings),
+    /// `begin` holds what is there already, and nothing where all is drawn.
+    Draw {
+        settings: Settings,
+        begin: Vec<i32>,
+    },
     Resume,
     Recording(Vec<Event>),
 }
@@ -399,7 +433,7 @@ impl Engine {
             .lost
             .unless_raised(async {
                 match begin {
-                    Beginning::Draw(settings) => session.draw(settings, host).await,
+                    Beginning::Draw { settings, begin } => session.draw_from(settings, begin, host).await,
                     Beginning::Resume | Beginning::Recording(_) => session.resume(host).await,
                 }
             })
@@ -424,7 +458,7 @@ impl Engine {
         if self.device.borrow().health.lost.is_raised() {
             self.begin_again().await?;
         }
-        if let Beginning::Draw(settings) = begin {
+        if let Beginning::Draw { settings, .. } = begin {
             self.fetch(ModelKind::Showo(settings.generator), on_progress).await?;
             report(on_progress, &Progress::phase("ready"));
         }
@@ -538,6 +572,11 @@ impl Drop for Watched {
     fn drop(&mut self) {
         self.0.set(true);
     }
+}
+
+fn read_settings(settings: JsValue) -> Result<Settings, Problem> {
+    serde_wasm_bindgen::from_value(settings)
+        .map_err(|error| Problem::new("settings", format!("the settings cannot be read: {error}")))
 }
 
 fn tell(on_progress: &Function, bundle: &Bundle<FetchReader>, progress: LoadProgress<'_>) {

@@ -1,10 +1,12 @@
 // The engine as the page has it: a worker that is started when it is first needed, told what to do, and given up after a fault or a
 // long silence. What it answers changes the state; what the state then waits for is asked of it.
 
+import { otherModel } from "./paint.js";
 import { mostUnasked } from "./sources.js";
 import { drawingBegun, drawingResumed, INITIAL_STATE, lacking, notStarted, readiness, received, stopped, toEnlarge } from "./state.js";
 
 /** @import { Picture, Problem, Request, Settings, Wish } from "./contract.js" */
+/** @import { Beginning } from "./paint.js" */
 /** @import { Source } from "./sources.js" */
 /** @import { State } from "./state.js" */
 
@@ -183,9 +185,14 @@ export function engineClient({ source, wish, now, change, onAllHere }) {
     send({ type: paused ? "pause" : "go_on" });
   }
 
-  /** Draws with these settings as soon as everything they need is here. @param {Settings} settings */
-  function draw(settings) {
-    change({ ...now(), waiting: settings, problem: null });
+  /**
+   * Draws with these settings as soon as everything they need is here.
+   *
+   * @param {Settings} settings
+   * @param {Beginning | null} [from] where some of it is there already
+   */
+  function draw(settings, from = null) {
+    change({ ...now(), waiting: settings, from, problem: null });
     if (now().engine === "idle" || now().engine === "failed") load();
     drawIfReady();
   }
@@ -194,13 +201,17 @@ export function engineClient({ source, wish, now, change, onAllHere }) {
   function drawIfReady() {
     const state = now();
     if (!state.waiting || state.run !== "idle") return;
-    const settings = state.waiting;
+    const { waiting: settings, from } = state;
     switch (readiness(state, settings)) {
-      case "now":
+      case "now": {
+        // The model may have arrived after the picture, and be another one.
+        const problem = from && otherModel(state);
+        if (problem) return change({ ...state, waiting: null, problem });
         change(drawingBegun(state));
-        send({ type: "draw", settings });
+        send(from ? { type: "paint", settings, ...from } : { type: "draw", settings });
         drawnBy = worker;
         return;
+      }
       case "later":
         // What did not come before is asked for again.
         if (state.engine === "ready" && state.verifiersSettled) load();

@@ -9,6 +9,7 @@ import { EMPTY_DRAWING, withEvent } from "./drawing.js";
 import { engineClient, usesGraphics } from "./engine_client.js";
 import { chosenDrop } from "./folders.js";
 import { modelsOnPage } from "./models.js";
+import { redrawing, UNPAINTED } from "./paint.js";
 import { fileOf } from "./picture.js";
 import { withNear } from "./prompt_words.js";
 import { openedModels, surroundings as storageAround } from "./opened_models.js";
@@ -19,10 +20,11 @@ import { fromFile, MOST_BYTES, toFile } from "./trace_file.js";
 import { damagedPicture } from "./trace_pictures.js";
 import { announcementsView } from "./views/announcements.js";
 import { choiceView } from "./views/choice.js";
-import { formView, mountForm, readForm, setPrompt, writeForm } from "./views/form.js";
+import { formView, mountForm, readForm, writeForm } from "./views/form.js";
 import { footView } from "./views/foot.js";
 import { closeModelMenu, modelAskView, modelMenuView, mountModelMenu } from "./views/models.js";
 import { copyText, download, fileName, openable, outcomeView } from "./views/outcome.js";
+import { paintView } from "./views/paint.js";
 import { reflectionView } from "./views/reflection.js";
 import { sheetView } from "./views/sheet.js";
 import { stageView } from "./views/stage.js";
@@ -152,6 +154,15 @@ function draw() {
   if (!embedded) byId("picture").scrollIntoView({ block: "nearest", behavior: calm.matches ? "auto" : "smooth" });
 }
 
+/** What is painted, with other words for the picture or its own. @param {string} words */
+function redraw(words) {
+  if (state.run !== "idle" || state.waiting) return;
+  if (cannotDraw) return refuse({ code: "sandboxed", message: cannotDraw });
+  const asked = redrawing(state, readForm(), words);
+  if ("problem" in asked) return refuse(asked.problem);
+  engine.draw(asked.settings, asked.from);
+}
+
 /** An edit makes the link follow and takes back what was said about the old text. */
 function edited() {
   bar.follow(toHash(readForm()));
@@ -213,9 +224,12 @@ function takeWay(way) {
 
 /** @param {Problem} unknown @param {string} near */
 function takeNear(unknown, near) {
-  setPrompt(withNear(readForm().prompt, unknown, near, state.model?.words), edited);
+  // The prompt, or the words beside the brush.
+  const field = /** @type {HTMLInputElement} */ (byId(unknown.ofPaint ? "paint-words" : "prompt"));
+  field.value = withNear(field.value, unknown, near, state.model?.words);
+  edited();
   change({ ...state, problem: null });
-  byId("prompt").focus();
+  field.focus();
 }
 
 /** @param {File} file */
@@ -230,7 +244,7 @@ async function openTrace(file) {
     // Asked last: a drawing may have begun while the file was looked at.
     if (state.run !== "idle" || state.waiting) return refuse({ code: "busy", message: "A drawing is going on.", remedy: "Stop it before opening a trace." });
     // Its steps are on the page, not in the engine: it can be looked at, not gone on with.
-    change({ ...state, drawing, opened: true, resumable: null, selected: null, focused: null, problem: null });
+    change({ ...state, ...UNPAINTED, drawing, opened: true, resumable: null, selected: null, focused: null, problem: null });
     if (drawing.started) writeForm(typedFrom(drawing.started.settings));
     edited();
   } catch (problem) {
@@ -260,6 +274,7 @@ const views = [
   sheetView((selected) => change({ ...state, selected, focused: null })),
   reflectionView(),
   outcomeView(),
+  paintView({ now: () => state, change, onRedraw: redraw, onNear: takeNear }),
   footView(),
   selfTestView(),
   standingView(takeWay, !embedded),

@@ -87,6 +87,31 @@ test("a drawing that is asked for first of all loads, waits, and begins by itsel
   assert.deepEqual([visit.state.run, visit.allHere], ["idle", 1]);
 });
 
+test("what is painted is asked for once the model is here, if it is the picture's own; a drawing after it is one from nothing", () => {
+  const from = { codes: [5, 6, 7, 8], hole: [false, true, false, false] };
+  const finished = { started: { bundle: "b" }, events: [], moments: [], latest: -1, finished: { tokens: from.codes } };
+  for (const bundle of ["b", "another"]) {
+    FakeWorker.all = [];
+    const visit = page();
+    visit.state = { ...visit.state, opened: true, hole: from.hole, drawing: /** @type {any} */ ({ ...finished, started: { bundle } }) };
+    visit.engine.draw(SETTINGS, from);
+    const [worker] = FakeWorker.all;
+    worker.says(READY);
+    if (bundle === "another") {
+      assert.deepEqual(worker.types, ["load"]);
+      assert.match(visit.state.problem?.message ?? "", /drawn with “another”/);
+      assert.deepEqual([visit.state.waiting, visit.state.hole], [null, from.hole]);
+      continue;
+    }
+    assert.deepEqual(worker.told[1], { type: "paint", settings: SETTINGS, ...from });
+    assert.deepEqual([visit.state.run, visit.state.before.length, visit.state.hole], ["drawing", 1, null]);
+    worker.says({ type: "event", event: { type: "started", bundle: "b", settings: SETTINGS } }, { type: "done" });
+    visit.engine.draw(SETTINGS);
+    assert.deepEqual(worker.told.at(-1), { type: "draw", settings: SETTINGS });
+    assert.equal(visit.state.before.length, 0);
+  }
+});
+
 test("stop takes back what waits, stops what is drawn, and says so once", () => {
   const visit = page();
   visit.engine.draw(SETTINGS);

@@ -2,9 +2,10 @@
 
 import { byId, h, setText, whenChanged } from "../dom.js";
 import { pictureAt } from "../drawing.js";
+import { drawnAgain } from "../paint.js";
 import { blank, paint } from "../picture.js";
 import { momentIndex } from "../state.js";
-import { momentWords, sentence, verdictWords } from "../words.js";
+import { count, momentWords, sentence, verdictWords } from "../words.js";
 
 /** @import { Drawing } from "../drawing.js" */
 /** @import { FinishedEvent } from "../contract.js" */
@@ -22,7 +23,9 @@ export function stageView() {
     canvas.parentElement?.classList.toggle("all-masked", !moment);
     setText(byId("picture-empty"), picture ? "" : moment ? "This step was drawn without a preview." : "");
     const prompt = drawing.started?.settings.prompt ?? "";
-    setText(byId("picture-caption"), moment ? `“${prompt}”${final ? `, seed ${drawing.started?.settings.seed}` : `: ${title.toLowerCase()}`}` : "");
+    const again = drawnAgain(drawing);
+    const of = again === null ? "" : `, ${count(again, "token")} drawn again`;
+    setText(byId("picture-caption"), moment ? `“${prompt}”${final ? `, seed ${drawing.started?.settings.seed}${of}` : `: ${title.toLowerCase()}`}` : "");
     if (!picture) {
       canvas.setAttribute("aria-label", moment ? `${title}, no preview` : "Nothing drawn yet");
       return blank(canvas, drawing.started?.image_side_px ?? side);
