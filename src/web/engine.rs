@@ -11,12 +11,14 @@ use wasm_bindgen_futures::spawn_local;
 
 use super::choice::{Asked, Measured, Wish, choose};
 use super::device::{self, WebDevice};
+use super::facts::Facts;
 use super::host::{WorkerHost, to_javascript};
-use super::javascript::sleep;
+use super::javascript::{seconds, sleep};
 use super::problem::Problem;
 use super::reader::FetchReader;
 use crate::bundle::{Bundle, LoadProgress, ModelKind};
 use crate::check::probe::Probe;
+use crate::check::trial::Trial;
 use crate::config::ShowoConfig;
 use crate::decode::canvas::with_hole;
 use crate::decode::sampling::read_floats;
@@ -99,6 +101,8 @@ struct Model {
     /// Prompts to offer, where the bundle's world has some.
     examples: &'static [Example],
     max_text_len: usize,
+    /// The world whose checker judges its pictures; nothing for models of the open world.
+    world: Option<World>,
     /// How the bundle recommends to draw.
     decoding: Recommended,
     /// What the numbers of the form may be.
@@ -161,6 +165,31 @@ impl Engine {
         })
     }
 
+    /// What can be said of the bundle before its shards are fetched. Somebody decides by it about a bundle of more than `decided_over`
+    /// bytes: then a device that has not been timed is.
+    ///
+    /// # Errors
+    /// `{ code, message }`: the bundle lacks what drawing needs, or its configurations cannot be read.
+    pub async fn facts(&self, decided_over: f64) -> Result<JsValue, JsValue> {
+        let device = self.device.borrow().clone();
+        let measured = self.measured.borrow().as_ref().map(|measured| match device.is_graphics() {
+            true => measured.webgpu_seconds,
+            false => measured.cpu_seconds,
+        });
+        let facts = Facts::of(&self.bundle, &device, measured).map_err(Problem::from)?;
+        if measured.is_some() || facts.bytes() as f64 <= decided_over || device.is_graphics() {
+            return Ok(to_javascript(&facts));
+        }
+        let config: ShowoConfig = self.bundle.config(ModelKind::SHOWO).map_err(Problem::from)?;
+        let timed = match Trial::new(&config) {
+            Ok(trial) => trial.run(&device.place.device, seconds).await.ok(),
+            // What cannot be built is refused when it is loaded, by its name.
+            Err(_) => None,
+        };
+        let facts = Facts::of(&self.bundle, &device, timed.map(|tried| tried.seconds)).map_err(Problem::from)?;
+        Ok(to_javascript(&facts))
+    }
+
     /// Loads what drawing needs and is not here yet; [`Engine::model`] and [`Engine::device`] then tell of it.
     ///
     /// # Errors
@@ -206,6 +235,7 @@ impl Engine {
             words,
             examples: models.about.world.map(World::examples).unwrap_or_default(),
             max_text_len: config.max_text_len,
+            world: models.about.world,
             decoding: models.about.decoding,
             fields: &FIELDS,
             bundle: models.about.bundle.clone(),

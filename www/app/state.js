@@ -3,13 +3,20 @@
 import { EMPTY_DRAWING, focusOf, withEvent, withoutCancellation } from "./drawing.js";
 import { isAsked, remembered, restored, saidOfPaint, UNPAINTED } from "./paint.js";
 
-/** @import { Device, Model, Picture, Problem, Progress, Reply, Settings, VerifierMode } from "./contract.js" */
+/** @import { Device, Facts, Model, Picture, Problem, Progress, Reply, Settings, VerifierMode } from "./contract.js" */
 /** @import { Drawing } from "./drawing.js" */
 /** @import { Before, Beginning } from "./paint.js" */
+/** @import { Source } from "./sources.js" */
 
 /**
  * @typedef {object} State
- * @property {"idle" | "loading" | "ready" | "failed"} engine
+ * @property {Source | null} source where the model comes from
+ * @property {"idle" | "loading" | "asking" | "ready" | "failed"} engine `asking` waits for somebody to say that the model is to be loaded
+ * @property {Facts | null} facts what is known of the model before it is loaded
+ * @property {Room | null} room what of it this browser has kept, and what room there is
+ * @property {Offered[]} offered what the menu offers
+ * @property {boolean} asked whether this model was not loaded before somebody said so
+ * @property {boolean} paused whether its download rests
  * @property {Progress | null} progress what is being loaded now
  * @property {Device | null} device
  * @property {Model | null} model
@@ -33,8 +40,13 @@ import { isAsked, remembered, restored, saidOfPaint, UNPAINTED } from "./paint.j
  * @property {Record<string, unknown>[] | null} selfTest
  */
 
+/** @typedef {{ kind: Source["kind"], id: string, name: string, bytes: number | null, kept: boolean }} Offered a model that can be chosen; `kept` says whether there is something to forget */
+
+/** @typedef {{ kept: number, free: number | null }} Room bytes of the model that are kept, and that could be besides; null where the browser does not say */
+
 /** @type {State} */
 export const INITIAL_STATE = Object.freeze({
+  source: null, facts: null, room: null, offered: [], asked: false, paused: false,
   engine: "idle", progress: null, device: null, model: null, verifiers: [], verifiersSettled: false, missing: null, waiting: null,
   run: "idle", resumable: null, resumed: false, opened: false, drawing: EMPTY_DRAWING, selected: null, focused: null,
   large: null, ...UNPAINTED, problem: null, selfTest: null,
@@ -56,6 +68,10 @@ export function received(state, reply) {
       };
     case "device":
       return { ...state, device: reply.device };
+    case "opened":
+      return { ...state, device: reply.device, facts: reply.facts };
+    case "asks":
+      return { ...state, engine: "asking", asked: true, progress: null };
     case "verifier_ready":
       return { ...state, progress: null, verifiers: reply.verifiers, verifiersSettled: true, missing: reply.problem };
     case "event":
@@ -71,6 +87,7 @@ export function received(state, reply) {
     case "error":
       return {
         ...state,
+        paused: false,
         problem: state.engine === "loading" ? { ...reply.error, ofLoading: true } : isAsked(state) ? saidOfPaint(reply.error) : reply.error,
         engine: state.engine === "loading" ? "failed" : state.engine,
         progress: null,
@@ -118,6 +135,7 @@ export function stopped(before, why, onProcessor) {
     device: null,
     run: "idle",
     progress: null,
+    paused: false,
     waiting: onProcessor && state.engine !== "ready" ? state.waiting : null,
     resumable: stepToGoOnFrom(state),
     verifiers: [],

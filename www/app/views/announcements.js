@@ -51,6 +51,7 @@ export function problemParts(problem, onNear) {
 
 /** @param {State} state */
 function statusWords(state) {
+  if (state.engine === "asking") return `${state.waiting ? "Drawing begins when the model is loaded" : "The model is not loaded"}: see what it needs, and press “Load it”.`;
   if (state.waiting && state.engine === "ready") return `Drawing begins when ${verifierName(state.waiting.verifier)} has arrived. ${loadWords(state)}`;
   if (state.waiting) return `Drawing begins when the model is here. ${loadWords(state)}`;
   if (state.run === "stopping") return "Stopping after this step.";
@@ -66,7 +67,8 @@ function statusWords(state) {
 
 /** @param {State} state */
 function loadWords(state) {
-  return state.progress ? `${progressWords(state.progress)}.` : "Loading.";
+  if (!state.progress) return "Loading.";
+  return `${state.paused ? "Paused. " : ""}${progressWords(state.progress)}.`;
 }
 
 /** @param {State} state */
