@@ -5,10 +5,12 @@ use std::{
     time::Instant,
 };
 
+use indicatif::ProgressBar;
 use showo::bundle::{
     About, BundleWriter, Manifest, ModelKind,
     manifest::{Source, StoredDtype, World},
 };
+use showo::config::ShowoConfig;
 use showo::load::fit;
 use showo::settings::{Judge, Recommended};
 
@@ -82,19 +84,32 @@ pub struct Request {
     pub keep: Vec<Keep>,
 }
 
+/// How tensors are stored.
+pub struct Storing<'a> {
+    /// The large weights.
+    pub scheme: Scheme,
+    /// Those that are stored otherwise.
+    pub keep: &'a [Keep],
+}
+
+/// What storing the tensors of some models cost.
+pub struct Written {
+    /// Of each model.
+    costs: Vec<Cost>,
+    /// Of each tensor, by `kind/name`.
+    stored: Vec<(String, Stored)>,
+}
+
 /// Converts, and prints what it did. Everything that can be refused is refused before the output is begun, except what
 /// only shows in the values.
 pub fn run(request: &Request) -> Result<(), ToolError> {
     let started = Instant::now();
     interrupt::listen()?;
-    let models = open(request)?;
-    let generator = models.iter().find_map(|model| match &model.config {
-        ModelConfig::Showo(config) => Some(config),
-        _ => None,
-    });
-    let tokenizer = tokenizer::read(&request.tokenizer, generator)?;
+    let storing = Storing { scheme: request.scheme, keep: &request.keep };
+    let models = open(&request.inputs, &storing, None)?;
+    let tokenizer = tokenizer::read(&request.tokenizer, generator_of(&models))?;
     let judged = judges::Bundle {
-        models: models.iter().map(|model| (model.kind, &model.config)).collect(),
+        models: models.iter().map(Model::configured).collect(),
         tokenizer: &tokenizer.json,
         world: request.world,
         decoding: request.decoding,
@@ -108,11 +123,32 @@ pub fn run(request: &Request) -> Result<(), ToolError> {
         judges: judges::check(&request.judges, &judged)?,
     };
     let mut writer = BundleWriter::create(&request.out, about)?;
-    // Every byte is read twice: once for the hash, once for the values.
-    let bar = bytes_bar(models.iter().map(|model| 2 * model.checkpoint.data_bytes()).sum());
+    let bar = bytes_bar(bytes_to_read(&models));
+    let written = write(&models, &storing, &mut writer, &bar)?;
+    let manifest = writer.finish(&tokenizer.json)?;
+    bar.finish_and_clear();
+    report(&request.out, &models, &written, &manifest, started)?;
+    tokenizer.note.map_or(Ok(()), |note| say!("note: {note}"))
+}
+
+/// Every byte is read twice: once for the hash, once for the values.
+pub fn bytes_to_read(models: &[Model]) -> u64 {
+    models.iter().map(|model| 2 * model.checkpoint.data_bytes()).sum()
+}
+
+/// Stores models in the bundle that is being written.
+///
+/// # Errors
+/// Values that no bundle may hold; a checkpoint that cannot be read; a full disk; it was interrupted.
+pub fn write(
+    models: &[Model],
+    storing: &Storing<'_>,
+    writer: &mut BundleWriter,
+    bar: &ProgressBar,
+) -> Result<Written, ToolError> {
     let mut costs = Vec::new();
     let mut stored = Vec::new();
-    for Model { kind, checkpoint, config, own_tokenizer, .. } in &models {
+    for Model { kind, checkpoint, config, own_tokenizer, .. } in models {
         bar.set_message(format!("{kind}: hashing"));
         let sha256 = checkpoint.sha256(|bytes| bar.inc(bytes))?;
         let source = Source { checkpoint: checkpoint.name(), sha256 };
@@ -126,24 +162,17 @@ pub fn run(request: &Request) -> Result<(), ToolError> {
         let mut total = Cost::default();
         for (name, Tensor { info, .. }) in checkpoint.tensors() {
             bar.set_message(format!("{kind}/{name}"));
-            let (dtype, keep) = scheme::stored_as(request.scheme, &request.keep, *kind, name, &info.shape);
+            let (dtype, keep) = scheme::stored_as(storing.scheme, storing.keep, *kind, name, &info.shape);
             let size = info.dtype.bytes();
             let on_progress = |elements: usize| bar.inc((elements * size) as u64);
-            let as_stored = encode::tensor(checkpoint, name, dtype, keep.is_some(), &mut writer, &on_progress)?;
+            let as_stored = encode::tensor(checkpoint, name, dtype, keep.is_some(), writer, &on_progress)?;
             total = total.join(as_stored.cost);
             stored.push((format!("{kind}/{name}"), as_stored));
         }
         costs.push(total);
     }
     interrupt::check()?;
-    let manifest = writer.finish(&tokenizer.json)?;
-    bar.finish_and_clear();
-    report(request, &models, &costs, &manifest, started)?;
-    let notes = models.iter().flat_map(|model| model.notes.iter().map(|note| format!("{}: {note}", model.kind)));
-    for note in notes.chain(tokenizer.note) {
-        say!("note: {note}")?;
-    }
-    warn_of(&stored)
+    Ok(Written { costs, stored })
 }
 
 /// Says which tensors could not be stored as asked, and which lost much more than the others.
@@ -172,7 +201,7 @@ fn warn_of(stored: &[(String, Stored)]) -> Result<(), ToolError> {
 }
 
 /// Whom the world's pictures are owed to, and the lines of a text file that say something.
-fn attribution(world: Option<World>, path: Option<&Path>) -> Result<Vec<String>, ToolError> {
+pub fn attribution(world: Option<World>, path: Option<&Path>) -> Result<Vec<String>, ToolError> {
     let mut lines = world.map_or(Vec::new(), World::attribution);
     if let Some(path) = path {
         let text = showo::text::read_file(path).map_err(ToolError::io(path))?;
@@ -185,7 +214,7 @@ fn attribution(world: Option<World>, path: Option<&Path>) -> Result<Vec<String>,
 }
 
 /// A model that is about to be converted.
-struct Model {
+pub struct Model {
     kind: ModelKind,
     checkpoint: Checkpoint,
     config: ModelConfig,
@@ -195,45 +224,59 @@ struct Model {
     notes: Vec<String>,
 }
 
-/// Opens every input, in the order in which a program will load them.
-fn open(request: &Request) -> Result<Vec<Model>, ToolError> {
-    let mut used = vec![false; request.keep.len()];
+impl Model {
+    /// Its kind and configuration.
+    pub const fn configured(&self) -> (ModelKind, &ModelConfig) {
+        (self.kind, &self.config)
+    }
+}
+
+/// Opens every input, in the order in which a program will load them; they fit each other, and the generator that is `there`.
+///
+/// # Errors
+/// An input that is given twice, cannot be read, or contradicts another; a `--keep` that decides over nothing.
+pub fn open(inputs: &[Input], storing: &Storing<'_>, there: Option<&ShowoConfig>) -> Result<Vec<Model>, ToolError> {
+    let mut used = vec![false; storing.keep.len()];
     let mut models: Vec<Model> = Vec::new();
     for kind in ModelKind::ALL {
-        let mut inputs = request.inputs.iter().filter(|input| input.kind == kind);
+        let mut inputs = inputs.iter().filter(|input| input.kind == kind);
         let Some(input) = inputs.next() else { continue };
         if inputs.next().is_some() {
             return Err(ToolError::Option { option: format!("--input {kind}="), problem: "is given twice".into() });
         }
-        let tokens = models.iter().find_map(|model| match &model.config {
-            ModelConfig::Showo(config) => Some(config.num_vq_tokens),
-            _ => None,
-        });
+        let tokens = generator_of(&models).or(there).map(|config| config.num_vq_tokens);
         let model = open_one(input, tokens)?;
         for (name, tensor) in model.checkpoint.tensors() {
-            if let (_, Some(index)) = scheme::stored_as(request.scheme, &request.keep, kind, name, &tensor.info.shape) {
+            if let (_, Some(index)) = scheme::stored_as(storing.scheme, storing.keep, kind, name, &tensor.info.shape) {
                 used[index] = true;
             }
         }
         models.push(model);
     }
-    fit_each_other(&models)?;
+    if let Some(generator) = generator_of(&models).or(there) {
+        fit_each_other(&models, generator)?;
+    }
     // A pattern with a typing error would otherwise pass in silence.
     if let Some(idle) = used.iter().position(|used| !used) {
-        let option = format!("--keep '{}'", request.keep[idle].pattern);
+        let option = format!("--keep '{}'", storing.keep[idle].pattern);
         return Err(ToolError::Option { option, problem: "decides over no tensor".into() });
     }
     Ok(models)
 }
 
+/// The generator among models, whichever weights it has.
+fn generator_of(models: &[Model]) -> Option<&ShowoConfig> {
+    models.iter().find_map(|model| match &model.config {
+        ModelConfig::Showo(config) => Some(config),
+        _ => None,
+    })
+}
+
 /// The models of a bundle must fit the generator, as the program that loads them will demand.
-fn fit_each_other(models: &[Model]) -> Result<(), ToolError> {
-    let Some(ModelConfig::Showo(showo)) = models.iter().map(|model| &model.config).next().cloned() else {
-        return Ok(());
-    };
+fn fit_each_other(models: &[Model], showo: &ShowoConfig) -> Result<(), ToolError> {
     // One that reads words of its own was held to those when it was opened.
     for Model { kind, config, .. } in models.iter().filter(|model| model.own_tokenizer.is_none()) {
-        fit::check(&showo, *kind, config.any()).map_err(ToolError::Mismatch)?;
+        fit::check(showo, *kind, config.any()).map_err(ToolError::Mismatch)?;
     }
     Ok(())
 }
@@ -277,15 +320,19 @@ fn open_one(input: &Input, tokens: Option<usize>) -> Result<Model, ToolError> {
     Ok(Model { kind, checkpoint, config, own_tokenizer, notes })
 }
 
-fn report(
-    request: &Request,
+/// Prints what was made of the models, and what is to be known of them.
+///
+/// # Errors
+/// Nobody reads it.
+pub fn report(
+    out: &Path,
     models: &[Model],
-    costs: &[Cost],
+    written: &Written,
     manifest: &Manifest,
     started: Instant,
 ) -> Result<(), ToolError> {
     say!("{:<12} {:>8} {:>12} {:>11} {:>11} {:>13}", "model", "tensors", "parameters", "was", "is", "relative RMS")?;
-    for (Model { kind, checkpoint, .. }, cost) in models.iter().zip(costs) {
+    for (Model { kind, checkpoint, .. }, cost) in models.iter().zip(&written.costs) {
         let parameters: usize = checkpoint.tensors().values().map(|tensor| tensor.info.elements()).sum();
         say!(
             "{kind:<12} {:>8} {parameters:>12} {:>11} {:>11} {:>13.2e}",
@@ -297,9 +344,15 @@ fn report(
     }
     say!(
         "{}: {} in {} shards, {:.1} s",
-        request.out.display(),
+        out.display(),
         human(manifest.bytes()),
         manifest.shards.len(),
         started.elapsed().as_secs_f64()
-    )
+    )?;
+    for model in models {
+        for note in &model.notes {
+            say!("note: {}: {note}", model.kind)?;
+        }
+    }
+    warn_of(&written.stored)
 }

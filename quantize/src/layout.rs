@@ -4,6 +4,7 @@
 //! bundle is written, with the checkpoint's name in the message. The test at the end holds each list to what the
 //! network takes.
 
+use showo::bundle::{Bundle, BundleError, ModelKind, Reader};
 use showo::config::{ClipConfig, ClipTowerConfig, MagvitConfig, PreviewConfig, RewardConfig, ShowoConfig};
 use showo::load::fit::AnyConfig;
 
@@ -32,6 +33,20 @@ pub struct Expected {
 }
 
 impl ModelConfig {
+    /// That of a bundle's model.
+    ///
+    /// # Errors
+    /// The bundle has no such model, or its configuration cannot be read.
+    pub fn of_bundle<R: Reader>(bundle: &Bundle<R>, kind: ModelKind) -> Result<Self, BundleError> {
+        Ok(match kind {
+            ModelKind::Showo(_) => Self::Showo(bundle.config(kind)?),
+            ModelKind::Magvit => Self::Magvit(bundle.config(kind)?),
+            ModelKind::Preview => Self::Preview(bundle.config(kind)?),
+            ModelKind::Clip => Self::Clip(bundle.config(kind)?),
+            ModelKind::Reward(_) => Self::Reward(bundle.config(kind)?),
+        })
+    }
+
     /// The configuration as a bundle's manifest records it.
     ///
     /// # Errors

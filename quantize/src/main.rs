@@ -3,7 +3,7 @@
 //! | file | its one idea |
 //! |---|---|
 //! | `main.rs` | the commands |
-//! | `convert.rs` | checkpoints in, bundle out |
+//! | `convert.rs`, `add.rs` | checkpoints in, bundle out; models added to a bundle that is there |
 //! | `checkpoint/` | which tensors a checkpoint holds, and any run of their values |
 //! | `configuration.rs`, `public.rs` | a `config.json`, ours or a public one; what the public ones leave unsaid |
 //! | `layout.rs` | which tensors a model has, by its configuration |
@@ -16,6 +16,7 @@
 //! | `synth/` | checkpoints of the public shapes with random weights |
 //! | `error.rs`, `interrupt.rs`, `progress.rs` | refusals; Ctrl-C; what the user sees |
 
+mod add;
 mod checkpoint;
 mod clip;
 mod configuration;
@@ -72,6 +73,7 @@ enum Command {
     /// whose values are too small for the scheme; each of these is named.
     /// The bundle is written into a hidden folder beside DIR, which takes its name at the very end;
     /// nothing is ever overwritten.
+    /// With --bundle the models are added to one that is there, whose files are copied as they are.
     #[command(verbatim_doc_comment, after_long_help = CONVERT_EXAMPLES)]
     Convert {
         /// A model: its kind, its weights and, unless it lies beside them, its configuration
@@ -87,17 +89,23 @@ enum Command {
         /// preprocessor_config.json in its folder. Give this option once for each model.
         #[arg(verbatim_doc_comment, long = "input", short, required = true, value_name = "KIND=PATH[:CONFIG.json]")]
         inputs: Vec<Input>,
+        /// A bundle to add the models to, instead of beginning a new one
+        ///
+        /// DIR gets all that it holds, byte for byte, and the new models. Its tokenizer and world stay; name, licence
+        /// and decoding do unless they are given, and the lines of --attribution are added to its own.
+        #[arg(verbatim_doc_comment, long, value_name = "BUNDLE", conflicts_with_all = ["tokenizer", "world"])]
+        bundle: Option<PathBuf>,
         /// The generator's tokenizer, a Hugging Face tokenizer.json or a folder with one
         ///
         /// Show-o's own tokens (PAD, soi and the rest) are added where the file is the language model's.
-        #[arg(verbatim_doc_comment, long, value_name = "FILE")]
-        tokenizer: PathBuf,
+        #[arg(verbatim_doc_comment, long, value_name = "FILE", required_unless_present = "bundle")]
+        tokenizer: Option<PathBuf>,
         /// The bundle's name, for people
-        #[arg(long)]
-        name: String,
+        #[arg(long, required_unless_present = "bundle")]
+        name: Option<String>,
         /// The weights' licence, for example "MIT OR Apache-2.0"
-        #[arg(long)]
-        licence: String,
+        #[arg(long, required_unless_present = "bundle")]
+        licence: Option<String>,
         /// Who must be named wherever the weights or their pictures are shown: a text file, a line each
         ///
         /// The page shows these lines at its foot. Empty lines do not count. Those whose drawings the world's own
@@ -243,7 +251,10 @@ Examples:
       --name scenes --licence 'MIT OR Apache-2.0' --world scenes \\
       --keep f16 '*embed_tokens*' --out www/models/scenes
   quantize convert --input showo=hub/show-o --input magvit=hub/magvitv2 --input clip=hub/clip-vit-base-patch32 \\
-      --tokenizer hub/phi-1_5 --judge self,clip --name show-o --licence 'Apache-2.0; CLIP: MIT' --out bundles/show-o";
+      --tokenizer hub/phi-1_5 --judge self,clip --name show-o --licence 'Apache-2.0; CLIP: MIT' --out bundles/show-o
+A PARM added to a bundle:
+  quantize convert --bundle bundles/show-o --input reward:parm=runs/own-reward/reward.safetensors \\
+      --judge self,clip,parm --out bundles/show-o-parm";
 
 #[derive(Clone, Copy, ValueEnum)]
 enum WorldName {
@@ -279,6 +290,7 @@ fn run(command: Command) -> Result<(), ToolError> {
     match command {
         Command::Convert {
             inputs,
+            bundle,
             tokenizer,
             name,
             licence,
@@ -292,19 +304,38 @@ fn run(command: Command) -> Result<(), ToolError> {
         } => {
             let world = world.map(World::from);
             let keep = parse_keep(&keep)?;
-            convert::run(&Request {
-                inputs,
-                tokenizer,
-                name,
-                licence,
-                attribution,
-                world,
-                decoding,
-                judges,
-                out,
-                scheme,
-                keep,
-            })
+            match (bundle, tokenizer, name, licence) {
+                (None, Some(tokenizer), Some(name), Some(licence)) => convert::run(&Request {
+                    inputs,
+                    tokenizer,
+                    name,
+                    licence,
+                    attribution,
+                    world,
+                    decoding,
+                    judges,
+                    out,
+                    scheme,
+                    keep,
+                }),
+                (Some(bundle), _, name, licence) => add::run(&add::Request {
+                    bundle,
+                    inputs,
+                    name,
+                    licence,
+                    attribution,
+                    decoding,
+                    judges,
+                    out,
+                    scheme,
+                    keep,
+                }),
+                // The command line has asked for them.
+                _ => Err(ToolError::Option {
+                    option: "convert".into(),
+                    problem: "needs --tokenizer, --name and --licence, or --bundle".into(),
+                }),
+            }
         }
         Command::Synth { config: preset, layers, beside, seed, dtype, shard_bytes, out } => {
             let layers = layers.map(usize::from);

@@ -17,9 +17,11 @@
 //! | `shard.rs`, `parts.rs` | a shard taken apart; one that is too long to be held, in parts |
 //! | `hex.rs` | hashes as text |
 //! | `error.rs`, `write_error.rs` | what was refused, and how it is said; why nothing could be written |
-//! | `writer.rs`, `partial.rs` (native) | [`BundleWriter`]: the only way that a bundle is made; a folder that appears whole or not at all |
+//! | `writer.rs`, `copy.rs`, `partial.rs` (native) | [`BundleWriter`]: the only way that a bundle is made, of checkpoints or onto another bundle; a folder that appears whole or not at all |
 
 pub mod block;
+#[cfg(not(target_arch = "wasm32"))]
+mod copy;
 mod error;
 #[cfg(not(target_arch = "wasm32"))]
 mod folder;

@@ -32,6 +32,14 @@ pub enum WriteError {
         /// What the system said.
         source: io::Error,
     },
+    /// A file of the bundle that is built on is not what its manifest says.
+    #[error("{}: {problem}, as the manifest says; fetch that bundle again", .path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What differs.
+        problem: String,
+    },
     /// A tensor that no bundle may hold.
     #[error("{kind} tensor {tensor}: {problem}")]
     Tensor {

@@ -14,6 +14,7 @@ use std::{
 use half::f16;
 use sha2::{Digest, Sha256};
 
+use super::copy::copy;
 use super::write_error::io_error;
 use crate::settings::{Judge, Recommended};
 
@@ -129,6 +130,26 @@ impl BundleWriter {
         Ok(Self { folder, manifest, kind: None, pending: Vec::new(), pending_bytes: 0 })
     }
 
+    /// Begins a bundle that will appear at `target` with all that the one in `folder` holds: its files are copied byte for byte, and
+    /// checked on the way. Models that follow are added. `manifest` is what that bundle says of itself, or what is to be said
+    /// instead, its files as they are; `on_bytes` hears of what was copied.
+    ///
+    /// # Errors
+    /// As [`BundleWriter::create`]; a file that is missing or not what the manifest says.
+    pub fn onto(
+        target: &Path,
+        folder: &Path,
+        manifest: Manifest,
+        on_bytes: &mut dyn FnMut(u64),
+    ) -> Result<Self, WriteError> {
+        let partial = PartialFolder::create(target)?;
+        for entry in manifest.shards.iter().chain(manifest.tokenizers().map(|(_, entry)| entry)) {
+            copy(folder, partial.path(), entry, on_bytes)?;
+        }
+        let manifest = Manifest { created: timestamp(seconds_now()), ..manifest };
+        Ok(Self { folder: partial, manifest, kind: None, pending: Vec::new(), pending_bytes: 0 })
+    }
+
     /// Begins a model; the tensors that follow are its own.
     ///
     /// # Errors
@@ -223,6 +244,15 @@ impl BundleWriter {
     pub fn finish(mut self, tokenizer_json: &[u8]) -> Result<Manifest, WriteError> {
         self.flush()?;
         self.manifest.tokenizer = self.write(TOKENIZER_FILE, &[tokenizer_json])?;
+        self.finish_as_begun()
+    }
+
+    /// As [`BundleWriter::finish`], of a bundle that was begun [`onto`](Self::onto) another and has its tokenizer.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn finish_as_begun(mut self) -> Result<Manifest, WriteError> {
+        self.flush()?;
         self.manifest.format = self.manifest.needed_format();
         // What the reader would refuse must not be written: this is where a name that is not `kind/name` comes to light.
         self.manifest.validate()?;

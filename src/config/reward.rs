@@ -81,6 +81,10 @@ pub struct RewardConfig {
     /// alone.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub questions: usize,
+    /// Of the questions of a network that answers several, those that its training had answers to. What was never learnt is never
+    /// asked.
+    #[serde(default = "every_question", skip_serializing_if = "is_every_question")]
+    pub learnt: Vec<RewardQuestion>,
 }
 
 impl RewardConfig {
@@ -90,10 +94,19 @@ impl RewardConfig {
         self.num_vq_tokens / (self.merge * self.merge).max(1)
     }
 
-    /// The labels that the network stands for: its own, or, where it answers every question, all.
+    /// The labels that the network stands for: its own, or, where it answers several questions, those of the ones that it learnt.
     #[must_use]
     pub fn labels(&self) -> Vec<RewardLabel> {
-        if self.questions == 0 { vec![self.label] } else { RewardLabel::ALL.to_vec() }
+        match self.questions {
+            0 => vec![self.label],
+            _ => RewardLabel::ALL.into_iter().filter(|label| self.knows(label.question())).collect(),
+        }
+    }
+
+    /// Whether the network can be asked this question beside others.
+    #[must_use]
+    pub fn knows(&self, question: RewardQuestion) -> bool {
+        self.questions > 0 && self.learnt.contains(&question)
     }
 
     /// Width of one image token's embedding.
@@ -126,6 +139,14 @@ fn one() -> usize {
     1
 }
 
+fn every_question() -> Vec<RewardQuestion> {
+    RewardQuestion::ALL.to_vec()
+}
+
+fn is_every_question(learnt: &[RewardQuestion]) -> bool {
+    RewardQuestion::ALL.iter().all(|question| learnt.contains(question))
+}
+
 // What older networks do not say is not said of them: their configurations stay as they are.
 #[allow(clippy::trivially_copy_pass_by_ref)]
 fn is_one(value: &usize) -> bool {
@@ -135,4 +156,35 @@ fn is_one(value: &usize) -> bool {
 #[allow(clippy::trivially_copy_pass_by_ref)]
 fn is_zero(value: &usize) -> bool {
     *value == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(more: &str) -> RewardConfig {
+        let sizes = r#""hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16, "head_size": 4,
+            "text_vocab_size": 9, "codebook_size": 16, "num_vq_tokens": 16, "max_text_len": 4, "pad": 8, "layer_norm_eps": 1e-5,
+            "label": "potential""#;
+        serde_json::from_str(&format!("{{{sizes}{more}}}")).expect("a configuration")
+    }
+
+    #[test]
+    fn a_network_stands_for_what_it_learnt() {
+        let written = |config: &RewardConfig| serde_json::to_string(config).expect("JSON");
+        let alone = read("");
+        assert_eq!(alone.labels(), [RewardLabel::Potential]);
+        assert!(!alone.knows(RewardQuestion::Potential), "it hears no question");
+        let all = read(r#", "questions": 4"#);
+        assert_eq!(all.labels(), RewardLabel::ALL);
+        assert!(RewardQuestion::ALL.into_iter().all(|question| all.knows(question)));
+        assert!(
+            [&alone, &all].iter().all(|config| !written(config).contains("learnt")),
+            "older ones stay as they were"
+        );
+        let some = read(r#", "questions": 4, "learnt": ["potential", "outcome"]"#);
+        assert_eq!(some.labels(), [RewardLabel::Potential, RewardLabel::Outcome]);
+        assert!(!some.knows(RewardQuestion::Clarity) && !some.knows(RewardQuestion::Preview));
+        assert_eq!(serde_json::from_str::<RewardConfig>(&written(&some)).expect("its own JSON"), some);
+    }
 }

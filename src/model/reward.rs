@@ -70,6 +70,10 @@ impl Reward {
                 format!("questions is {}; a network answers its label's alone (0) or all {known}", config.questions);
             return Err(ModelError::Config { model: "reward", why });
         }
+        if config.questions != 0 && !config.knows(config.label.question()) {
+            let why = format!("learnt lacks {:?}, which is its label's question", config.label.question());
+            return Err(ModelError::Config { model: "reward", why });
+        }
         let w = &mut weights;
         let std = (1.0 / d as f32).sqrt();
         let deep = std / (2.0 * config.num_hidden_layers as f32).sqrt();

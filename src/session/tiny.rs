@@ -210,6 +210,7 @@ fn reward(weights: Weights, label: RewardLabel, questions: usize) -> RewardModel
         bias: true,
         merge: if questions == 0 { 1 } else { 2 },
         questions,
+        learnt: RewardQuestion::ALL.to_vec(),
     };
     let reward = Reward::new(&config, weights).expect("reward");
     RewardModel { reward, config, device: Device::flex() }

@@ -63,7 +63,7 @@ impl Verifier for RewardVerifier {
 
     /// The candidates of a step have the same number of tokens masked; the first stands for all, which costs one sequence.
     fn clarity(&self, look: &Candidates<'_>) -> Option<Tensor<1>> {
-        let learnt = self.network.config.questions > 0 && self.label == RewardLabel::Potential;
+        let learnt = self.label == RewardLabel::Potential && self.network.config.knows(RewardQuestion::Clarity);
         let first = look.states.get(..1).filter(|_| learnt)?;
         Some(self.ask(first, RewardQuestion::Clarity))
     }

@@ -37,15 +37,27 @@ pub fn add(named: &mut Named, strength: f32, seed: u64) -> Result<()> {
 /// # Errors
 /// These are not the parameters of a reward network in training.
 pub fn add_rows_and_columns(named: &mut Named, strength: f32, seed: u64) -> Result<()> {
+    add_to_grid(named, GRID, strength, seed)
+}
+
+/// As [`add_rows_and_columns`], of `side` × `side` image positions.
+///
+/// # Errors
+/// As there.
+pub fn add_to_grid(named: &mut Named, side: usize, strength: f32, seed: u64) -> Result<()> {
+    if side < 2 {
+        // One position lies beside no other.
+        return Ok(());
+    }
     let (shape, values) = named.get_mut("base.position").context("the parameters lack `base.position`")?;
     let d = shape[1];
-    let text = values.len().checked_sub(GRID * GRID * d).context("`base.position` has too few rows")?;
+    let text = values.len().checked_sub(side * side * d).context("`base.position` has too few rows")?;
     let mut rng = Rng::keyed(&[seed, 0x6178_6573]);
     let [down, across]: [Vec<f32>; 2] = std::array::from_fn(|_| (0..d).map(|_| rng.normal()).collect());
-    let middle = (GRID - 1) as f32 / 2.0;
+    let middle = (side - 1) as f32 / 2.0;
     let along = |at: usize| strength * (at as f32 - middle) / middle;
     for (place, row) in values[text..].chunks_exact_mut(d).enumerate() {
-        let (y, x) = (along(place / GRID), along(place % GRID));
+        let (y, x) = (along(place / side), along(place % side));
         for ((value, down), across) in row.iter_mut().zip(&down).zip(&across) {
             *value += y * down + x * across;
         }

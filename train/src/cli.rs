@@ -10,6 +10,7 @@ use showo::config::RewardLabel;
 use showo::settings::Tuning;
 
 use crate::device::DeviceName;
+pub use crate::own_parm::Missing;
 use crate::rollouts::Decoding;
 use crate::{axes, fit, rollouts};
 
@@ -69,15 +70,18 @@ pub enum Command {
     },
     /// CLIP, over whole pictures and patches.
     Clip(TrainArgs),
-    /// Decodings to the end, for the reward networks to learn from; needs `train showo`.
+    /// Decodings to the end, for the reward networks to learn from; needs `train showo`, or with --prompts any bundle.
     Rollouts {
+        #[command(flatten)]
+        own: OwnPrompts,
         /// How many in all, instead of the configuration's; the file is continued.
         #[arg(long)]
         count: Option<u64>,
         /// How many share a prompt, instead of the configuration's.
         #[arg(long)]
         group: Option<u64>,
-        /// Whether the checker looks at every step's preview, instead of the configuration's word.
+        /// Whether the checker looks at every step's preview, instead of the configuration's word; with --prompts, whether the
+        /// previews become pictures.
         #[arg(long)]
         previews: Option<bool>,
         /// Let PARM choose among so many candidates at every step: it learns from these what its own choices lead to.
@@ -97,6 +101,8 @@ pub enum Command {
         label: Label,
         #[command(flatten)]
         learnt_from: LearntFrom,
+        #[command(flatten)]
+        labels: LabelArgs,
         #[command(flatten)]
         args: TrainArgs,
     },
@@ -148,6 +154,41 @@ pub enum Command {
     ///
     /// --runs and --device are passed on to every command; commands name --bundle, --generator and --world themselves.
     Recipe(RecipeArgs),
+}
+
+/// What `train rollouts` draws for a PARM of your own.
+#[derive(Args)]
+pub struct OwnPrompts {
+    /// Draw these prompts with the generator of --bundle, whichever it is: a text file, a prompt a line, or GenEval's
+    /// evaluation_metadata.jsonl. Pictures and states go to --out in GenEval's layout; the same command goes on.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["count", "group", "candidates", "branch"])]
+    pub prompts: Option<PathBuf>,
+    /// The folder of --prompts, instead of own-rollouts under --runs.
+    #[arg(long, value_name = "DIR", requires = "prompts")]
+    pub out: Option<PathBuf>,
+    /// Pictures of each of the --prompts; picture i has the seed --seed + i.
+    #[arg(long, default_value_t = 4, requires = "prompts")]
+    pub images: u32,
+}
+
+/// Whether the pictures of `train rollouts --prompts` are right.
+#[derive(Args)]
+pub struct LabelArgs {
+    /// Somebody's word on the pictures of --rollouts DIR: the results.jsonl of GenEval's evaluator, or a line a picture,
+    /// {"picture": "00000/samples/00000.png", "yes": true}. May be given several times; without it the world's checker looks.
+    #[arg(long, value_name = "FILE")]
+    pub labels: Vec<PathBuf>,
+    /// What becomes of pictures without a label.
+    #[arg(long, value_enum, default_value_t = Missing::Refuse)]
+    pub missing: Missing,
+}
+
+impl LabelArgs {
+    /// Whether it is such pictures that are learnt from, and no file of this project's worlds.
+    #[must_use]
+    pub fn are_needed(&self, rollouts: &[PathBuf]) -> bool {
+        !self.labels.is_empty() || rollouts.iter().any(|path| path.is_dir())
+    }
 }
 
 /// What `train recipe` asks for.
@@ -279,7 +320,8 @@ pub struct TrainArgs {
 /// Which rollouts a run learns from.
 #[derive(Args)]
 pub struct LearntFrom {
-    /// Files of `train rollouts`, each with prompts of its own, instead of rollouts.jsonl under --runs.
+    /// Files of `train rollouts`, each with prompts of its own, instead of rollouts.jsonl under --runs; for a PARM of your own the
+    /// folder of `train rollouts --prompts`.
     #[arg(long, value_name = "FILE")]
     pub rollouts: Vec<PathBuf>,
 }

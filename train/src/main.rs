@@ -1,6 +1,7 @@
 //! Trains and measures the models that the page ships with. README.md beside `src` has the table of files.
 
 mod axes;
+mod brush;
 mod checkpoint;
 mod cli;
 mod clip;
@@ -14,6 +15,7 @@ mod grounding;
 mod grow;
 mod icons;
 mod metrics;
+mod own_parm;
 mod parm;
 mod preference;
 mod recipe;
@@ -41,6 +43,7 @@ fn main() -> Result<()> {
     let Cli { runs, bundle, generator, device, world, command } = Cli::parse();
     let source = bundle.map_or_else(|| Source::Runs(runs.clone()), Source::Bundle);
     let context = Context { runs, source, tuning: generator, device: device.open()? };
+    let Some(command) = own_parm::commands::run(command, &context)? else { return Ok(()) };
     if world == WorldName::Icons {
         return icons::commands::run(command, &context);
     }
@@ -51,7 +54,7 @@ fn main() -> Result<()> {
         }
         Command::Showo(args) => commands::train_showo(&args, &context),
         Command::Clip(args) => commands::train_clip(&args, &context),
-        Command::Rollouts { count, group, previews, candidates, branch, decoding } => {
+        Command::Rollouts { own: _, count, group, previews, candidates, branch, decoding } => {
             let config: RolloutsConfig = configuration(decoding.config.as_deref(), "rollouts")?;
             let config = RolloutsConfig {
                 count: count.unwrap_or(config.count),
@@ -62,7 +65,7 @@ fn main() -> Result<()> {
             let from = branch.as_deref().map(rollouts::read).transpose()?.unwrap_or_default();
             commands::roll(&context, &config, candidates, &from)
         }
-        Command::Reward { label, learnt_from, args } => {
+        Command::Reward { label, learnt_from, labels: _, args } => {
             commands::train_reward(&args, &learnt_from, label.into(), &context)
         }
         Command::Grow { narrow, wide, seed } => {

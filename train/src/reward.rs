@@ -13,7 +13,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use scenes::{Category, Spec};
 use serde::{Deserialize, Serialize};
 use showo::bundle::ModelKind;
-use showo::config::{RewardConfig, RewardLabel};
+use showo::config::{RewardConfig, RewardLabel, RewardQuestion};
 use showo::load::RewardModel;
 use showo::model::Weights;
 use showo::model::magvit::Magvit;
@@ -120,6 +120,7 @@ impl RewardTrainConfig {
             bias: true,
             merge: 1,
             questions: 0,
+            learnt: RewardQuestion::ALL.to_vec(),
         }
     }
 }

@@ -3,8 +3,8 @@
 use clap::ValueEnum;
 use serde_json::{Value, json};
 use showo::config::{
-    ClipConfig, ClipResize, ClipTowerConfig, MagvitConfig, PreviewConfig, RewardConfig, RewardLabel, ShowoConfig,
-    clip_mean, clip_std,
+    ClipConfig, ClipResize, ClipTowerConfig, MagvitConfig, PreviewConfig, RewardConfig, RewardLabel, RewardQuestion,
+    ShowoConfig, clip_mean, clip_std,
 };
 
 use crate::{layout::ModelConfig, public};
@@ -196,6 +196,7 @@ impl Preset {
             bias: true,
             merge: 1,
             questions: 0,
+            learnt: RewardQuestion::ALL.to_vec(),
         }
     }
 }

@@ -37,6 +37,7 @@ fn every_committed_configuration_is_one_and_an_unknown_key_is_named() {
                 "eval" => drop(configuration::<EvalConfig>(None, name).unwrap()),
                 other => panic!("no command is called {other}"),
             },
+            "own" => drop(configuration::<crate::own_parm::OwnRewardConfig>(None, name).unwrap()),
             "vq" => drop(configuration::<vq::VqConfig>(None, name).unwrap()),
             "showo" => drop(configuration::<generator::GeneratorConfig>(None, name).unwrap()),
             "clip" => drop(configuration::<clip::ClipTrainConfig>(None, name).unwrap()),

@@ -39,7 +39,7 @@ pub fn run(command: Command, context: &Context) -> Result<()> {
         Command::Showo(args) => train_showo(&args, context),
         Command::Decodes { scenes, pictures } => decodes(scenes, pictures.as_deref(), context),
         Command::Clip(args) => train_clip(&args, context),
-        Command::Rollouts { count, group, decoding, candidates: None, branch: None, previews: _ } => {
+        Command::Rollouts { count, group, decoding, candidates: None, branch: None, .. } => {
             roll(count, group, &decoding, context)
         }
         Command::Reward { args, learnt_from, .. } => train_reward(&args, &learnt_from.rollouts, context),

@@ -1,25 +1,19 @@
-//! Drawing many pictures at once, for samples, rollouts and figures.
-//!
-//! On the processor every candidate is drawn as the engine draws it, from counted noise. On a card the noise of sampling comes
-//! from the card's own generator, seeded: drawing it on the host would be a hundred times the work of the network.
+//! Drawing many pictures of this world at once, for samples, rollouts and figures.
 
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use burn::tensor::activation::log_softmax;
-use burn::tensor::{Device, Distribution, Int, Tensor};
-use rayon::prelude::*;
+use burn::tensor::Device;
 use rng::Rng;
 use scenes::icons::Picture;
 use showo::config::ShowoConfig;
-use showo::decode::generator::Prompted;
-use showo::decode::noise::Place;
-use showo::decode::step::{Drawn, StepPlan, decide, draw_candidates};
 use showo::model::magvit::Magvit;
 use showo::model::showo::Showo;
 
 use super::sheet;
 use super::vq;
+pub use crate::brush::Drawing;
+use crate::brush::{Brush, Wanted};
 use crate::data::Words;
 use crate::device::on_card;
 use crate::rollouts::Decoding;
@@ -31,15 +25,6 @@ pub struct Asked {
     pub number: u64,
     /// The canonical prompt.
     pub prompt: String,
-}
-
-/// A drawing, step by step.
-#[derive(Debug, Clone, Default)]
-pub struct Drawing {
-    /// The tokens after each step, −1 where masked; the last are the finished picture's.
-    pub states: Vec<Vec<i32>>,
-    /// The full draw of each step.
-    pub sampled: Vec<Vec<i32>>,
 }
 
 /// A generator that draws side by side.
@@ -75,64 +60,16 @@ impl Painter<'_> {
     }
 
     fn draw_together(&self, asked: &[Asked]) -> Result<Vec<Drawing>> {
-        let Decoding { steps, guidance_scale, temperature, seed } = self.decoding;
-        let ids: Vec<Vec<u32>> = asked.iter().map(|asked| self.words.encode(&asked.prompt)).collect();
-        let ids: Vec<&[u32]> = ids.iter().map(Vec::as_slice).collect();
-        let prompted = Prompted::several(self.network, self.config, &ids, guidance_scale, self.device);
-        let n = self.config.num_vq_tokens;
-        let mut tokens = vec![vec![-1; n]; asked.len()];
-        let mut drawings = vec![Drawing::default(); asked.len()];
-        if on_card(self.device) {
-            let first = asked.first().map_or(0, |asked| asked.number);
-            self.device.seed(Rng::keyed(&[seed, 0x0070_6169_6e74, first]).next_u64());
-        }
-        for step in 0..steps {
-            let images: Vec<&[i32]> = tokens.iter().map(Vec::as_slice).collect();
-            let logits = prompted.logits_of(self.network, &images);
-            let plan = |asked: &Asked| StepPlan {
-                seed: Rng::keyed(&[seed, asked.number]).next_u64(),
-                pass: 0,
-                step: step as u32,
-                steps: steps as u32,
-                total: n,
-                temperature,
-                first: 0,
-                candidates: 1,
-            };
-            let drawn = if on_card(self.device) {
-                self.drawn_there(logits, &tokens, &asked.iter().map(plan).collect::<Vec<_>>())?
-            } else {
-                let of = |(index, asked): (usize, &Asked)| -> Result<Drawn> {
-                    let logits = logits.clone().narrow(0, index * n, n);
-                    let drawn = pollster::block_on(draw_candidates(logits, &tokens[index], &plan(asked)))?;
-                    drawn.into_iter().next().context("a step drew no candidate")
-                };
-                asked.par_iter().enumerate().map(of).collect::<Result<_>>()?
-            };
-            for (index, drawn) in drawn.into_iter().enumerate() {
-                tokens[index].clone_from(&drawn.tokens);
-                drawings[index].states.push(drawn.tokens);
-                drawings[index].sampled.push(drawn.sampled);
-            }
-        }
-        Ok(drawings)
-    }
-
-    /// One draw of every picture, sampled where the logits `[pictures · N, codes]` are.
-    fn drawn_there(&self, logits: Tensor<2>, tokens: &[Vec<i32>], plans: &[StepPlan]) -> Result<Vec<Drawn>> {
-        let uniform = Tensor::<2>::random(logits.dims(), Distribution::Uniform(1e-10, 1.0), self.device);
-        let noisy = logits.clone() + uniform.log().neg().log().neg();
-        let sampled: Tensor<2, Int> = noisy.argmax(1);
-        let log_p: Vec<f32> = log_softmax(logits, 1).gather(1, sampled.clone()).into_data().iter::<f32>().collect();
-        let sampled: Vec<i32> = sampled.into_data().iter::<i32>().collect();
-        let n = self.config.num_vq_tokens;
-        let of = |(index, plan): (usize, &StepPlan)| {
-            let (before, drawn) = (&tokens[index], &sampled[index * n..][..n]);
-            let full = before.iter().zip(drawn).map(|(&known, &drawn)| if known < 0 { drawn } else { known }).collect();
-            let place = Place { seed: plan.seed, pass: 0, step: u64::from(plan.step), candidate: 0 };
-            decide(full, &log_p[index * n..][..n], before, plan, place)
+        let Self { network, config, device, decoding, .. } = *self;
+        let wanted = |asked: &Asked| Wanted {
+            seed: Rng::keyed(&[decoding.seed, asked.number]).next_u64(),
+            ids: self.words.encode(&asked.prompt),
         };
-        Ok(plans.par_iter().enumerate().map(of).collect())
+        let wanted: Vec<Wanted> = asked.iter().map(wanted).collect();
+        let first = asked.first().map_or(0, |asked| asked.number);
+        let card_seed = Rng::keyed(&[decoding.seed, 0x0070_6169_6e74, first]).next_u64();
+        let drawn = Brush { network, config, device, decoding }.draw(&wanted, card_seed, || false)?;
+        drawn.context("nobody stops these drawings")
     }
 }
 

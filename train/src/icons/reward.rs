@@ -82,6 +82,7 @@ impl RewardTrainConfig {
             bias: true,
             merge: MERGE,
             questions: RewardQuestion::ALL.len(),
+            learnt: RewardQuestion::ALL.to_vec(),
         }
     }
 }

@@ -173,7 +173,10 @@ fn existing(path: &Path, header: &Header, work: &[(Category, Spec, u64)]) -> Res
     let mut lines = BufReader::new(file).lines().map_while(Result::ok);
     let found = lines.next().and_then(|line| serde_json::from_str::<Header>(&line).ok());
     if found.as_ref() != Some(header) {
-        bail!("{} holds pictures of other settings, of other weights or with other noise: delete it to draw them anew", path.display());
+        bail!(
+            "{} holds pictures of other settings, of other weights or with other noise: delete it to draw them anew",
+            path.display()
+        );
     }
     let places: BTreeMap<(String, u64), usize> =
         work.iter().enumerate().map(|(number, (_, spec, seed))| ((spec.prompt(), *seed), number)).collect();
