@@ -11,8 +11,17 @@ use crate::settings::Settings;
 /// The token written for a position that is still masked.
 pub const MASK: i32 = -1;
 
-/// The version of the trace's form; readers refuse any other.
-pub const TRACE_VERSION: u32 = 1;
+/// The version of the trace's form.
+///
+/// Version 1 has the same form and was drawn with other noise: it shows itself and can be gone on with, but drawn again it becomes
+/// another picture.
+pub const TRACE_VERSION: u32 = 2;
+
+/// Whether a trace of this version can be read.
+#[must_use]
+pub const fn is_readable(version: u32) -> bool {
+    matches!(version, 1..=TRACE_VERSION)
+}
 
 /// A decoded picture, `width_px` × `height_px`, RGB.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,17 +1,15 @@
-// Fetches a bundle's shards once and keeps them: the next visit reads them from Cache Storage.
+// Brings a bundle's files to the engine: from a server, once, after which they are kept (kept_shards.js); or from a folder that the
+// visitor opened (folder_files.js).
 //
-// The engine imports these functions through wasm-bindgen. This file imports nothing, because wasm-bindgen
-// copies it alone into the folder of its snippets. Nothing here trusts a byte: the engine checks every shard's hash,
+// The engine imports these functions through wasm-bindgen. Nothing here trusts a byte: the engine checks every shard's hash,
 // and calls `forget_shard` for one that fails.
 //
 // A shard may be larger than the memory there is: it is fetched, handed on and kept in pieces, never held whole.
 
-/** Bump when what is stored changes its form; caches of other names that begin alike are removed. */
-const CACHE_NAME = "showo-shards-2";
-const CACHE_FAMILY = "showo-shards-";
+import { folder_answer, folder_pieces, is_in_folder } from "./folder_files.js";
+import { absolute, forget_shard, Keeper, kept_of, open_store, PIECE_BYTES, piece_address } from "./kept_shards.js";
 
-/** A shard is kept in pieces of this size, so that a closed tab loses at most one of them. */
-const PIECE_BYTES = 2 * 1024 * 1024;
+export { forget_shard };
 
 /** How often in a row a download may break off without having advanced before it is given up. */
 const ATTEMPTS = 4;
@@ -23,7 +21,7 @@ const FIRST_PAUSE_MS = 250;
 const SILENCE_MS = 30_000;
 
 /**
- * @typedef {{ bytes: Uint8Array<ArrayBuffer>, source: "network" | "cache" }} Piece
+ * @typedef {{ bytes: Uint8Array<ArrayBuffer>, source: "network" | "cache" | "disk" }} Piece
  * @typedef {{ code: string, message: string, remedy: string, file: string }} ShardError
  */
 
@@ -34,10 +32,11 @@ const SILENCE_MS = 30_000;
  * @param {string} url
  * @param {number} expected_bytes what the manifest says
  * @returns {AsyncGenerator<Piece, void, void>} pieces of any size up to a few megabytes
- * @throws {ShardError} `shard_missing`, `shard_refused`, `shard_truncated`, `shard_too_long`, `shard_replaced`, `network`
+ * @throws {ShardError} `shard_missing`, `shard_refused`, `shard_truncated`, `shard_too_long`, `shard_replaced`, `folder_changed`, `network`
  */
 export async function* shard_pieces(url, expected_bytes) {
   const address = absolute(url);
+  if (is_in_folder(address)) return yield* folder_pieces(address);
   const store = await open_store();
   const kept = await kept_of(store, address, expected_bytes);
   /** @type {Download} */
@@ -45,12 +44,20 @@ export async function* shard_pieces(url, expected_bytes) {
   if (kept.bytes === expected_bytes) return yield* kept_pieces(store, address, kept.bytes, download);
 
   for (let stalled = 0; ;) {
+    await going_on;
     const before = download.received;
     try {
       // What is kept counts only once the server has said that the rest still belongs to it.
       const start = download.received || (is_strong(kept.validator) ? kept.bytes : 0);
       const validator = download.received ? download.validator : kept.validator;
       const answer = await ask(address, start, validator);
+      if (answer.from > 0 && validator && answer.validator && answer.validator !== validator) {
+        await answer.response.body?.cancel();
+        if (download.received > 0) throw replaced(address);
+        // What is kept is of another version.
+        kept.bytes = 0;
+        continue;
+      }
       const same = answer.from > 0 || (answer.validator !== null && answer.validator === validator);
       if (download.received === 0) {
         if (same && start > 0) {
@@ -60,12 +67,13 @@ export async function* shard_pieces(url, expected_bytes) {
           download.keeper.begin(0, answer.validator);
         }
       } else if (!same && validator !== null) {
-        throw fail("shard_replaced", address, `${file_of(address)} was replaced on the server while it was being downloaded`, "Try again.");
+        throw replaced(address);
       }
       download.validator = answer.validator ?? validator;
       yield* receive(answer, address, expected_bytes, download);
       return;
     } catch (problem) {
+      if (problem === PAUSED) continue;
       if (is_final(problem)) throw problem;
       // A connection that breaks again and again, but further on each time, brings the shard to its end.
       stalled = download.received > before ? 1 : stalled + 1;
@@ -75,19 +83,26 @@ export async function* shard_pieces(url, expected_bytes) {
   }
 }
 
-/**
- * Drops whatever is kept of a shard, so that the next fetch starts afresh. For a shard whose hash was wrong.
- *
- * @param {string} url
- * @returns {Promise<void>}
- */
-export async function forget_shard(url) {
-  const store = await open_store();
-  if (!store) return;
-  const start = piece_address(absolute(url), "");
-  for (const request of await store.keys()) {
-    if (request.url.startsWith(start)) await store.delete(request);
-  }
+/** Thrown within this file where a pause ends a connection. */
+const PAUSED = Symbol("paused");
+
+/** Kept while nothing is paused. */
+let going_on = Promise.resolve();
+/** @type {(() => void) | null} ends the pause */
+let end_pause = null;
+
+/** Downloads rest until `go_on`: no server is asked for anything, and what has arrived stays. */
+export function pause_downloads() {
+  if (end_pause) return;
+  going_on = new Promise((resolve) => {
+    end_pause = resolve;
+  });
+}
+
+/** Downloads go on where they were paused. */
+export function go_on() {
+  end_pause?.();
+  end_pause = null;
 }
 
 /**
@@ -99,6 +114,7 @@ export async function forget_shard(url) {
  * @throws {Error} nobody answered
  */
 export async function fetch_patiently(url, options = {}) {
+  if (is_in_folder(url)) return folder_answer(url);
   for (let attempt = 1; ; attempt += 1) {
     try {
       const response = await fetch_or_silence(absolute(url), options);
@@ -162,13 +178,14 @@ async function ask(address, start, validator) {
   const headers = new Headers();
   if (start > 0) {
     headers.set("Range", `bytes=${start}-`);
-    // Without it, a shard replaced on the server between the halves would be glued to the old one.
-    if (validator) headers.set("If-Range", validator);
+    // Without it, a shard replaced on the server between the halves would be glued to the old one. Other sites would first have to be
+    // asked whether they may be asked so; there the answer's own validator is looked at.
+    if (validator && is_of_this_site(address)) headers.set("If-Range", validator);
   }
   // This cache is the one that counts: the browser's own would only hold the same megabytes again.
   const response = await fetch_or_silence(address, { headers, cache: "no-store" });
   await check_status(address, response);
-  if (response.status === 206 && start_of_range(response) !== start) {
+  if (response.status === 206 && !begins_at(response, start)) {
     throw new Error("the server sent another range than the one asked for");
   }
   return { response, from: response.status === 206 ? start : 0, validator: strong_validator(response) };
@@ -200,36 +217,14 @@ async function* receive({ response, from }, address, expected_bytes, download) {
       download.received += bytes.length;
       await download.keeper.take(bytes);
       yield { bytes, source: "network" };
+      // A shard that is whole is not asked for again.
+      if (end_pause && download.received < expected_bytes) throw PAUSED;
     }
   } finally {
     // Also where nobody asks for the rest.
     await reader.cancel().catch(() => {});
   }
   if (download.received < expected_bytes) throw new Error("the connection ended early");
-}
-
-/**
- * How much is kept from the beginning without a gap, and of which version. Nothing is read yet.
- *
- * @param {Cache | null} store
- * @param {string} address
- * @param {number} expected_bytes
- * @returns {Promise<{ bytes: number, validator: string | null }>}
- */
-async function kept_of(store, address, expected_bytes) {
-  /** @type {{ bytes: number, validator: string | null }} */
-  const kept = { bytes: 0, validator: null };
-  while (store && kept.bytes < expected_bytes) {
-    const response = await store.match(piece_address(address, kept.bytes));
-    const length = Math.min(PIECE_BYTES, expected_bytes - kept.bytes);
-    const validator = response?.headers.get("ETag") ?? null;
-    // Pieces of two versions never join, and a last piece of another length is of an older bundle.
-    if (!response || Number(response.headers.get("Content-Length")) !== length) break;
-    if (!validator || (kept.bytes > 0 && validator !== kept.validator)) break;
-    kept.bytes += length;
-    kept.validator = validator;
-  }
-  return kept;
 }
 
 /**
@@ -252,78 +247,6 @@ async function* kept_pieces(store, address, end, download) {
     }
     download.received += bytes.length;
     yield { bytes, source: "cache" };
-  }
-}
-
-/** Puts a download together to pieces and keeps them, one at a time. */
-class Keeper {
-  /**
-   * @param {Cache | null} store
-   * @param {string} address
-   * @param {number} expected_bytes
-   */
-  constructor(store, address, expected_bytes) {
-    this.store = store;
-    this.address = address;
-    this.expected_bytes = expected_bytes;
-    /** First byte of the piece in the making. */
-    this.start = 0;
-    this.filled = 0;
-    this.piece = new Uint8Array(0);
-    /** @type {string} */
-    this.validator = "";
-  }
-
-  /**
-   * @param {number} start
-   * @param {string | null} validator
-   */
-  begin(start, validator) {
-    this.start = start;
-    this.filled = 0;
-    // Without one from the server, pieces of one download still belong together; they are used only if all are there.
-    this.validator = validator ?? `download ${Math.random()}`;
-  }
-
-  /** @param {Uint8Array} bytes */
-  async take(bytes) {
-    while (this.store && bytes.length > 0) {
-      const length = Math.min(PIECE_BYTES, this.expected_bytes - this.start);
-      if (this.filled === 0) this.piece = new Uint8Array(length);
-      const here = bytes.subarray(0, length - this.filled);
-      this.piece.set(here, this.filled);
-      this.filled += here.length;
-      bytes = bytes.subarray(here.length);
-      if (this.filled < length) return;
-      await this.put();
-      this.start += length;
-      this.filled = 0;
-    }
-  }
-
-  async put() {
-    const headers = new Headers({
-      "Content-Type": "application/octet-stream", "Content-Length": String(this.piece.length), ETag: this.validator,
-    });
-    try {
-      await this.store?.put(piece_address(this.address, this.start), new Response(this.piece, { headers }));
-    } catch {
-      // A full disk or a private window: the drawing works all the same, the next visit downloads again.
-      this.store = null;
-    }
-  }
-}
-
-/** @returns {Promise<Cache | null>} null where the browser has none to give: plain http, private windows, some frames */
-async function open_store() {
-  try {
-    const store = await globalThis.caches.open(CACHE_NAME);
-    for (const name of await globalThis.caches.keys()) {
-      if (name.startsWith(CACHE_FAMILY) && name !== CACHE_NAME) await globalThis.caches.delete(name);
-    }
-    return store;
-  } catch {
-    return null;
   }
 }
 
@@ -365,6 +288,11 @@ function broken_off(address, expected, received, problem) {
   return fail("network", address, `${file_of(address)} could not be fetched: ${why}`, "Check the connection and try again.");
 }
 
+/** @param {string} address */
+function replaced(address) {
+  return fail("shard_replaced", address, `${file_of(address)} was replaced on the server while it was being downloaded`, "Try again.");
+}
+
 /**
  * @param {string} address
  * @param {number} expected
@@ -396,10 +324,17 @@ function body_of(response) {
   return response.body;
 }
 
-/** @param {Response} response */
-function start_of_range(response) {
-  const match = /^bytes (\d+)-/.exec(response.headers.get("Content-Range") ?? "");
-  return match ? Number(match[1]) : -1;
+/** Whether an answer holds the range that was asked for; other sites need not show where theirs begins. @param {Response} response @param {number} start */
+function begins_at(response, start) {
+  const range = response.headers.get("Content-Range");
+  if (range === null) return response.type === "cors";
+  return Number(/^bytes (\d+)-/.exec(range)?.[1]) === start;
+}
+
+/** @param {string} address */
+function is_of_this_site(address) {
+  const here = globalThis.location?.origin;
+  return here === undefined || new URL(address).origin === here;
 }
 
 /** Whether a server can be asked by it. @param {string | null} validator */
@@ -411,19 +346,6 @@ function is_strong(validator) {
 function strong_validator(response) {
   const tag = response.headers.get("ETag");
   return is_strong(tag) ? tag : null;
-}
-
-/**
- * @param {string} address
- * @param {number | string} start
- */
-function piece_address(address, start) {
-  return `${address}?showo-piece=${start}`;
-}
-
-/** @param {string} url */
-function absolute(url) {
-  return new URL(url, globalThis.location?.href).href;
 }
 
 /** @param {string} address */

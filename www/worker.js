@@ -3,7 +3,9 @@
 // Messages are described in app/contract.js. The engine lives here so that the page never waits for it.
 
 import { completeWebGpu } from "./app/webgpu.js";
-import { fetch_patiently } from "./fetch_cached.js";
+import { fetch_patiently, go_on, pause_downloads } from "./fetch_cached.js";
+import { open_folder } from "./folder_files.js";
+import { keep_shards } from "./kept_shards.js";
 
 /** Where the build puts what wasm-bindgen made. */
 const ENGINE_MODULE = "./showo.js";
@@ -16,7 +18,7 @@ const LONGEST_FAULT = 160;
 let module_promise = null;
 /** @type {any} the engine with its bundle open, once it is; its models may still be on their way */
 let engine = null;
-/** @type {Promise<void> | null} the models that drawing needs, while they are on their way */
+/** @type {Promise<boolean> | null} the models that drawing needs, while they are on their way; whether they came */
 let loading = null;
 
 completeWebGpu(/** @type {any} */ (navigator).gpu);
@@ -38,11 +40,17 @@ self.addEventListener("message", ({ data }) => {
 async function handle(message) {
   switch (message.type) {
     case "load":
-      return load(message.bundle, message.wish);
+      return load(/** @type {any} */ (message));
+    case "pause":
+      return pause_downloads();
+    case "go_on":
+      return go_on();
     case "load_verifiers":
       return load_verifiers();
     case "draw":
       return run((on_event) => engine.draw(message.settings, on_event, on_progress));
+    case "paint":
+      return run((on_event) => engine.paint(message.settings, Int32Array.from(message.codes), Uint8Array.from(message.hole), on_event, on_progress));
     case "resume":
       return run((on_event) => engine.resume(message.recording, on_event, on_progress));
     case "stop":
@@ -53,31 +61,46 @@ async function handle(message) {
       return post({ type: "picture", id: message.id, picture: await engine.picture(Int32Array.from(message.codes)) });
     case "probe":
       return post({ type: "probe", logits: await engine.probe(message.prompt), memory: engine.memory() });
+    case "round":
+      return post({ type: "round", round: await engine.round(message.prompt), memory: engine.memory() });
   }
 }
 
 /**
  * Loads what is not here yet: an attempt goes on where the last one failed.
  *
- * @param {string} bundle
- * @param {object} wish which device, and what is known of it
+ * @param {Load} message
  */
-async function load(bundle, wish) {
-  loading ??= load_drawing(bundle, wish).finally(() => {
+async function load(message) {
+  loading ??= load_drawing(message).finally(() => {
     loading = null;
   });
-  await loading;
   // Drawing is possible from here on; what judges may arrive while the first picture is being drawn.
-  await load_verifiers();
+  if (await loading) await load_verifiers();
 }
 
-/** @param {string} bundle @param {object} wish */
-async function load_drawing(bundle, wish) {
+/**
+ * @typedef {{ bundle: string, wish: object, files?: import("./folder_files.js").FolderFiles, most_bytes?: number, keep?: boolean }} Load
+ *
+ * @param {Load} message
+ * @returns {Promise<boolean>} false where the bundle is larger than what is loaded without asking
+ */
+async function load_drawing({ bundle, wish, files, most_bytes = Infinity, keep = true }) {
   const module = await engine_module();
-  engine ??= await module.Engine.open(new URL(bundle, self.location.href).href, wish, on_progress);
+  const address = new URL(bundle, self.location.href).href;
+  if (files) open_folder(address, files);
+  engine ??= await module.Engine.open(address, wish, on_progress);
   post({ type: "device", device: engine.device() });
+  const facts = await engine.facts(most_bytes);
+  post({ type: "opened", device: engine.device(), facts });
+  if (facts.bytes > most_bytes) {
+    post({ type: "asks" });
+    return false;
+  }
+  keep_shards(keep);
   await engine.load(on_progress);
   post({ type: "ready", device: engine.device(), model: engine.model() });
+  return true;
 }
 
 /** What judges. One part that fails does not keep the others away. */

@@ -6,7 +6,7 @@ use std::path::Path;
 use showo::picture::{PictureError, Rgb};
 use showo::stand_in::StandIn;
 use showo::text;
-use showo::trace::Event;
+use showo::trace::{Event, Picture};
 
 use crate::failure::Failure;
 
@@ -25,18 +25,18 @@ pub fn read_png(path: &Path) -> Result<Rgb, Failure> {
     })
 }
 
-/// The codes of a recording's finished picture.
+/// The codes of a recording's finished picture, and the picture.
 ///
 /// # Errors
 /// The file cannot be read, is no recording, or was cut off before the picture was finished.
-pub fn finished_tokens(path: &Path) -> Result<Vec<i32>, Failure> {
+pub fn finished(path: &Path) -> Result<(Vec<i32>, Picture), Failure> {
     let bad = |why: String| Failure::file(path, why);
     let json = text::read_file(path).map_err(|error| bad(error.to_string()))?;
     let events: Vec<Event> =
         serde_json::from_str(&json).map_err(|error| bad(format!("is no recording of a drawing: {error}")))?;
     let finished = events.into_iter().find_map(|event| match event {
-        Event::Finished { tokens, .. } => Some(tokens),
+        Event::Finished { tokens, picture, .. } => Some((tokens, picture)),
         _ => None,
     });
-    finished.ok_or_else(|| bad("has no finished picture; ask about a recording that goes on to its end".into()))
+    finished.ok_or_else(|| bad("has no finished picture; bring a recording that goes on to its end".into()))
 }

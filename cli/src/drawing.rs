@@ -1,6 +1,6 @@
 //! What every command that draws asks for, and the models it draws with.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use showo::bundle::{Bundle, FolderReader, ModelKind, block_on};
@@ -86,20 +86,25 @@ impl DrawingOptions {
 
     /// The bundle's models on the device, with a bar while they load; and the bundle's name and hash.
     pub fn load(&self, uses: Uses) -> Result<(Models, BundleName), Failure> {
-        let place = self.device.open()?;
-        let mut bar = LoadBar::new();
-        let loaded = block_on(async {
-            let bundle = Bundle::open(FolderReader::new(&self.bundle)).await.map_err(LoadError::from)?;
-            let mut arriving = Arriving::to_use(uses);
-            let mut models = arriving.load(&bundle, &place, &mut |progress| bar.report(progress)).await?;
-            models.fetch(&bundle, ModelKind::Showo(self.generator), &mut |progress| bar.report(progress)).await?;
-            models.load_verifiers(&bundle, &mut |progress| bar.report(progress)).await?;
-            let name = BundleName { name: bundle.manifest().name.clone(), sha256: bundle.sha256().to_owned() };
-            Ok::<_, LoadError>((models, name))
-        })?;
-        bar.finish();
-        Ok(loaded)
+        load(&self.bundle, self.device, self.generator, uses)
     }
+}
+
+/// A bundle's models on a device, as [`DrawingOptions::load`].
+pub fn load(folder: &Path, device: DeviceName, generator: Tuning, uses: Uses) -> Result<(Models, BundleName), Failure> {
+    let place = device.open()?;
+    let mut bar = LoadBar::new();
+    let loaded = block_on(async {
+        let bundle = Bundle::open(FolderReader::new(folder)).await.map_err(LoadError::from)?;
+        let mut arriving = Arriving::to_use(uses);
+        let mut models = arriving.load(&bundle, &place, &mut |progress| bar.report(progress)).await?;
+        models.fetch(&bundle, ModelKind::Showo(generator), &mut |progress| bar.report(progress)).await?;
+        models.load_verifiers(&bundle, &mut |progress| bar.report(progress)).await?;
+        let name = BundleName { name: bundle.manifest().name.clone(), sha256: bundle.sha256().to_owned() };
+        Ok::<_, LoadError>((models, name))
+    })?;
+    bar.finish();
+    Ok(loaded)
 }
 
 /// What tells bundles apart.

@@ -17,11 +17,13 @@
 //! | `geneval/metadata.rs` | the prompts, and how machines share them |
 //! | `geneval/files.rs`, `geneval/record.rs` | the folder of one prompt; what a folder was drawn with |
 //! | `decode.rs` | codes become a PNG |
-//! | `replay.rs` | the pictures of a recorded drawing |
+//! | `replay.rs`, `again.rs` | the pictures of a recorded drawing; the same drawn again |
 //! | `probe.rs` | logits of one forward, to compare devices by |
 //! | `output.rs` | where files go: tried before the long work, written after it |
 //! | `device.rs`, `progress.rs`, `failure.rs` | which device computes; bars and lines; exit codes |
 
+#[cfg(not(target_arch = "wasm32"))]
+mod again;
 #[cfg(not(target_arch = "wasm32"))]
 mod brought;
 #[cfg(not(target_arch = "wasm32"))]
@@ -73,7 +75,7 @@ fn main() -> std::process::ExitCode {
         Geneval(geneval::Options),
         /// Decode the codes of a picture
         Decode(decode::Options),
-        /// Write the pictures of a recorded drawing
+        /// Write the pictures of a recorded drawing, and draw it again
         Replay(replay::Options),
         /// Write the logits of one forward, to compare devices and builds by
         Probe(probe::Options),

@@ -1,11 +1,11 @@
-//! `probe`: the guided logits of one forward, as numbers to compare other devices and builds with.
+//! `probe`: one step, as numbers to compare other devices and builds with.
 
 use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
 use showo::bundle::{Bundle, FolderReader, block_on};
-use showo::check::probe::Probe;
+use showo::check::probe::{CANDIDATES, Probe};
 use showo::decode::sampling::read_floats;
 use showo::load::{LoadError, Models};
 use showo::session::SessionError;
@@ -27,6 +27,9 @@ pub struct Options {
     /// Where the logits go: f32, little-endian, a row of the codebook's columns for each image position
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    /// Where a whole step goes, as JSON: candidates, their previews, and what the bundle judges them with, each with its seconds
+    #[arg(long, value_name = "FILE")]
+    round: Option<PathBuf>,
     /// Who computes
     #[arg(long, value_enum, default_value = "cpu")]
     device: DeviceName,
@@ -34,6 +37,7 @@ pub struct Options {
 
 pub fn run(options: &Options) -> Result<(), Failure> {
     ready_file(&options.out)?;
+    options.round.as_deref().map_or(Ok(()), ready_file)?;
     let place = options.device.open()?;
     let mut bar = LoadBar::new();
     let begin = Instant::now();
@@ -50,5 +54,16 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     let begin = Instant::now();
     let logits = block_on(read_floats(probe.logits())).map_err(|error| Failure::Device(error.to_string()))?;
     println!("forward: {:.1} s", begin.elapsed().as_secs_f64());
-    write(&options.out, &logits.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<_>>())
+    write(&options.out, &logits.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<_>>())?;
+
+    let Some(path) = &options.round else { return Ok(()) };
+    let begin = Instant::now();
+    let round = block_on(probe.round(|| begin.elapsed().as_secs_f64()));
+    let round = round.map_err(|error| Failure::Device(error.to_string()))?;
+    println!("step with {CANDIDATES} candidates: {:.1} s", round.step_seconds);
+    println!("previews: {:.2} s; a picture: {:.1} s", round.previews_seconds, round.picture_seconds);
+    for judged in &round.judges {
+        println!("{}: {:.4}, {:.1} s", judged.verifier, judged.score, judged.seconds);
+    }
+    write(path, &serde_json::to_vec_pretty(&round).expect("numbers and names are JSON"))
 }

@@ -1,11 +1,13 @@
-//! `replay`: the pictures of a recorded drawing, as files.
+//! `replay`: the pictures of a recorded drawing, as files; with a bundle, the same drawn again.
 
 use std::path::PathBuf;
 
 use clap::Args;
 use showo::text;
-use showo::trace::{Event, Picture, TRACE_VERSION};
+use showo::trace::{Event, Picture, TRACE_VERSION, is_readable};
 
+use crate::again::{Again, draw_again};
+use crate::device::DeviceName;
 use crate::failure::Failure;
 use crate::one::print_verdict;
 use crate::output::{ready_folder, write};
@@ -19,7 +21,16 @@ pub struct Options {
     /// The folder for the pictures
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// Draw it again with its bundle, which is in this folder, and say whether the same tokens come of it
+    #[arg(long, value_name = "DIR")]
+    bundle: Option<PathBuf>,
+    /// Who computes
+    #[arg(long, value_enum, default_value = "cpu", requires = "bundle")]
+    device: DeviceName,
 }
+
+/// What the picture that is drawn again is called.
+const AGAIN: &str = "the-picture-again.png";
 
 pub fn run(options: &Options) -> Result<(), Failure> {
     ready_folder(&options.out)?;
@@ -28,9 +39,9 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     let events: Vec<Event> =
         serde_json::from_str(&json).map_err(|error| bad(format!("is no recording of a drawing: {error}")))?;
     match events.first() {
-        Some(Event::Started { version: TRACE_VERSION, .. }) => {}
+        Some(Event::Started { version, .. }) if is_readable(*version) => {}
         Some(Event::Started { version, .. }) => {
-            return Err(bad(format!("has version {version}; this program reads version {TRACE_VERSION}")));
+            return Err(bad(format!("has version {version}; this program reads versions up to {TRACE_VERSION}")));
         }
         _ => return Err(bad("does not begin with `started`".into())),
     }
@@ -44,6 +55,18 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     if let Some(Event::Finished { verdict, unchecked, .. }) = events.last() {
         print_verdict(verdict.as_ref(), unchecked.as_deref());
     }
+    let Some(bundle) = &options.bundle else { return Ok(()) };
+    let again = draw_again(&events, bundle, options.device)?;
+    let picture = again.picture.png().map_err(|error| Failure::file(bundle, error))?;
+    write(&options.out.join(AGAIN), &picture)?;
+    if again.others > 0 {
+        let Again { tokens, others, .. } = again;
+        return Err(bad(format!(
+            "drawn again here, {others} of {tokens} tokens are others: rounding differs between devices, and a near tie may \
+             then fall the other way; compare the-picture.png with {AGAIN}"
+        )));
+    }
+    println!("drawn again: the same {} tokens, {AGAIN}", again.tokens);
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use showo::prompt::{QuestionError, QuestionForm, about_prompt};
 use showo::session::{AskError, Look, SessionError, codes_of_picture};
 use showo::settings::Tuning;
 
-use crate::brought::{finished_tokens, read_png};
+use crate::brought::{finished, read_png};
 use crate::device::DeviceName;
 use crate::failure::Failure;
 use crate::progress::LoadBar;
@@ -83,7 +83,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     }
     let brought = match &options.source {
         Source { picture: Some(path), .. } => Brought::Picture(read_png(path)?),
-        Source { trace: Some(path), .. } => Brought::Codes(finished_tokens(path)?),
+        Source { trace: Some(path), .. } => Brought::Codes(finished(path)?.0),
         _ => return Err(Failure::Refused("there is no picture; name one with --picture or --trace".into())),
     };
     let uses = Uses { answers: true, pictures: matches!(brought, Brought::Picture(_)) };

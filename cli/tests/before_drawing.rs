@@ -67,7 +67,7 @@ fn a_question_or_a_mask_that_cannot_be_used_is_refused_before_a_bundle_is_opened
     let understand = ["understand", "--bundle", ABSENT];
     let inpaint = ["inpaint", "--bundle", ABSENT, "--prompt", "a dog", "--out", "a.png"];
     let extend = ["extend", "--bundle", ABSENT, "--out", "a.png", "--picture", "picture.png"];
-    let cases: [(&[&str], &[&str], &str); 12] = [
+    let cases: [(&[&str], &[&str], &str); 15] = [
         (&understand, &["--picture", "picture.png", "--question", " "], "write what to ask"),
         (&understand, &["--picture", "no.png", "--question", "a dog"], "save the picture as PNG"),
         (&understand, &["--trace", "part.json", "--question", "a dog"], "no finished picture"),
@@ -76,6 +76,9 @@ fn a_question_or_a_mask_that_cannot_be_used_is_refused_before_a_bundle_is_opened
         (&inpaint, &["--picture", "picture.png", "--mask", "mask.png"], "make the mask of the picture's size"),
         (&inpaint, &["--picture", "picture.png", "--mask", "nowhere.png"], "nowhere.png"),
         (&inpaint, &["--picture", "picture.png", "--mask", "picture.png"], "manifest.json"),
+        (&inpaint, &["--trace", "part.json", "--mask", "mask.png"], "no finished picture"),
+        (&inpaint, &["--mask", "mask.png"], "--trace"),
+        (&inpaint, &["--trace", "part.json", "--picture", "picture.png", "--mask", "mask.png"], "cannot be used with"),
         (&extend, &["--direction", "north", "--prompt", "a dog"], "left, right, up, down"),
         (&extend, &["--direction", "left", "--prompt", "a dog", "--prompt", "a cat"], "each direction its prompt"),
         (&extend, &["--prompt", "a dog"], "--direction"),

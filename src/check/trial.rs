@@ -100,6 +100,23 @@ impl Trial {
     }
 }
 
+/// Seconds of a guided forward of the generator `of` on a device that does its trial in `trial_seconds`: as many times as long as
+/// it has multiplications more. A graphics device that a trial does not fill is faster than that.
+#[must_use]
+pub fn estimate(of: &ShowoConfig, trial_seconds: f64) -> f64 {
+    trial_seconds * multiplications(of) / multiplications(&small(of))
+}
+
+/// Of a forward of the picture's tokens, the prompt's keys and values being known: the matrices of every layer, what attention
+/// multiplies, and the head's rows for the codes.
+fn multiplications(config: &ShowoConfig) -> f64 {
+    let [hidden, inner, codes] = [config.hidden_size, config.intermediate_size, config.codebook_size].map(|n| n as f64);
+    let asked = (config.num_vq_tokens + 2) as f64;
+    let seen = asked + config.prefix_len() as f64;
+    let layer = asked * (4.0 * hidden * hidden + 2.0 * hidden * inner) + 2.0 * asked * seen * hidden;
+    config.num_hidden_layers as f64 * layer + asked * hidden * codes
+}
+
 impl Tried {
     /// Whether another device computed the same.
     ///
@@ -148,7 +165,7 @@ fn small(like: &ShowoConfig) -> ShowoConfig {
 mod tests {
     use std::time::Instant;
 
-    use super::{Trial, Tried, small};
+    use super::{Trial, Tried, estimate, multiplications, small};
     use crate::config::ShowoConfig;
 
     fn showo(hidden: usize, heads: usize, layers: usize, tokens: usize) -> ShowoConfig {
@@ -179,6 +196,21 @@ mod tests {
             assert!(small.hidden_size <= 512 && small.num_hidden_layers <= 2 && small.num_vq_tokens <= 256);
             assert_eq!(small.hidden_size / small.num_attention_heads, config.hidden_size / config.num_attention_heads);
         }
+    }
+
+    #[test]
+    fn a_larger_generator_is_estimated_by_its_multiplications() {
+        // One that is its own trial takes what the trial took.
+        let same = showo(512, 8, 2, 256);
+        let codes = ShowoConfig { codebook_size: 1024, max_text_len: 32, ..same };
+        assert!((estimate(&codes, 0.25) - 0.25).abs() < 1e-9);
+        // 24 layers of 4 · 2,048² + 2 · 2,048 · 8,192 weights for 258 positions are most of the public model's 3.5e11.
+        let full = showo(2048, 32, 24, 256);
+        let weights = 24.0 * 258.0 * 12.0 * 2048.0 * 2048.0;
+        let share = weights / multiplications(&full);
+        assert!((0.9..1.0).contains(&share), "{share}");
+        assert!(estimate(&full, 1.0) > 100.0 && estimate(&full, 1.0).is_finite());
+        assert!(estimate(&showo(2048, 32, 24, 1024), 1.0) > 4.0 * estimate(&full, 1.0));
     }
 
     #[test]

@@ -26,37 +26,36 @@ pub struct Place {
     pub candidate: u64,
 }
 
-/// `−ln(−ln u)`, with `u` kept inside (0, 1).
+/// `−ln(−ln u)`, with `u` kept inside (0, 1), as the reference makes it.
 #[must_use]
 pub fn gumbel(u: f32) -> f32 {
     let u = u.clamp(1e-20, 1.0 - f32::EPSILON / 2.0);
     -(-u.ln()).ln()
 }
 
-/// `count` uniform numbers in [0, 1) for `position`.
-pub fn uniforms(place: Place, stream: Stream, position: usize, count: usize) -> impl Iterator<Item = f32> {
-    let stream = match stream {
-        Stream::Sample => 1,
-        Stream::Mask => 2,
-    };
-    let mut rng = Rng::keyed(&[place.seed, place.pass, place.step, place.candidate, stream, position as u64]);
-    (0..count).map(move |_| rng.unit())
-}
-
-/// Gumbel noise for all codes at all positions of one candidate, `[positions, codes]` row by row.
-#[must_use]
-pub fn sample_noise(place: Place, positions: usize, codes: usize) -> Vec<f32> {
-    let mut noise = Vec::with_capacity(positions * codes);
-    for position in 0..positions {
-        noise.extend(uniforms(place, Stream::Sample, position, codes).map(gumbel));
+impl Place {
+    /// The random numbers of a position.
+    fn stream(self, stream: Stream, position: usize) -> Rng {
+        let stream = match stream {
+            Stream::Sample => 1,
+            Stream::Mask => 2,
+        };
+        Rng::keyed(&[self.seed, self.pass, self.step, self.candidate, stream, position as u64])
     }
-    noise
 }
 
-/// One uniform number a position, for re-masking.
+/// For every position of one candidate the key of its codes' noise, which the device makes ([`crate::ops::sample::counted`]).
+pub fn sample_keys(place: Place, positions: usize) -> impl Iterator<Item = [u32; 2]> {
+    (0..positions).map(move |position| {
+        let key = place.stream(Stream::Sample, position).next_u64();
+        [(key >> 32) as u32, key as u32]
+    })
+}
+
+/// One uniform number in [0, 1) a position, for re-masking.
 #[must_use]
 pub fn mask_uniforms(place: Place, positions: usize) -> Vec<f32> {
-    (0..positions).flat_map(|position| uniforms(place, Stream::Mask, position, 1)).collect()
+    (0..positions).map(|position| place.stream(Stream::Mask, position).unit()).collect()
 }
 
 #[cfg(test)]
@@ -73,10 +72,12 @@ mod tests {
     #[test]
     fn numbers_depend_on_place_only() {
         let place = Place { seed: 7, pass: 0, step: 3, candidate: 1 };
-        assert_eq!(sample_noise(place, 4, 5), sample_noise(place, 4, 5));
+        let keys = |place, positions| sample_keys(place, positions).collect::<Vec<_>>();
+        assert_eq!(keys(place, 4), keys(place, 4));
         let other = Place { candidate: 2, ..place };
-        assert_ne!(sample_noise(place, 4, 5), sample_noise(other, 4, 5));
-        // A longer row begins with the shorter one: positions do not shift each other.
-        assert_eq!(sample_noise(place, 1, 5), sample_noise(place, 4, 5)[..5]);
+        assert!(keys(place, 4).iter().zip(keys(other, 4)).all(|(one, other)| *one != other));
+        // More positions begin with fewer: they do not shift each other.
+        assert_eq!(keys(place, 1), keys(place, 4)[..1]);
+        assert_eq!(mask_uniforms(place, 1), mask_uniforms(place, 4)[..1]);
     }
 }

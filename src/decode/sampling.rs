@@ -3,7 +3,7 @@
 use burn::tensor::{DType, Tensor, TensorData};
 
 use super::DeviceError;
-use crate::ops::sample;
+use crate::ops::{Noise, sample};
 
 /// One candidate's draw at every position.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,23 +16,20 @@ pub struct Draw {
 
 /// Draws one code a position for each of `k` candidates from the same logits, then keeps the known ones.
 ///
-/// `logits` `[N, codes]`; `noise` holds `k` blocks of Gumbel noise `[N, codes]`; `tokens` has a negative entry where
-/// the position is masked. `log_p` of a known position is that of its known code.
+/// `logits` `[N, codes]`; `noise` is that of k candidates; `tokens` has a negative entry where the position is masked. `log_p` of a
+/// known position is that of its known code.
 ///
 /// # Errors
 /// The device failed.
-pub async fn draw(logits: Tensor<2>, noise: Vec<Vec<f32>>, tokens: &[i32]) -> Result<Vec<Draw>, DeviceError> {
-    let [positions, codes] = logits.dims();
-    let device = logits.device();
-    let candidates = noise.len();
-    if candidates == 0 || positions == 0 {
+pub async fn draw(logits: Tensor<2>, noise: Noise, tokens: &[i32]) -> Result<Vec<Draw>, DeviceError> {
+    let positions = tokens.len();
+    if positions == 0 {
         return Ok(Vec::new());
     }
-    let noise = TensorData::new(noise.concat(), [candidates, positions, codes]);
-    let tokens = Tensor::from_data(TensorData::new(tokens.to_vec(), [positions]), (&device, DType::I32));
+    let tokens = Tensor::from_data(TensorData::new(tokens.to_vec(), [positions]), (&logits.device(), DType::I32));
     // All candidates come back in one read: in a browser each read is a round trip to the GPU process.
-    let drawn = read_floats(sample(logits, Tensor::from_data(noise, &device), tokens)).await?;
-    let (codes, log_p) = drawn.split_at(candidates * positions);
+    let drawn = read_floats(sample(logits, noise, tokens)).await?;
+    let (codes, log_p) = drawn.split_at(drawn.len() / 2);
     let rows = codes.chunks(positions).zip(log_p.chunks(positions));
     Ok(rows
         .map(|(codes, log_p)| Draw { codes: codes.iter().map(|&code| code as i32).collect(), log_p: log_p.to_vec() })

@@ -1,12 +1,13 @@
 //! One decoding step for k candidates: independent draws and re-maskings from the same logits.
 
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor, TensorData};
 
 use super::DeviceError;
-use super::noise::{Place, mask_uniforms, sample_noise};
+use super::noise::{Place, mask_uniforms, sample_keys};
 use super::remask::remask;
 use super::sampling::draw;
 use super::schedule::{mask_len, temperature};
+use crate::ops::Noise;
 
 /// Everything that decides a step besides its logits.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -43,7 +44,7 @@ pub struct Drawn {
 /// # Errors
 /// The device failed.
 pub async fn draw_candidates(logits: Tensor<2>, tokens: &[i32], plan: &StepPlan) -> Result<Vec<Drawn>, DeviceError> {
-    let [positions, codes] = logits.dims();
+    let [positions, _] = logits.dims();
     let places: Vec<Place> = (plan.first..plan.first.saturating_add(plan.candidates))
         .map(|candidate| Place {
             seed: plan.seed,
@@ -52,8 +53,13 @@ pub async fn draw_candidates(logits: Tensor<2>, tokens: &[i32], plan: &StepPlan)
             candidate: candidate.into(),
         })
         .collect();
-    let noise = places.iter().map(|&place| sample_noise(place, positions, codes)).collect();
-    let draws = draw(logits, noise, tokens).await?;
+    if places.is_empty() {
+        return Ok(Vec::new());
+    }
+    let keys = places.iter().flat_map(|&place| sample_keys(place, positions)).flatten().map(u32::cast_signed).collect();
+    let keys = TensorData::new::<i32, _>(keys, [places.len(), positions, 2]);
+    let keys = Tensor::from_data(keys, (&logits.device(), DType::I32));
+    let draws = draw(logits, Noise::Counted(keys), tokens).await?;
 
     Ok(places.iter().zip(draws).map(|(&place, drawn)| decide(drawn.codes, &drawn.log_p, tokens, plan, place)).collect())
 }

@@ -44,7 +44,7 @@ pub use linear::{After, Weight, gather, linear};
 pub use norm::{Norm, norm};
 pub use q8::{PART_BYTES, Q8Builder, Q8Tensor};
 pub use rotate::{Rotate, rotate};
-pub use sample::sample;
+pub use sample::{Noise, sample};
 
 /// What a backend has to bring. Shapes are those of the functions around, which have checked them; a tensor that a
 /// specification declares absent is some other tensor and is not read.
@@ -110,8 +110,19 @@ pub trait Ops: Backend {
         spec: Rotate,
     ) -> FloatTensor<Self>;
 
-    /// [`sample()`]: `[2, candidates, positions]`, codes and log-probabilities.
-    fn sample_op(logits: FloatTensor<Self>, noise: FloatTensor<Self>, tokens: IntTensor<Self>) -> FloatTensor<Self>;
+    /// [`sample()`] with noise that lies there: `[2, candidates, positions]`, codes and log-probabilities.
+    fn sample_given_op(
+        logits: FloatTensor<Self>,
+        noise: FloatTensor<Self>,
+        tokens: IntTensor<Self>,
+    ) -> FloatTensor<Self>;
+
+    /// [`sample()`] with noise that is made of keys.
+    fn sample_counted_op(
+        logits: FloatTensor<Self>,
+        keys: IntTensor<Self>,
+        tokens: IntTensor<Self>,
+    ) -> FloatTensor<Self>;
 }
 
 /// Whether these operations run on `device`: everywhere but where gradients are recorded, and on LibTorch's devices, which

@@ -4,7 +4,7 @@
 //! the same as never having stopped.
 
 use super::drawing::{Drawing, GivenUp, Phase, Reflection, Shape, Whole};
-use crate::trace::{Candidate, Event, Picture, TRACE_VERSION};
+use crate::trace::{Candidate, Event, Picture, TRACE_VERSION, is_readable};
 use crate::verify::best;
 use crate::verify::paths::is_promising;
 
@@ -17,8 +17,11 @@ impl Drawing {
         let Some(Event::Started { version, settings, prompt_ids, begin, grid, .. }) = events.first() else {
             return Err((0, "a recording begins with `started`".into()));
         };
-        if *version != TRACE_VERSION {
-            return Err((0, format!("its form has version {version}, this program reads version {TRACE_VERSION}")));
+        if !is_readable(*version) {
+            return Err((
+                0,
+                format!("its form has version {version}, this program reads versions up to {TRACE_VERSION}"),
+            ));
         }
         if *grid as usize != shape.grid {
             let why = format!("it was drawn on {grid} × {grid} tokens, this model draws on {0} × {0}", shape.grid);

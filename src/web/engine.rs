@@ -11,13 +11,16 @@ use wasm_bindgen_futures::spawn_local;
 
 use super::choice::{Asked, Measured, Wish, choose};
 use super::device::{self, WebDevice};
+use super::facts::Facts;
 use super::host::{WorkerHost, to_javascript};
-use super::javascript::sleep;
+use super::javascript::{seconds, sleep};
 use super::problem::Problem;
 use super::reader::FetchReader;
 use crate::bundle::{Bundle, LoadProgress, ModelKind};
 use crate::check::probe::Probe;
+use crate::check::trial::Trial;
 use crate::config::ShowoConfig;
+use crate::decode::canvas::with_hole;
 use crate::decode::sampling::read_floats;
 use crate::load::{Arriving, Models};
 use crate::session::{Drawing, Outcome, Session, SessionError, large};
@@ -98,6 +101,8 @@ struct Model {
     /// Prompts to offer, where the bundle's world has some.
     examples: &'static [Example],
     max_text_len: usize,
+    /// The world whose checker judges its pictures; nothing for models of the open world.
+    world: Option<World>,
     /// How the bundle recommends to draw.
     decoding: Recommended,
     /// What the numbers of the form may be.
@@ -160,6 +165,31 @@ impl Engine {
         })
     }
 
+    /// What can be said of the bundle before its shards are fetched. Somebody decides by it about a bundle of more than `decided_over`
+    /// bytes: then a device that has not been timed is.
+    ///
+    /// # Errors
+    /// `{ code, message }`: the bundle lacks what drawing needs, or its configurations cannot be read.
+    pub async fn facts(&self, decided_over: f64) -> Result<JsValue, JsValue> {
+        let device = self.device.borrow().clone();
+        let measured = self.measured.borrow().as_ref().map(|measured| match device.is_graphics() {
+            true => measured.webgpu_seconds,
+            false => measured.cpu_seconds,
+        });
+        let facts = Facts::of(&self.bundle, &device, measured).map_err(Problem::from)?;
+        if measured.is_some() || facts.bytes() as f64 <= decided_over || device.is_graphics() {
+            return Ok(to_javascript(&facts));
+        }
+        let config: ShowoConfig = self.bundle.config(ModelKind::SHOWO).map_err(Problem::from)?;
+        let timed = match Trial::new(&config) {
+            Ok(trial) => trial.run(&device.place.device, seconds).await.ok(),
+            // What cannot be built is refused when it is loaded, by its name.
+            Err(_) => None,
+        };
+        let facts = Facts::of(&self.bundle, &device, timed.map(|tried| tried.seconds)).map_err(Problem::from)?;
+        Ok(to_javascript(&facts))
+    }
+
     /// Loads what drawing needs and is not here yet; [`Engine::model`] and [`Engine::device`] then tell of it.
     ///
     /// # Errors
@@ -205,6 +235,7 @@ impl Engine {
             words,
             examples: models.about.world.map(World::examples).unwrap_or_default(),
             max_text_len: config.max_text_len,
+            world: models.about.world,
             decoding: models.about.decoding,
             fields: &FIELDS,
             bundle: models.about.bundle.clone(),
@@ -242,9 +273,27 @@ impl Engine {
     /// # Errors
     /// `{ code, message, … }`: settings, prompt, verifier; `device_lost` with `next_step`.
     pub async fn draw(&self, settings: JsValue, on_event: Function, on_progress: Function) -> Result<(), JsValue> {
-        let settings: Settings = serde_wasm_bindgen::from_value(settings)
-            .map_err(|error| Problem::new("settings", format!("the settings cannot be read: {error}")))?;
-        self.run(Beginning::Draw(settings), on_event, &on_progress).await
+        let begin = Beginning::Draw { settings: read_settings(settings)?, begin: Vec::new() };
+        self.run(begin, on_event, &on_progress).await
+    }
+
+    /// Draws a part of a picture again, as `showo inpaint` does: of its N `codes` those at which `hole`, N bytes, is not 0; the
+    /// others stay. Everything else is as with [`Engine::draw`].
+    ///
+    /// # Errors
+    /// As [`Engine::draw`]; `canvas` where the hole is empty or for another number of tokens, or the codes are not this bundle's.
+    pub async fn paint(
+        &self,
+        settings: JsValue,
+        codes: Vec<i32>,
+        hole: Vec<u8>,
+        on_event: Function,
+        on_progress: Function,
+    ) -> Result<(), JsValue> {
+        let settings = read_settings(settings)?;
+        let hole: Vec<bool> = hole.into_iter().map(|byte| byte != 0).collect();
+        let begin = with_hole(&codes, &hole).map_err(|error| Problem::from(SessionError::from(error)))?;
+        self.run(Beginning::Draw { settings, begin }, on_event, &on_progress).await
     }
 
     /// Goes on with the drawing that was stopped, or whose device was lost; or with that of a `recording`, the JSON of its events,
@@ -278,6 +327,17 @@ impl Engine {
         let probe = Probe::new(&models, &prompt).map_err(|error| Problem::from(SessionError::from(error)))?;
         let logits = read_floats(probe.logits()).await.map_err(|error| Problem::new("device", error))?;
         Ok(Float32Array::from(logits.as_slice()))
+    }
+
+    /// A whole step of the same state, with its previews and judges: the native `showo probe --round`.
+    ///
+    /// # Errors
+    /// As [`Engine::probe`].
+    pub async fn round(&self, prompt: String) -> Result<JsValue, JsValue> {
+        let models = self.loaded()?;
+        let probe = Probe::new(&models, &prompt).map_err(|error| Problem::from(SessionError::from(error)))?;
+        let round = probe.round(super::javascript::seconds).await.map_err(|error| Problem::new("device", error))?;
+        Ok(to_javascript(&round))
     }
 
     /// The picture of N codes as the tokenizer shows it: a candidate of which the page has a small preview. `{ width_px, height_px,
@@ -318,7 +378,11 @@ impl Engine {
 
 /// Where a run of a drawing begins.
 enum Beginning {
-    Draw(Settings),
+    /// `begin` holds what is there already, and nothing where all is drawn.
+    Draw {
+        settings: Settings,
+        begin: Vec<i32>,
+    },
     Resume,
     Recording(Vec<Event>),
 }
@@ -369,7 +433,7 @@ impl Engine {
             .lost
             .unless_raised(async {
                 match begin {
-                    Beginning::Draw(settings) => session.draw(settings, host).await,
+                    Beginning::Draw { settings, begin } => session.draw_from(settings, begin, host).await,
                     Beginning::Resume | Beginning::Recording(_) => session.resume(host).await,
                 }
             })
@@ -394,7 +458,7 @@ impl Engine {
         if self.device.borrow().health.lost.is_raised() {
             self.begin_again().await?;
         }
-        if let Beginning::Draw(settings) = begin {
+        if let Beginning::Draw { settings, .. } = begin {
             self.fetch(ModelKind::Showo(settings.generator), on_progress).await?;
             report(on_progress, &Progress::phase("ready"));
         }
@@ -508,6 +572,11 @@ impl Drop for Watched {
     fn drop(&mut self) {
         self.0.set(true);
     }
+}
+
+fn read_settings(settings: JsValue) -> Result<Settings, Problem> {
+    serde_wasm_bindgen::from_value(settings)
+        .map_err(|error| Problem::new("settings", format!("the settings cannot be read: {error}")))
 }
 
 fn tell(on_progress: &Function, bundle: &Bundle<FetchReader>, progress: LoadProgress<'_>) {

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `engine.rs` | the class that the worker holds |
 //! | `choice.rs` | which device draws: what is asked for, or what is faster |
+//! | `facts.rs` | a bundle before anything large of it is fetched |
 //! | `device.rs` | the devices of a browser, and whether they are still there |
 //! | `reader.rs` | bundles from a server, through the page's cache |
 //! | `host.rs` | the worker as a session's host |
@@ -16,6 +17,7 @@
 mod choice;
 mod device;
 mod engine;
+mod facts;
 mod host;
 mod javascript;
 mod problem;

@@ -16,20 +16,20 @@ const HELD_BYTES: usize = 1 << 20;
 pub struct FetchReader {
     /// Ends with a slash.
     base: String,
-    /// Whether what was read last came from the cache.
-    cached: Cell<bool>,
+    /// Where what was read last came from.
+    source: Cell<&'static str>,
 }
 
 impl FetchReader {
     /// A reader of the folder at `base`.
     pub fn new(base: &str) -> Self {
         let slash = if base.ends_with('/') { "" } else { "/" };
-        Self { base: format!("{base}{slash}"), cached: Cell::new(false) }
+        Self { base: format!("{base}{slash}"), source: Cell::new("network") }
     }
 
-    /// Where the bytes that were reported last came from: `network` or `cache`.
+    /// Where the bytes that were reported last came from: `network`, `cache`, or `disk` for a folder that the visitor opened.
     pub fn source(&self) -> &'static str {
-        if self.cached.get() { "cache" } else { "network" }
+        self.source.get()
     }
 
     fn address(&self, file: &str) -> String {
@@ -47,7 +47,7 @@ impl FetchReader {
             404 | 410 => return Err(BundleError::Missing { file: file.to_owned() }),
             status => return Err(unreadable(format!("the server answered {status}"))),
         }
-        self.cached.set(false);
+        self.source.set("network");
         on_piece(&bytes);
         Ok(())
     }
@@ -62,7 +62,11 @@ impl FetchReader {
                 return Ok(());
             }
             let piece = field(&next, "value");
-            self.cached.set(text(&piece, "source").as_deref() == Some("cache"));
+            self.source.set(match text(&piece, "source").as_deref() {
+                Some("cache") => "cache",
+                Some("disk") => "disk",
+                _ => "network",
+            });
             let piece: Uint8Array = field(&piece, "bytes").dyn_into().map_err(failed)?;
             // A piece can be larger than what should ever be in this memory at once.
             for start in (0..piece.length()).step_by(HELD_BYTES) {

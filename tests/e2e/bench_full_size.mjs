@@ -1,7 +1,8 @@
-// `cargo xtask bench full-size`: a bundle streams into the page's worker, one guided forward is computed there, and its
-// logits are compared with the native ones.
+// `cargo xtask bench full-size`: a bundle streams into the page's worker, one guided forward is computed there, then a whole step
+// with two candidates' previews, a question to the generator itself and a CLIPScore; logits and scores are compared with the
+// native ones.
 //
-// node bench_full_size.mjs BUNDLE PROMPT NATIVE_LOGITS
+// node bench_full_size.mjs BUNDLE PROMPT NATIVE_LOGITS NATIVE_ROUND
 
 import { readFile } from "node:fs/promises";
 
@@ -16,8 +17,14 @@ const FARTHEST = 2e-2;
 /** Between two words about the progress. */
 const PAUSE_MS = 15_000;
 
-const [bundle, prompt, native_file] = process.argv.slice(2);
+/** A judge's score, browser against native: a chance, or a CLIPScore. */
+const FARTHEST_SCORE = 1e-2;
+/** What all candidates' previews may cost of the step that they are shown in. */
+const MOST_PREVIEWS = 0.02;
+
+const [bundle, prompt, native_file, native_round_file] = process.argv.slice(2);
 const native = floats(await readFile(native_file));
+const native_round = JSON.parse(await readFile(native_round_file, "utf8"));
 const site = await serve(DIST, bundle);
 // A product of full size keeps a software device busy for longer than the browser's patience with a graphics process.
 const browser = await launch("webgpu", ["--disable-gpu-watchdog"]);
@@ -75,21 +82,38 @@ try {
     return `forward: ${done} of ${given} submissions`;
   });
   const before = performance.now();
-  const { logits, memory } = await page.evaluate(async (prompt) => {
-    const { logits, memory } = await /** @type {any} */ (window).bench.ask({ type: "probe", prompt }, "probe");
+  const logits = await page.evaluate(async (prompt) => {
+    const { logits } = await /** @type {any} */ (window).bench.ask({ type: "probe", prompt }, "probe");
     const reader = new FileReader();
     const read = new Promise((resolve) => reader.addEventListener("load", resolve));
     reader.readAsDataURL(new Blob([logits]));
     await read;
-    return { logits: /** @type {string} */ (reader.result).split(",")[1], memory };
+    return /** @type {string} */ (reader.result).split(",")[1];
   }, prompt);
   const forward_seconds = (performance.now() - before) / 1000;
   computing();
 
+  const judging = say(async () => {
+    const { given, done } = await worker.evaluate(() => /** @type {any} */ (self).submitted);
+    return `step, previews and judges: ${done} of ${given} submissions`;
+  });
+  const { round, memory } = await page.evaluate(
+    (prompt) => /** @type {any} */ (window).bench.ask({ type: "round", prompt }, "round"), prompt);
+  judging();
+
   const { distance, largest } = compare(floats(Buffer.from(logits, "base64")), native);
+  /** @type {[string, string, string, boolean][]} */
+  const scores = native_round.judges.map((/** @type {any} */ wanted) => {
+    const score = round.judges.find((/** @type {any} */ judged) => judged.verifier === wanted.verifier)?.score ?? NaN;
+    const off = Math.abs(score - wanted.score);
+    return [`${wanted.verifier}: ${score.toFixed(4)}, from native`, off.toExponential(2), FARTHEST_SCORE.toExponential(0), off <= FARTHEST_SCORE];
+  });
+  const previews = round.previews_seconds / round.step_seconds;
   const goals = [
     ["peak of the engine’s memory", megabytes(memory.heap_bytes), megabytes(MOST_HEAP_BYTES), memory.heap_bytes <= MOST_HEAP_BYTES],
     ["logits’ relative distance from native", distance.toExponential(2), FARTHEST.toExponential(0), distance <= FARTHEST],
+    ["previews’ part of a step", `${(previews * 100).toFixed(2)} %`, `${MOST_PREVIEWS * 100} %`, previews <= MOST_PREVIEWS],
+    ...scores,
   ];
   console.table([
     { what: "bundle", value: megabytes(ready.model.shards_bytes) },
@@ -97,6 +121,11 @@ try {
     { what: "weights on the device", value: megabytes(memory.device_bytes) },
     { what: "one guided forward, prompt included", value: `${forward_seconds.toFixed(1)} s` },
     { what: "largest difference of a logit", value: largest.toExponential(2) },
+    { what: "a step with two candidates", value: `${round.step_seconds.toFixed(1)} s` },
+    { what: "two previews", value: `${round.previews_seconds.toFixed(2)} s` },
+    { what: "a whole picture", value: `${round.picture_seconds.toFixed(1)} s` },
+    ...round.judges.map((/** @type {any} */ judged) => ({ what: `asking ${judged.verifier}`, value: `${judged.seconds.toFixed(1)} s` })),
+    { what: "codes drawn as natively", value: `${alike(round.drawn, native_round.drawn)} %` },
     ...goals.map(([what, value, most, met]) => ({ what, value, goal: `at most ${most}`, met })),
   ]);
   if (goals.some(([, , , met]) => !met)) process.exitCode = 1;
@@ -128,6 +157,12 @@ function compare(got, wanted) {
   }
   // A NaN anywhere makes the distance NaN, which is within no limit.
   return { distance: Math.sqrt(off / norm), largest };
+}
+
+/** Equal codes in a hundred. @param {number[][]} got @param {number[][]} wanted */
+function alike(got, wanted) {
+  const [here, there] = [got.flat(), wanted.flat()];
+  return ((here.filter((code, index) => code === there[index]).length / there.length) * 100).toFixed(1);
 }
 
 /** @param {number} bytes */

@@ -58,7 +58,10 @@ for stage in "$@"; do
         train $((seconds + 20)) showo --config "$(lasting icons-showo-card "$seconds")" "${begin[@]}"
         ;;
     eval) from_bundle && train "$seconds" eval --images 1 ;;
-    rollouts) from_bundle && train "$seconds" rollouts --count 100000 ;;
+    # The verdicts of several settings of decoding; the whole log of it comes back.
+    sampling) from_bundle && train "$seconds" eval --config train/configs/icons-sampling.toml ;;
+    # DECODING: settings that are not the configuration's.
+    rollouts) from_bundle && train "$seconds" rollouts --count 100000 ${DECODING:-} ;;
     reward) from_bundle && train $((seconds + 10)) reward --config "$(lasting icons-reward "$seconds")" ;;
     clip) train $((seconds + 10)) clip --config "$(lasting icons-clip "$seconds")" ;;
     preview) from_bundle && train $((seconds + 10)) preview --config "$(lasting icons-preview "$seconds")" ;;

@@ -198,6 +198,9 @@ pub struct EvalConfig {
     #[serde(default = "one_picture")]
     pub images: usize,
     pub decoding: Decoding,
+    /// Other settings of decoding, of which the same pictures' verdicts are measured and nothing else.
+    #[serde(default)]
+    pub also: Vec<Decoding>,
 }
 
 fn one_picture() -> usize {

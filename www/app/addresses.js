@@ -14,19 +14,50 @@ export const DEFAULT_MODEL = "scenes";
  * @property {boolean} embedded `?embed`: the small layout for frames
  * @property {"auto" | "cpu" | "webgpu"} device `?device=cpu` leaves the graphics device alone, `?device=webgpu` draws on it even if it is slower
  * @property {string} model `?model=icons` draws with another bundle
- * @property {string} bundle where that bundle lies, relative to the page
+ * @property {string | null} address `?bundle=…` draws with the bundle that lies there, on this site or another
  */
 
-/** @param {string} search an address's part from `?` to `#` @returns {Asked} */
-export function askedBy(search) {
-  const query = new URLSearchParams(search);
-  const model = modelOf(query);
+/** @param {string} here the page's address @returns {Asked} */
+export function askedBy(here) {
+  const query = new URL(here).searchParams;
+  const bundle = query.get("bundle");
+  const read = bundle ? bundleAddress(bundle, here) : null;
   return {
     embedded: query.has("embed"),
     device: deviceOf(query),
-    model,
-    bundle: `models/${model}/`,
+    model: modelOf(query),
+    address: read && "address" in read ? read.address : null,
   };
+}
+
+/**
+ * The address of a bundle as somebody wrote it: the folder's, or its manifest's, absolute or as seen from the page.
+ *
+ * @param {string} text
+ * @param {string} here the page's address
+ * @returns {{ address: string } | { problem: Problem }}
+ */
+export function bundleAddress(text, here) {
+  /** @param {string} message @param {string} remedy @returns {{ problem: Problem }} */
+  const refused = (message, remedy) => ({ problem: { code: "bad_address", message, remedy } });
+  const written = text.trim();
+  if (!written) return refused("The address is empty.", "Give the address of a bundle’s folder, in which manifest.json lies.");
+  const page = new URL(here);
+  const address = URL.canParse(written, page) ? new URL(written, page) : null;
+  if (!address || !/^https?:$/.test(address.protocol)) {
+    return refused(`“${short(written)}” is no address of a bundle.`, "Give the http or https address of the folder in which manifest.json lies.");
+  }
+  if (address.search) {
+    return refused(`The address “${short(written)}” has a “?” in it.`, "A bundle is a folder of files: give the folder’s own address.");
+  }
+  if (page.protocol === "https:" && address.protocol === "http:" && !/^(localhost|127\.0\.0\.1|\[::1\])$/.test(address.hostname)) {
+    return refused(`A page that came by https may not read from “${short(written)}”, which is http.`, "Serve the bundle by https.");
+  }
+  address.hash = "";
+  address.username = "";
+  address.password = "";
+  address.pathname = address.pathname.replace(/\/manifest\.json$/, "/").replace(/([^/])$/, "$1/");
+  return { address: address.href };
 }
 
 /** @param {URLSearchParams} query @returns {Asked["device"]} */
@@ -50,11 +81,14 @@ function isFolder(name) {
  * What an address asks for and does not get, as a problem to show; null where it gets all. Names that this page does not
  * know are others' business.
  *
- * @param {string} search
+ * @param {string} here the page's address
  * @returns {Problem | null}
  */
-export function refusedOf(search) {
-  const query = new URLSearchParams(search);
+export function refusedOf(here) {
+  const query = new URL(here).searchParams;
+  const bundle = query.get("bundle");
+  const read = bundle ? bundleAddress(bundle, here) : null;
+  if (read && "problem" in read) return read.problem;
   const model = query.get("model");
   const device = query.get("device");
   if (model && !isFolder(model)) {

@@ -5,8 +5,8 @@
 /** The token written for a position that is still masked. */
 export const MASK = -1;
 
-/** The only version of the trace's form that this page reads. */
-export const TRACE_VERSION = 1;
+/** The latest version of the trace’s form; an older one is read, too. */
+export const TRACE_VERSION = 2;
 
 /**
  * @typedef {"none" | "best-of-k" | "orm" | "prm" | "parm" | "parm-paths" | "self-orm" | "self"} VerifierMode
@@ -51,9 +51,9 @@ export const TRACE_VERSION = 1;
 
 /**
  * One sentence for the page. `field` is the id of the setting at fault; `word` the one the model does not know, `place`
- * the characters of the prompt that it is (from, to), and `near` what it does know instead. One `ofLoading` is over once the model is here.
+ * the characters of the prompt that it is (from, to), and `near` what it does know instead. One `ofLoading` is over once the model is here; one `ofPaint` is said beside the brush.
  *
- * @typedef {{ code: string, message: string, remedy?: string, near?: string[], field?: string, word?: string, place?: [number, number], ofLoading?: boolean }} Problem
+ * @typedef {{ code: string, message: string, remedy?: string, near?: string[], field?: string, word?: string, place?: [number, number], ofLoading?: boolean, ofPaint?: boolean }} Problem
  */
 
 /**
@@ -68,35 +68,56 @@ export const TRACE_VERSION = 1;
  */
 
 /**
+ * What is known of a bundle before anything large of it is fetched (src/web/facts.rs).
+ *
+ * `bytes_to_draw` are there before the first picture, `device_bytes` what all weights take on the device; `largest_needed` and `largest_given`
+ * are single buffers, the latter null for the processor. `seconds_a_forward` is an estimate, null where nothing was measured.
+ *
+ * @typedef {{ name: string, created: string, licence: string, attribution: string[], world: string | null, models: { kind: string, checkpoint: string, bytes: number }[], shards: { file: string, bytes: number }[], bytes: number, bytes_to_draw: number, device_bytes: number, largest_needed: number, largest_given: number | null, grid: number, image_side_px: number, decoding: Decoding, seconds_a_forward: number | null }} Facts
+ *
+ * How a bundle recommends to draw.
+ *
+ * @typedef {{ steps: number, guidance_scale: number, temperature: number, candidates: number, verifier: VerifierMode }} Decoding
+ */
+
+/**
  * From the page to the worker.
  *
- * `load` and `load_verifiers` go on where they failed before; `resume` brings the recording to go on with, as JSON, where the worker does
- * not know the drawing.
+ * `load` loads nothing of a bundle of more than `most_bytes`; `keep` says whether what is fetched is kept, `files` are a folder's. `load` and
+ * `load_verifiers` go on where they failed before; `resume` brings the recording to go on with, as JSON, where the worker does
+ * not know the drawing. `paint` draws those of a picture's `codes` again that are in the hole.
  *
- * @typedef {{ type: "load", bundle: string, wish: Wish }
+ * @typedef {{ type: "load", bundle: string, wish: Wish, files?: import("../folder_files.js").FolderFiles, most_bytes: number, keep: boolean }
+ *   | { type: "pause" }
+ *   | { type: "go_on" }
  *   | { type: "load_verifiers" }
  *   | { type: "draw", settings: Settings }
+ *   | { type: "paint", settings: Settings, codes: number[], hole: boolean[] }
  *   | { type: "stop" }
  *   | { type: "resume", recording?: string }
  *   | { type: "self_test" }
  *   | { type: "picture", id: number, codes: number[] }
- *   | { type: "probe", prompt: string }} Request
+ *   | { type: "probe", prompt: string }
+ *   | { type: "round", prompt: string }} Request
  */
 
 /**
- * From the worker to the page. After a `fault` the worker is good for nothing any more. `probe` is for measurements: the
- * logits of one forward, and what the engine then holds. `verifiers` are the modes that can be used now: `ready` may list only `none`, and
+ * From the worker to the page. After a `fault` the worker is good for nothing any more. `probe` and `round` are for
+ * measurements: the logits of one forward, a whole step with its judges, and what the engine then holds. `opened` tells of a bundle before it is
+ * loaded, `asks` that it is not loaded until somebody says so. `verifiers` are the modes that can be used now: `ready` may list only `none`, and
  * `verifier_ready` is the last word, with the `problem` that kept the others away; `offered` are those that the bundle has at all. `device` comes whenever it may be another one. `done` follows every draw and resume, after an error or a lost device too. `picture` is a draw as
  * the tokenizer shows it, of which the trace has a small preview; its `id` is the request's.
  *
  * @typedef {"engine" | "manifest" | "generator" | "tokenizer" | "verifier" | "compile" | "ready"} Phase
- * @typedef {{ type: "progress", phase: Phase, kind?: string, file?: string, bytes_done: number, bytes_total: number, source: "network" | "cache" }} Progress
+ * @typedef {{ type: "progress", phase: Phase, kind?: string, file?: string, bytes_done: number, bytes_total: number, source: "network" | "cache" | "disk" }} Progress
  * @typedef {{ kind: "webgpu" | "cpu", words: string, why: string | null, patience_seconds: number | null, measured: Measured | null }} Device
- * @typedef {{ grid: number, image_side_px: number, verifiers: VerifierMode[], offered: VerifierMode[], generators: Tuning[], words: string[], examples: { kind: string, prompt: string }[], max_text_len: number, decoding: { steps: number, guidance_scale: number, temperature: number, candidates: number, verifier: VerifierMode }, fields: object[], bundle: string, shards_bytes: number, licence: string, attribution: string[] }} Model
+ * @typedef {{ grid: number, image_side_px: number, verifiers: VerifierMode[], offered: VerifierMode[], generators: Tuning[], words: string[], examples: { kind: string, prompt: string }[], max_text_len: number, world: string | null, decoding: Decoding, fields: object[], bundle: string, shards_bytes: number, licence: string, attribution: string[] }} Model
  *
  * @typedef {Progress
  *   | { type: "ready", device: Device, model: Model }
  *   | { type: "device", device: Device }
+ *   | { type: "opened", device: Device, facts: Facts }
+ *   | { type: "asks" }
  *   | { type: "verifier_ready", verifiers: VerifierMode[], problem: Problem | null }
  *   | { type: "event", event: Event }
  *   | { type: "done" }
@@ -104,6 +125,7 @@ export const TRACE_VERSION = 1;
  *   | { type: "fault", message: string }
  *   | { type: "picture", id: number, picture: Picture }
  *   | { type: "probe", logits: Float32Array, memory: { heap_bytes: number, device_bytes: number } }
+ *   | { type: "round", round: { drawn: number[][], step_seconds: number, previews_seconds: number, picture_seconds: number, judges: { verifier: string, score: number, seconds: number }[] }, memory: { heap_bytes: number, device_bytes: number } }
  *   | { type: "device_lost", next_step: number, message?: string }
  *   | { type: "self_test", rows: Record<string, unknown>[] }} Reply
  */

@@ -1,9 +1,13 @@
 // The engine as the page has it: a worker that is started when it is first needed, told what to do, and given up after a fault or a
 // long silence. What it answers changes the state; what the state then waits for is asked of it.
 
-import { drawingBegun, drawingResumed, lacking, notStarted, readiness, received, stopped, toEnlarge } from "./state.js";
+import { otherModel } from "./paint.js";
+import { mostUnasked } from "./sources.js";
+import { drawingBegun, drawingResumed, INITIAL_STATE, lacking, notStarted, readiness, received, stopped, toEnlarge } from "./state.js";
 
 /** @import { Picture, Problem, Request, Settings, Wish } from "./contract.js" */
+/** @import { Beginning } from "./paint.js" */
+/** @import { Source } from "./sources.js" */
 /** @import { State } from "./state.js" */
 
 /** How often the worker's silence is looked at. Looks are counted, not the clock: a machine that slept is no worker that hangs. */
@@ -21,13 +25,16 @@ const PASSING = new Set(["bundle_unreadable", "bundle_missing", "bundle_truncate
 
 /**
  * @param {object} page
- * @param {string} page.bundle
+ * @param {Source} page.source where the model comes from, until `use` names another
  * @param {Wish} page.wish which device; changed here once a graphics device has failed
  * @param {() => State} page.now what the page knows at this moment
  * @param {(next: State) => void} page.change
  * @param {() => void} page.onAllHere called when nothing more is to be loaded
  */
-export function engineClient({ bundle, wish, now, change, onAllHere }) {
+export function engineClient({ source, wish, now, change, onAllHere }) {
+  /** Whether somebody has said that the model is to be loaded, whatever its size. */
+  let consented = false;
+  let keep = true;
   /** @type {Worker | null} */
   let worker = null;
   /** @type {Worker | null} who knows the drawing on the page */
@@ -101,7 +108,7 @@ export function engineClient({ bundle, wish, now, change, onAllHere }) {
     const onProcessor = usesGraphics(now()) && wish.device !== "cpu";
     if (onProcessor) Object.assign(wish, { device: "cpu", why: `the graphics device failed (${why})` });
     change(stopped(now(), why, onProcessor));
-    if (now().engine === "loading") send({ type: "load", bundle, wish });
+    if (now().engine === "loading") send(loadRequest());
   }
 
   /** All verifiers are here, or one of them is not. @param {Problem | null} problem */
@@ -143,12 +150,49 @@ export function engineClient({ bundle, wish, now, change, onAllHere }) {
       return send({ type: "load_verifiers" });
     }
     change({ ...state, engine: "loading" });
-    send({ type: "load", bundle, wish });
+    send(loadRequest());
   }
 
-  /** Draws with these settings as soon as everything they need is here. @param {Settings} settings */
-  function draw(settings) {
-    change({ ...now(), waiting: settings, problem: null });
+  /** @returns {Request} */
+  function loadRequest() {
+    const { bundle, files } = source;
+    const most_bytes = consented ? Infinity : mostUnasked(source, globalThis.location?.href ?? bundle);
+    return { type: "load", bundle, wish, ...(files ? { files } : {}), most_bytes, keep };
+  }
+
+  /** Loads a model that was asked about. @param {boolean} kept whether what is fetched is to be kept */
+  function consent(kept) {
+    consented = true;
+    keep = kept;
+    load();
+  }
+
+  /** Another model, in place of the one that draws: nothing of that stays. @param {Source} other @param {Wish} wished */
+  function use(other, wished) {
+    worker?.terminate();
+    worker = null;
+    drawnBy = null;
+    if (retry !== null) clearTimeout(retry);
+    [source, wish, consented, keep, retry, retryMs] = [other, wished, false, true, null, FIRST_RETRY_MS];
+    asked = { ...asked, of: null };
+    change({ ...INITIAL_STATE, source, offered: now().offered });
+  }
+
+  /** The download rests, or goes on. @param {boolean} paused */
+  function pause(paused) {
+    if (!worker) return;
+    change({ ...now(), paused });
+    send({ type: paused ? "pause" : "go_on" });
+  }
+
+  /**
+   * Draws with these settings as soon as everything they need is here.
+   *
+   * @param {Settings} settings
+   * @param {Beginning | null} [from] where some of it is there already
+   */
+  function draw(settings, from = null) {
+    change({ ...now(), waiting: settings, from, problem: null });
     if (now().engine === "idle" || now().engine === "failed") load();
     drawIfReady();
   }
@@ -157,13 +201,17 @@ export function engineClient({ bundle, wish, now, change, onAllHere }) {
   function drawIfReady() {
     const state = now();
     if (!state.waiting || state.run !== "idle") return;
-    const settings = state.waiting;
+    const { waiting: settings, from } = state;
     switch (readiness(state, settings)) {
-      case "now":
+      case "now": {
+        // The model may have arrived after the picture, and be another one.
+        const problem = from && otherModel(state);
+        if (problem) return change({ ...state, waiting: null, problem });
         change(drawingBegun(state));
-        send({ type: "draw", settings });
+        send(from ? { type: "paint", settings, ...from } : { type: "draw", settings });
         drawnBy = worker;
         return;
+      }
       case "later":
         // What did not come before is asked for again.
         if (state.engine === "ready" && state.verifiersSettled) load();
@@ -198,7 +246,7 @@ export function engineClient({ bundle, wish, now, change, onAllHere }) {
     send({ type: "picture", id: asked.id, codes: wanted.codes });
   }
 
-  return { load, draw, stop, resume, enlarge, selfTest: () => send({ type: "self_test" }) };
+  return { load, consent, use, pause, draw, stop, resume, enlarge, selfTest: () => send({ type: "self_test" }) };
 }
 
 /** Whether a graphics device is being opened, or is at work. @param {State} state */

@@ -5,7 +5,7 @@
 import { NUMBER_FIELDS } from "./fields.js";
 import { GENERATORS, VERIFIERS } from "./words.js";
 
-/** @import { Settings, Problem, Tuning, VerifierMode } from "./contract.js" */
+/** @import { Decoding, Settings, Problem, Tuning, VerifierMode } from "./contract.js" */
 /** @import { NumberField } from "./fields.js" */
 
 /** The form's text, by id; check boxes are "1" or "". @typedef {Record<string, string>} Typed */
@@ -107,6 +107,21 @@ export function typedFrom(settings) {
     accept: reflection?.accept ?? DEFAULTS.accept,
     previews: settings.previews ? "1" : "",
   };
+}
+
+/**
+ * What a bundle recommends, as the form has it.
+ *
+ * @param {Decoding} decoding
+ * @returns {Typed}
+ */
+export function typedBy({ steps, guidance_scale, temperature, candidates, verifier }) {
+  return { steps: String(steps), guidance: short(guidance_scale), temperature: short(temperature), candidates: String(candidates), verifier };
+}
+
+/** The settings that a link names. @param {string} hash */
+export function namedIn(hash) {
+  return new Set([...new URLSearchParams(hash.replace(/^#/, "")).keys()].filter((id) => Object.hasOwn(DEFAULTS, id)));
 }
 
 /**

@@ -1,13 +1,22 @@
 // Everything the page knows, and how a message from the worker changes it. Pure: main.js and engine_client.js act on the result.
 
 import { EMPTY_DRAWING, focusOf, withEvent, withoutCancellation } from "./drawing.js";
+import { isAsked, remembered, restored, saidOfPaint, UNPAINTED } from "./paint.js";
 
-/** @import { Device, Model, Picture, Problem, Progress, Reply, Settings, VerifierMode } from "./contract.js" */
+/** @import { Device, Facts, Model, Picture, Problem, Progress, Reply, Settings, VerifierMode } from "./contract.js" */
 /** @import { Drawing } from "./drawing.js" */
+/** @import { Before, Beginning } from "./paint.js" */
+/** @import { Source } from "./sources.js" */
 
 /**
  * @typedef {object} State
- * @property {"idle" | "loading" | "ready" | "failed"} engine
+ * @property {Source | null} source where the model comes from
+ * @property {"idle" | "loading" | "asking" | "ready" | "failed"} engine `asking` waits for somebody to say that the model is to be loaded
+ * @property {Facts | null} facts what is known of the model before it is loaded
+ * @property {Room | null} room what of it this browser has kept, and what room there is
+ * @property {Offered[]} offered what the menu offers
+ * @property {boolean} asked whether this model was not loaded before somebody said so
+ * @property {boolean} paused whether its download rests
  * @property {Progress | null} progress what is being loaded now
  * @property {Device | null} device
  * @property {Model | null} model
@@ -15,6 +24,7 @@ import { EMPTY_DRAWING, focusOf, withEvent, withoutCancellation } from "./drawin
  * @property {boolean} verifiersSettled whether more may still arrive by themselves
  * @property {Problem | null} missing what kept a verifier away; it may be asked for again
  * @property {Settings | null} waiting asked for, and drawn as soon as the engine can
+ * @property {Beginning | null} from what that begins from, where some of it is there already
  * @property {"idle" | "drawing" | "stopping"} run
  * @property {number | null} resumable the step from which an interrupted drawing can go on
  * @property {boolean} resumed whether the running drawing continues an earlier one
@@ -23,15 +33,23 @@ import { EMPTY_DRAWING, focusOf, withEvent, withoutCancellation } from "./drawin
  * @property {number | null} selected a moment on the time axis; null follows the newest
  * @property {number | null} focused a candidate to look at; null takes the chosen one
  * @property {{ of: Picture, picture: Picture } | null} large a preview that is looked at, as the tokenizer shows it
+ * @property {boolean[] | null} hole the tokens of the finished picture that are painted; null where none was
+ * @property {Before[]} before the pictures that were painted on, to go back to
+ * @property {number} redraws how often a picture was drawn from a painted one since it was drawn from nothing
  * @property {Problem | null} problem
  * @property {Record<string, unknown>[] | null} selfTest
  */
 
+/** @typedef {{ kind: Source["kind"], id: string, name: string, bytes: number | null, kept: boolean }} Offered a model that can be chosen; `kept` says whether there is something to forget */
+
+/** @typedef {{ kept: number, free: number | null }} Room bytes of the model that are kept, and that could be besides; null where the browser does not say */
+
 /** @type {State} */
 export const INITIAL_STATE = Object.freeze({
+  source: null, facts: null, room: null, offered: [], asked: false, paused: false,
   engine: "idle", progress: null, device: null, model: null, verifiers: [], verifiersSettled: false, missing: null, waiting: null,
   run: "idle", resumable: null, resumed: false, opened: false, drawing: EMPTY_DRAWING, selected: null, focused: null,
-  large: null, problem: null, selfTest: null,
+  large: null, ...UNPAINTED, problem: null, selfTest: null,
 });
 
 /**
@@ -50,6 +68,10 @@ export function received(state, reply) {
       };
     case "device":
       return { ...state, device: reply.device };
+    case "opened":
+      return { ...state, device: reply.device, facts: reply.facts };
+    case "asks":
+      return { ...state, engine: "asking", asked: true, progress: null };
     case "verifier_ready":
       return { ...state, progress: null, verifiers: reply.verifiers, verifiersSettled: true, missing: reply.problem };
     case "event":
@@ -61,11 +83,12 @@ export function received(state, reply) {
         resumable: reply.event.type === "cancelled" ? reply.event.next_step : state.resumable,
       };
     case "done":
-      return { ...state, run: "idle" };
+      return { ...restored(state), run: "idle" };
     case "error":
       return {
         ...state,
-        problem: state.engine === "loading" ? { ...reply.error, ofLoading: true } : reply.error,
+        paused: false,
+        problem: state.engine === "loading" ? { ...reply.error, ofLoading: true } : isAsked(state) ? saidOfPaint(reply.error) : reply.error,
         engine: state.engine === "loading" ? "failed" : state.engine,
         progress: null,
         waiting: null,
@@ -97,12 +120,13 @@ function lossWords(step, message) {
  * The engine stopped by a fault of its own, or does not answer. What is on the page stays, and can be gone on with. An engine that had
  * been ready is loading anew, and so is one that goes on on another device; what would fail again is not tried without being asked.
  *
- * @param {State} state
+ * @param {State} before
  * @param {string} why
  * @param {boolean} onProcessor whether the processor takes over from a graphics device
  * @returns {State}
  */
-export function stopped(state, why, onProcessor) {
+export function stopped(before, why, onProcessor) {
+  const state = restored(before);
   const restarts = state.engine === "ready" || onProcessor;
   const message = onProcessor ? `The graphics device failed (${why}), and the processor takes over` : `The drawing engine stopped by a fault of its own (${why})`;
   return {
@@ -111,6 +135,7 @@ export function stopped(state, why, onProcessor) {
     device: null,
     run: "idle",
     progress: null,
+    paused: false,
     waiting: onProcessor && state.engine !== "ready" ? state.waiting : null,
     resumable: stepToGoOnFrom(state),
     verifiers: [],
@@ -152,7 +177,7 @@ export function notStarted(state, why) {
 export function drawingBegun(state) {
   return {
     ...state, run: "drawing", waiting: null, resumable: null, resumed: false, opened: false,
-    drawing: EMPTY_DRAWING, selected: null, focused: null, problem: null,
+    ...remembered(state), drawing: EMPTY_DRAWING, selected: null, focused: null, problem: null,
   };
 }
 

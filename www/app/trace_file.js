@@ -1,13 +1,16 @@
 // A trace on disk: the events of one drawing as a JSON array. It is written here and by the `showo` command, and
 // opened again without a model.
 
-import { TRACE_VERSION } from "./contract.js";
+import { MASK, TRACE_VERSION } from "./contract.js";
 import { settingsFault } from "./settings.js";
 
 /** @import { Event } from "./contract.js" */
 
 /** More than any drawing has: 64 steps of 16 paths, their pictures, and reflection. */
 const MOST_EVENTS = 5_000;
+
+/** More than any codebook has. */
+const MOST_CODES = 2 ** 24;
 
 /** More than any trace has, in bytes: reading it would only stop the page. */
 export const MOST_BYTES = 256e6;
@@ -33,8 +36,8 @@ export function fromFile(text) {
   }
   if (!Array.isArray(events)) throw new Error("This file is not a trace: it holds no list of events.");
   if (events[0]?.type !== "started") throw new Error("This file is not a trace: its first event is not “started”.");
-  if (events[0].version !== TRACE_VERSION) {
-    throw new Error(`This trace has version ${short(events[0].version)}; this page reads version ${TRACE_VERSION}.`);
+  if (!integer(events[0].version, 1, TRACE_VERSION)) {
+    throw new Error(`This trace has version ${short(events[0].version)}; this page reads versions up to ${TRACE_VERSION}.`);
   }
   if (events.length > MOST_EVENTS) throw new Error(`This file holds ${events.length} events; no drawing has more than ${MOST_EVENTS}.`);
   const positions = integer(events[0].grid, 1, 64) ? events[0].grid ** 2 : 0;
@@ -55,6 +58,7 @@ function faultOf(event, positions) {
     case "started":
       if (!positions) return "grid";
       if (!optional(event.notes, notes)) return "notes";
+      if (event.begin !== undefined && !listOf(event.begin, positions, (token) => integer(token, MASK, MOST_CODES))) return "begin";
       if (!integer(event.image_side_px, 1, 2048)) return "image_side_px";
       if (!text(event.device) || !text(event.bundle)) return "device";
       return settingsFault(event.settings);
@@ -84,6 +88,7 @@ function faultOf(event, positions) {
       return Array.isArray(event.patch_scores) && event.patch_scores.length <= 64 ** 2 && event.patch_scores.every(finite) && text(event.reason) ? null : "patch_scores";
     case "finished":
       if (!picture(event.picture)) return "picture";
+      if (!listOf(event.tokens, positions, (token) => integer(token, 0, MOST_CODES))) return "tokens";
       if (!optional(event.verdict, verdict) || !optional(event.unchecked, text)) return "verdict";
       return ["generator_forwards", "reward_forwards", "decoded_pictures", "seconds"].every((name) => finite(event.totals?.[name])) ? null : "totals";
     case "cancelled":

@@ -48,10 +48,10 @@ export function megabytes(bytes) {
 /** What the load bar says. @param {Progress} progress */
 export function progressWords(progress) {
   if (progress.phase === "compile" || progress.phase === "ready") return PHASES[progress.phase];
-  const what = `${progress.source === "cache" ? "Reading" : "Fetching"} ${Object.hasOwn(PHASES, progress.phase) ? PHASES[progress.phase] : progress.phase}`;
+  const what = `${progress.source === "network" ? "Fetching" : "Reading"} ${Object.hasOwn(PHASES, progress.phase) ? PHASES[progress.phase] : progress.phase}`;
   if (!progress.bytes_done && !progress.bytes_total) return what;
   const of = progress.bytes_total ? ` of ${megabytes(progress.bytes_total)}` : "";
-  const from = progress.source === "cache" ? "from this browser’s cache" : "from the network";
+  const from = { cache: "from this browser’s cache", disk: "from the folder", network: "from the network" }[progress.source];
   return `${what}: ${megabytes(progress.bytes_done)}${of}, ${from}`;
 }
 

@@ -8,7 +8,7 @@
  * @typedef {object} WorldPage
  * @property {Partial<Record<string, string>>} typed what the form says at first, where it is not settings.js's default
  * @property {Example[]} examples one of each of GenEval's kinds
- * @property {string} trained_on ends the sentence that the model was “trained from nothing on …”
+ * @property {string | null} trained_on ends the sentence that the model was “trained from nothing on …”; null where that is not known
  */
 
 /** @type {Record<string, WorldPage>} */
@@ -40,9 +40,24 @@ export const WORLDS = {
 };
 
 /** A model of somebody else: nothing is known of it before it has arrived. @type {WorldPage} */
-const UNKNOWN = { typed: { prompt: "" }, examples: [], trained_on: "a world of its own" };
+const UNKNOWN = { typed: { prompt: "" }, examples: [], trained_on: null };
 
-/** @param {string} model the folder's name under models/ @returns {WorldPage} */
+/** @param {string} model the folder's name under models/, or the world that a bundle names @returns {WorldPage} */
 export function worldOf(model) {
   return Object.hasOwn(WORLDS, model) ? WORLDS[model] : UNKNOWN;
+}
+
+/**
+ * The world of the model that draws: by its folder before it has arrived, and by what its bundle says.
+ *
+ * @param {{ source: { kind: string, id: string } | null, facts: { world: string | null } | null }} state
+ */
+export function worldIn({ source, facts }) {
+  const folder = source?.kind === "shipped" ? source.id : "";
+  return worldOf(Object.hasOwn(WORLDS, folder) ? folder : (facts?.world ?? ""));
+}
+
+/** How a model came to be, after “with the architecture of Show-o”. @param {WorldPage} world */
+export function trainedWords({ trained_on }) {
+  return trained_on === null ? "and the weights that were opened here" : `at a small size, trained from nothing on ${trained_on}`;
 }

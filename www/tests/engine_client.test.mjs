@@ -4,11 +4,13 @@ import { beforeEach, test } from "node:test";
 
 import { engineClient } from "../app/engine_client.js";
 import { checked, DEFAULTS } from "../app/settings.js";
+import { ASK_OVER_BYTES, atAddress, inFolder, shipped } from "../app/sources.js";
 import { INITIAL_STATE } from "../app/state.js";
 
 const PICTURE = { width_px: 4, height_px: 4, png_base64: "iVBORw0KGgo=" };
 const SETTINGS = { ...checked(DEFAULTS, 8).settings, verifier: "none" };
 const READY = { type: "ready", device: { kind: "cpu", words: "CPU" }, model: { verifiers: ["none"], offered: ["none", "parm", "prm"], generators: ["base"], grid: 2, image_side_px: 8, bundle: "b" } };
+const LOAD = { type: "load", bundle: "models/b/", wish: { device: "cpu" }, most_bytes: ASK_OVER_BYTES, keep: true };
 const ALL_HERE = { type: "verifier_ready", verifiers: ["none", "parm"], problem: null };
 const WEBGPU = { kind: "webgpu", words: "WebGPU: a card", why: null, patience_seconds: 12, measured: null };
 const STEP = {
@@ -53,7 +55,7 @@ function page(device = "cpu") {
     engine: /** @type {ReturnType<typeof engineClient>} */ (/** @type {unknown} */ (null)),
   };
   page.engine = engineClient({
-    bundle: "models/b/", wish: { device }, now: () => page.state, change: (next) => (page.state = next), onAllHere: () => (page.allHere += 1),
+    source: shipped("b"), wish: { device }, now: () => page.state, change: (next) => (page.state = next), onAllHere: () => (page.allHere += 1),
   });
   return page;
 }
@@ -74,7 +76,7 @@ test("a drawing that is asked for first of all loads, waits, and begins by itsel
   const visit = page();
   visit.engine.draw(SETTINGS);
   const [worker] = FakeWorker.all;
-  assert.deepEqual(worker.told, [{ type: "load", bundle: "models/b/", wish: { device: "cpu" } }]);
+  assert.deepEqual(worker.told, [LOAD]);
   assert.equal(visit.state.waiting, SETTINGS);
   worker.says(READY);
   assert.deepEqual(worker.told[1], { type: "draw", settings: SETTINGS });
@@ -83,6 +85,31 @@ test("a drawing that is asked for first of all loads, waits, and begins by itsel
   assert.equal(visit.allHere, 0);
   worker.says({ type: "done" }, ALL_HERE);
   assert.deepEqual([visit.state.run, visit.allHere], ["idle", 1]);
+});
+
+test("what is painted is asked for once the model is here, if it is the picture's own; a drawing after it is one from nothing", () => {
+  const from = { codes: [5, 6, 7, 8], hole: [false, true, false, false] };
+  const finished = { started: { bundle: "b" }, events: [], moments: [], latest: -1, finished: { tokens: from.codes } };
+  for (const bundle of ["b", "another"]) {
+    FakeWorker.all = [];
+    const visit = page();
+    visit.state = { ...visit.state, opened: true, hole: from.hole, drawing: /** @type {any} */ ({ ...finished, started: { bundle } }) };
+    visit.engine.draw(SETTINGS, from);
+    const [worker] = FakeWorker.all;
+    worker.says(READY);
+    if (bundle === "another") {
+      assert.deepEqual(worker.types, ["load"]);
+      assert.match(visit.state.problem?.message ?? "", /drawn with “another”/);
+      assert.deepEqual([visit.state.waiting, visit.state.hole], [null, from.hole]);
+      continue;
+    }
+    assert.deepEqual(worker.told[1], { type: "paint", settings: SETTINGS, ...from });
+    assert.deepEqual([visit.state.run, visit.state.before.length, visit.state.hole], ["drawing", 1, null]);
+    worker.says({ type: "event", event: { type: "started", bundle: "b", settings: SETTINGS } }, { type: "done" });
+    visit.engine.draw(SETTINGS);
+    assert.deepEqual(worker.told.at(-1), { type: "draw", settings: SETTINGS });
+    assert.equal(visit.state.before.length, 0);
+  }
 });
 
 test("stop takes back what waits, stops what is drawn, and says so once", () => {
@@ -244,7 +271,7 @@ test("a fault on a graphics device is followed by the processor, which is told w
     old.says(...before, { type: "fault", message: "createBuffer is not a function" });
     const [, fresh] = FakeWorker.all;
     assert.deepEqual(fresh.told, [{
-      type: "load", bundle: "models/b/", wish: { device: "cpu", why: "the graphics device failed (createBuffer is not a function)" },
+      ...LOAD, wish: { device: "cpu", why: "the graphics device failed (createBuffer is not a function)" },
     }]);
     assert.equal(visit.state.waiting, SETTINGS, "the drawing that waits is still waited for");
     fresh.says({ type: "fault", message: "unreachable" });
@@ -285,4 +312,78 @@ test("a processor that computes for long is not taken for one that hangs", (cont
   worker.says({ ...READY, device: { ...WEBGPU, kind: "cpu", patience_seconds: null } }, ALL_HERE);
   for (let second = 0; second < 1000; second += 1) context.mock.timers.tick(1000);
   assert.deepEqual([worker.ended, visit.state.run], [false, "drawing"]);
+});
+
+const CARD = { kind: "cpu", words: "CPU" };
+const FACTS = { name: "large", bytes: 2e9, shards: [] };
+
+test("a large model is asked about, is loaded once somebody says so, and a drawing that waits for it begins then", () => {
+  const visit = page();
+  visit.engine.draw(SETTINGS);
+  const [worker] = FakeWorker.all;
+  worker.says({ type: "opened", device: CARD, facts: FACTS }, { type: "asks" });
+  assert.deepEqual([visit.state.engine, visit.state.facts, visit.state.asked], ["asking", FACTS, true]);
+  assert.equal(visit.state.waiting, SETTINGS);
+  visit.engine.consent(false);
+  assert.deepEqual(worker.told.at(-1), { ...LOAD, most_bytes: Infinity, keep: false });
+  assert.equal(visit.state.engine, "loading");
+  worker.says(READY);
+  assert.equal(worker.types.at(-1), "draw");
+});
+
+test("after a fault what was said yes to is not asked again", () => {
+  const visit = page("webgpu");
+  visit.engine.load();
+  FakeWorker.all[0].says({ type: "opened", device: WEBGPU, facts: FACTS }, { type: "asks" });
+  visit.engine.consent(true);
+  FakeWorker.all[0].says({ type: "device", device: WEBGPU }, { type: "fault", message: "it broke" });
+  const [, second] = FakeWorker.all;
+  assert.deepEqual([second.told[0].most_bytes, second.told[0].wish.device], [Infinity, "cpu"]);
+});
+
+test("a download rests and goes on", () => {
+  const visit = page();
+  visit.engine.pause(true);
+  assert.equal(FakeWorker.all.length, 0, "nothing runs that could rest");
+  visit.engine.load();
+  const [worker] = FakeWorker.all;
+  visit.engine.pause(true);
+  assert.deepEqual([worker.types.at(-1), visit.state.paused], ["pause", true]);
+  visit.engine.pause(false);
+  assert.deepEqual([worker.types.at(-1), visit.state.paused], ["go_on", false]);
+  visit.engine.pause(true);
+  worker.says({ type: "fault", message: "it broke" });
+  assert.equal(visit.state.paused, false);
+});
+
+test("another model ends the worker of the one before, and nothing of that stays but what the menu offers", () => {
+  const visit = page();
+  visit.engine.load();
+  FakeWorker.all[0].says(READY, ALL_HERE);
+  const offered = [{ kind: "shipped", id: "b", name: "b", bytes: null, kept: false }];
+  visit.state = { ...visit.state, offered, problem: { code: "x", message: "x" } };
+  const folder = inFolder("mine", [["manifest.json", new Blob(["{}"])]]);
+  visit.engine.use(folder, { device: "webgpu" });
+  assert.ok(FakeWorker.all[0].ended);
+  assert.deepEqual(visit.state, { ...INITIAL_STATE, source: folder, offered });
+  FakeWorker.all[0].says(READY);
+  assert.equal(visit.state.engine, "idle", "the worker before is not heard any more");
+  visit.engine.load();
+  const { bundle, files, wish } = FakeWorker.all[1].told[0];
+  assert.deepEqual([bundle, files, wish.device], ["folder:mine/", folder.files, "webgpu"]);
+});
+
+test("nothing of another site is loaded unasked, whatever its size", () => {
+  const here = /** @type {any} */ (globalThis);
+  here.location = new URL("https://example.org/page/");
+  try {
+    const visit = page();
+    for (const [address, most] of [["https://example.org/bundle/", ASK_OVER_BYTES], ["https://elsewhere.org/bundle/", 0]]) {
+      visit.engine.use(atAddress(address), { device: "cpu" });
+      visit.engine.load();
+      assert.equal(FakeWorker.all.at(-1).told[0].most_bytes, most, address);
+    }
+  } finally {
+    delete here.location;
+  }
 });

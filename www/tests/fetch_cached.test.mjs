@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { after, before, beforeEach, test } from "node:test";
 
-import { forget_shard, shard_pieces } from "../fetch_cached.js";
+import { forget_shard, go_on, pause_downloads, shard_pieces } from "../fetch_cached.js";
+import { forget_bundle, keep_shards, kept_bytes, kept_under } from "../kept_shards.js";
 
 const BODY = new Uint8Array(5 * 1024 * 1024 + 17).map((_, index) => (index * 31) % 251);
 
@@ -191,4 +192,79 @@ test("without Cache Storage, and with a full one, the shard still arrives", asyn
     keys: async () => [],
   };
   same((await fetch_shard(`${base}/a.safetensors`, BODY.length)).bytes);
+});
+
+test("a pause ends the connection, asks nobody for anything, and the rest is fetched from where it was", async () => {
+  const pieces = shard_pieces(`${base}/paused.safetensors`, BODY.length);
+  const got = [Buffer.from((await pieces.next()).value.bytes)];
+  pause_downloads();
+  pause_downloads();
+  const next = pieces.next();
+  const rests = Symbol("rests");
+  assert.equal(await Promise.race([next, new Promise((resolve) => setTimeout(() => resolve(rests), 300))]), rests);
+  assert.equal(requests.length, 1);
+  go_on();
+  got.push(Buffer.from((await next).value.bytes));
+  for await (const { bytes } of pieces) got.push(Buffer.from(bytes));
+  same(Buffer.concat(got));
+  assert.deepEqual(requests.slice(1).map(({ range, if_range }) => [range, if_range]), [[`bytes=${got[0].length}-`, '"one"']]);
+  assert.equal(stored.size, 3, "what arrived before and after the pause is kept as one");
+});
+
+test("a pause at the very end fetches nothing more", async () => {
+  const pieces = shard_pieces(`${base}/end.safetensors`, BODY.length);
+  let received = 0;
+  while (received < BODY.length) received += (await pieces.next()).value.bytes.length;
+  pause_downloads();
+  assert.ok((await pieces.next()).done);
+  go_on();
+  assert.equal(requests.length, 1);
+});
+
+test("what is kept of a bundle is counted, and forgotten without its neighbours", async () => {
+  const shards = [{ file: "a.safetensors", bytes: BODY.length }, { file: "b.safetensors", bytes: BODY.length }];
+  await fetch_shard(`${base}/one/a.safetensors`, BODY.length);
+  await fetch_shard(`${base}/one-more/a.safetensors`, BODY.length);
+  assert.equal(await kept_bytes(`${base}/one/`, shards), BODY.length);
+  const half = shard_pieces(`${base}/one/b.safetensors`, BODY.length);
+  let received = 0;
+  while (received < 2.5 * 1024 * 1024) received += (await half.next()).value.bytes.length;
+  await half.return(undefined);
+  assert.equal(await kept_bytes(`${base}/one/`, shards), BODY.length + 2 * 1024 * 1024);
+  await forget_bundle(`${base}/one/`);
+  assert.deepEqual([await kept_under(`${base}/one/`), await kept_under(`${base}/one-more/`)], [false, true]);
+  assert.equal(await kept_bytes(`${base}/one/`, shards), 0);
+});
+
+test("where a bundle would not fit, nothing is kept, and it comes all the same", async () => {
+  keep_shards(false);
+  try {
+    same((await fetch_shard(`${base}/unkept.safetensors`, BODY.length)).bytes);
+    assert.equal(stored.size, 0);
+  } finally {
+    keep_shards(true);
+  }
+});
+
+test("of another site nothing is asked that it would first have to allow; its own validator tells versions apart", async () => {
+  const here = /** @type {any} */ (globalThis);
+  here.location = new URL("https://example.org/");
+  try {
+    behaviour = { cuts: [3_000_000] };
+    same((await fetch_shard(`${base}/cors.safetensors`, BODY.length)).bytes);
+    assert.deepEqual(requests.map(({ range, if_range }) => [range?.slice(0, 6), if_range]), [[undefined, undefined], ["bytes=", undefined]]);
+    // Half of an older version is kept: the server sends a range of the new one, which does not belong to it.
+    await forget_bundle(base);
+    const half = shard_pieces(`${base}/cors.safetensors`, BODY.length);
+    let received = 0;
+    while (received < 2.5 * 1024 * 1024) received += (await half.next()).value.bytes.length;
+    await half.return(undefined);
+    requests = [];
+    behaviour = { tag: '"two"', body: BODY.map((value) => value ^ 1) };
+    const { bytes } = await fetch_shard(`${base}/cors.safetensors`, BODY.length);
+    assert.ok(bytes.equals(Buffer.from(behaviour.body)), "no two versions are joined");
+    assert.deepEqual(requests.map(({ range }) => range), ["bytes=2097152-", undefined]);
+  } finally {
+    delete here.location;
+  }
 });

@@ -2,7 +2,7 @@
 //! sequences at every step and once with the prompt's cached keys and values. Inpainting and extrapolation are the same
 //! decoding, begun elsewhere: `begun.rs` says where.
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
 
 use super::{Case, Findings, Kind, ParityError, Tolerance};
 use crate::config::ShowoConfig;
@@ -12,6 +12,7 @@ use crate::decode::remask::{confidences, cut, remask};
 use crate::decode::sampling::{draw, read_floats};
 use crate::decode::schedule::{mask_len, temperature};
 use crate::model::showo::Showo;
+use crate::ops::Noise;
 use crate::prompt::{attention_allowed, image_segment, text_segment};
 
 /// The decoding options beside the network's configuration.
@@ -295,7 +296,8 @@ impl<'a> Checked<'a> {
             self.findings.close(&format!("guided logits, {way}"), &place, found, wanted, allowed);
         }
 
-        let drawn = draw(logits, vec![noise.clone()], state).await?;
+        let given = Tensor::from_data(TensorData::new(noise.clone(), [1, n, codes]), &logits.device());
+        let drawn = draw(logits, Noise::Given(given), state).await?;
         let [drawn] = <[_; 1]>::try_from(drawn).map_err(|_| self.case.refuse("nothing was drawn"))?;
         let near = |at: usize| gap(&guided[at * codes..][..codes], &noise[at * codes..][..codes]) < tie;
         self.findings.equal(&format!("sampled ids, {way}"), &place, &drawn.codes, &sampled, near);

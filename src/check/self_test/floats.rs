@@ -4,7 +4,8 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 
 use super::{SelfTestRow, read, row};
 use crate::check::noise::noise;
-use crate::ops::{Activation, After, Norm, Qkv, Weight, attention, linear, norm, rotate, sample};
+use crate::ops::sample::counted;
+use crate::ops::{Activation, After, Noise, Norm, Qkv, Weight, attention, linear, norm, rotate, sample};
 
 /// Every check of them.
 ///
@@ -30,6 +31,7 @@ pub async fn rows(device: &Device) -> Result<Vec<SelfTestRow>, String> {
     table.push(rotate_row(false, device).await?);
     table.push(rotate_row(true, device).await?);
     table.push(sample_row(device).await?);
+    table.push(sample_counted_row(device).await?);
     Ok(table)
 }
 
@@ -173,25 +175,46 @@ async fn rotate_row(normalize: bool, device: &Device) -> Result<SelfTestRow, Str
 }
 
 async fn sample_row(device: &Device) -> Result<SelfTestRow, String> {
-    let (candidates, positions, codes) = (3, 6, 130);
-    let logits = noise(positions * codes, 71);
-    let gumbels = noise(candidates * positions * codes, 72);
+    let gumbels = noise(CANDIDATES * POSITIONS * CODES, 72);
+    let given = Noise::Given(floats(&gumbels, [CANDIDATES, POSITIONS, CODES], device));
+    drawn_row("sample", given, |at, code| f64::from(gumbels[at * CODES + code]), device).await
+}
+
+/// Noise that the device makes, beside the same made in f64.
+async fn sample_counted_row(device: &Device) -> Result<SelfTestRow, String> {
+    let key = |at: usize| [at as u32 * 0x9e37_79b9, !(at as u32)];
+    let keys: Vec<i32> = (0..CANDIDATES * POSITIONS).flat_map(key).map(u32::cast_signed).collect();
+    let keys = Tensor::from_data(TensorData::new(keys, [CANDIDATES, POSITIONS, 2]), (device, DType::I32));
+    let exactly = |at: usize, code: usize| {
+        let t = (f64::from(counted::bits(key(at), code as u32)) + 0.5) / 2f64.powi(32);
+        -(-(-t).ln_1p()).ln()
+    };
+    drawn_row("sample with counted noise", Noise::Counted(keys), exactly, device).await
+}
+
+const CANDIDATES: usize = 3;
+const POSITIONS: usize = 6;
+const CODES: usize = 130;
+
+/// Draws with noise whose values `of` gives for each position of each candidate and each code.
+async fn drawn_row(
+    name: &'static str,
+    noise_there: Noise,
+    of: impl Fn(usize, usize) -> f64,
+    device: &Device,
+) -> Result<SelfTestRow, String> {
+    let logits = noise(POSITIONS * CODES, 71);
     let tokens = [-1i32, 4, -1, -1, 129, -1];
-    let known = Tensor::from_data(TensorData::new(tokens.to_vec(), [positions]), (device, DType::I32));
-    let drawn = sample(
-        floats(&logits, [positions, codes], device),
-        floats(&gumbels, [candidates, positions, codes], device),
-        known,
-    );
-    let got = read(drawn).await?;
+    let known = Tensor::from_data(TensorData::new(tokens.to_vec(), [POSITIONS]), (device, DType::I32));
+    let got = read(sample(floats(&logits, [POSITIONS, CODES], device), noise_there, known)).await?;
     let (mut drawn, mut log_p) = (Vec::new(), Vec::new());
-    for at in 0..candidates * positions {
-        let position = at % positions;
-        let logits = &logits[position * codes..][..codes];
+    for at in 0..CANDIDATES * POSITIONS {
+        let position = at % POSITIONS;
+        let logits = &logits[position * CODES..][..CODES];
         let normalizer = logits.iter().map(|&l| f64::from(l).exp()).sum::<f64>().ln();
-        let score = |code: usize| f64::from(logits[code]) + f64::from(gumbels[at * codes + code]);
+        let score = |code: usize| f64::from(logits[code]) + of(at, code);
         let code = usize::try_from(tokens[position])
-            .unwrap_or_else(|_| (0..codes).max_by(|&a, &b| score(a).total_cmp(&score(b))).unwrap_or(0));
+            .unwrap_or_else(|_| (0..CODES).max_by(|&a, &b| score(a).total_cmp(&score(b))).unwrap_or(0));
         drawn.push(code as f64);
         log_p.push(f64::from(logits[code]) - normalizer);
     }
@@ -201,5 +224,5 @@ async fn sample_row(device: &Device) -> Result<SelfTestRow, String> {
     let mut all_got = codes_got.to_vec();
     all_got.extend(lift(&mut log_p_got.iter().map(|&v| f64::from(v))).iter().map(|&v| v as f32));
     drawn.extend(lift(&mut log_p.into_iter()));
-    row("sample", [candidates * positions, codes, 1], &all_got, &drawn)
+    row(name, [CANDIDATES * POSITIONS, CODES, 1], &all_got, &drawn)
 }

@@ -11,7 +11,7 @@ use crate::ops::linear::cpu::{Blocks, after, gather, linear_q8};
 use crate::ops::linear::{Rows, Spec};
 use crate::ops::norm::cpu::norm;
 use crate::ops::rotate::cpu::rotate;
-use crate::ops::sample::cpu::sample;
+use crate::ops::sample::cpu::{sample_counted, sample_given};
 use crate::ops::{Attention, Norm, Ops, Rotate, Unroll};
 
 impl Ops for Flex {
@@ -106,11 +106,26 @@ impl Ops for Flex {
         tensor(y, shape(&x))
     }
 
-    fn sample_op(logits: FloatTensor<Self>, noise: FloatTensor<Self>, tokens: IntTensor<Self>) -> FloatTensor<Self> {
+    fn sample_given_op(
+        logits: FloatTensor<Self>,
+        noise: FloatTensor<Self>,
+        tokens: IntTensor<Self>,
+    ) -> FloatTensor<Self> {
         let (logits, noise, tokens) = (logits.to_contiguous(), noise.to_contiguous(), tokens.to_contiguous());
         let candidates = shape(&noise)[0];
         let tokens: &[i32] = slice(&tokens);
-        tensor(sample(slice(&logits), slice(&noise), tokens), vec![2, candidates, tokens.len()])
+        tensor(sample_given(slice(&logits), slice(&noise), tokens), vec![2, candidates, tokens.len()])
+    }
+
+    fn sample_counted_op(
+        logits: FloatTensor<Self>,
+        keys: IntTensor<Self>,
+        tokens: IntTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let (logits, keys, tokens) = (logits.to_contiguous(), keys.to_contiguous(), tokens.to_contiguous());
+        let candidates = shape(&keys)[0];
+        let tokens: &[i32] = slice(&tokens);
+        tensor(sample_counted(slice(&logits), slice(&keys), tokens), vec![2, candidates, tokens.len()])
     }
 }
 

@@ -132,15 +132,38 @@ impl Ops for Cube {
         y
     }
 
-    fn sample_op(logits: FloatTensor<Self>, noise: FloatTensor<Self>, tokens: IntTensor<Self>) -> FloatTensor<Self> {
-        let shape = noise.meta.shape();
-        let [candidates, positions, codes] = [shape[0], shape[1], shape[2]];
-        let y = empty_like(&logits, &[2, candidates, positions]);
-        let sizes = [candidates, positions, codes].into();
-        let (logits, noise, tokens) = (into_contiguous(logits), into_contiguous(noise), into_contiguous(tokens));
-        launch(sample::gpu::Draw, rows(candidates * positions), &[&logits, &noise, &tokens, &y], &sizes);
-        y
+    fn sample_given_op(
+        logits: FloatTensor<Self>,
+        noise: FloatTensor<Self>,
+        tokens: IntTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let candidates = noise.meta.shape()[0];
+        launch_sample(sample::gpu::Draw::Given, candidates, logits, noise, tokens)
     }
+
+    fn sample_counted_op(
+        logits: FloatTensor<Self>,
+        keys: IntTensor<Self>,
+        tokens: IntTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let candidates = keys.meta.shape()[0];
+        launch_sample(sample::gpu::Draw::Counted, candidates, logits, keys, tokens)
+    }
+}
+
+fn launch_sample(
+    kernel: sample::gpu::Draw,
+    candidates: usize,
+    logits: CubeTensor,
+    noise: CubeTensor,
+    tokens: CubeTensor,
+) -> CubeTensor {
+    let (positions, codes) = (logits.meta.shape()[0], logits.meta.shape()[1]);
+    let y = empty_like(&logits, &[2, candidates, positions]);
+    let sizes = [candidates, positions, codes].into();
+    let [logits, noise, tokens] = [logits, noise, tokens].map(into_contiguous);
+    launch(kernel, rows(candidates * positions), &[&noise, &logits, &tokens, &y], &sizes);
+    y
 }
 
 /// `x` and the weight's tensors are bound first, then bias and residual, then the result. A bias or a residual that is

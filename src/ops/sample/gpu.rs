@@ -6,7 +6,12 @@ use crate::ops::gpu::text::write;
 
 /// Gumbel-argmax; it wants one group for every candidate and position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Draw;
+pub enum Draw {
+    /// With noise that lies there.
+    Given,
+    /// With noise that is made of keys.
+    Counted,
+}
 
 sizes! {
     /// What it reads.
@@ -31,10 +36,14 @@ impl Variant for Draw {
 
     #[cfg(test)]
     fn every() -> Vec<Self> {
-        vec![Self]
+        vec![Self::Given, Self::Counted]
     }
 
     fn text(self) -> String {
-        write(&[include_str!("gpu.wgsl")], &[])
+        let noise = match self {
+            Self::Given => include_str!("given.wgsl"),
+            Self::Counted => include_str!("counted.wgsl"),
+        };
+        write(&[noise, include_str!("gpu.wgsl")], &[])
     }
 }

@@ -1,4 +1,4 @@
-// Gumbel-argmax: a group takes one position of one candidate, its threads share the codes.
+// Gumbel-argmax: a group takes one position of one candidate, its threads share the codes. `noise_of` is another file's.
 
 struct Sizes {
     candidates: u32,
@@ -7,7 +7,6 @@ struct Sizes {
 }
 
 @group(0) @binding(auto) var<storage, read> logits: array<f32>;
-@group(0) @binding(auto) var<storage, read> noise: array<f32>;
 @group(0) @binding(auto) var<storage, read> tokens: array<i32>;
 @group(0) @binding(auto) var<storage, read_write> y: array<f32>;
 @group(0) @binding(auto) var<storage> sizes: Sizes;
@@ -54,7 +53,7 @@ fn main(
     var best = -3.0e38;
     var code = 0u;
     for (var c = lane; c < codes; c += 64u) {
-        let score = (logits[row + c] - normalizer) + noise[at * codes + c];
+        let score = (logits[row + c] - normalizer) + noise_of(at, c, codes);
         if (score > best) {
             best = score;
             code = c;

@@ -218,5 +218,7 @@ fn evaluate(prompts: Option<usize>, images: Option<usize>, decoding: &DecodingAr
         device,
         decoding: decoding.over(config.decoding),
     };
-    measured.run(prompts.unwrap_or(config.prompts), images.unwrap_or(config.images), &context.runs)
+    let (prompts, images) = (prompts.unwrap_or(config.prompts), images.unwrap_or(config.images));
+    measured.compare(prompts, images, &config.also)?;
+    measured.run(prompts, images, &context.runs)
 }

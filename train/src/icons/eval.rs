@@ -24,6 +24,7 @@ use super::world::World;
 use crate::checkpoint::Named;
 use crate::checkpoint::weights_of;
 use crate::generator::{Tied, import};
+use crate::rollouts::Decoding;
 
 /// What is measured.
 pub struct Measured<'a> {
@@ -42,7 +43,7 @@ pub struct Measured<'a> {
     /// Where networks compute.
     pub device: &'a Device,
     /// How it decodes.
-    pub decoding: crate::rollouts::Decoding,
+    pub decoding: Decoding,
 }
 
 /// Pictures, and of these the right ones by each verdict.
@@ -74,6 +75,13 @@ struct Drawn {
     seen: Sighting,
 }
 
+/// So many of GenEval's prompts, at equal distances.
+fn evenly(prompts: usize) -> Vec<Spec> {
+    let all = geneval_prompts();
+    let every = (all.len() / prompts.clamp(1, all.len())).max(1);
+    all.into_iter().step_by(every).map(|(_, spec)| spec).collect()
+}
+
 /// The first number of this command's drawings: none of training's rollouts has it.
 const FIRST: u64 = 1 << 40;
 
@@ -85,14 +93,12 @@ impl Measured<'_> {
     /// The parameters are not a generator's; the device fails; files cannot be written.
     pub fn run(&self, prompts: usize, images: usize, folder: &Path) -> Result<()> {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        let all = geneval_prompts();
-        let every = (all.len() / prompts.clamp(1, all.len())).max(1);
-        let asked: Vec<Spec> = all.into_iter().step_by(every).map(|(_, spec)| spec).collect();
-        let drawn = self.draw(&asked, images)?;
+        let asked = evenly(prompts);
+        let drawn = self.draw(&asked, images, self.decoding)?;
         let table = table("GenEval's prompts, our checker", &drawn);
         let unseen = compositional_prompts(prompts.min(100), self.decoding.seed).into_iter().map(|(_, spec)| spec);
         let unseen: Vec<Spec> = unseen.collect();
-        let split = self.draw(&unseen, images.min(2))?;
+        let split = self.draw(&unseen, images.min(2), self.decoding)?;
         let unseen_table = by_task("unseen colours of things", &split);
         let answers = self.answers(&drawn)?;
         self.sheets(&drawn, images, folder)?;
@@ -107,15 +113,24 @@ impl Measured<'_> {
         Ok(())
     }
 
-    fn draw(&self, prompts: &[Spec], images: usize) -> Result<Vec<Drawn>> {
+    /// Prints how many pictures of the same prompts are right with other settings.
+    ///
+    /// # Errors
+    /// The parameters are not a generator's; the device fails.
+    pub fn compare(&self, prompts: usize, images: usize, settings: &[Decoding]) -> Result<()> {
+        let asked = evenly(prompts);
+        for decoding in settings {
+            let Decoding { steps, guidance_scale, temperature, .. } = decoding;
+            let title = format!("{steps} steps, guidance scale {guidance_scale}, temperature {temperature}");
+            table(&title, &self.draw(&asked, images, *decoding)?);
+        }
+        Ok(())
+    }
+
+    fn draw(&self, prompts: &[Spec], images: usize, decoding: Decoding) -> Result<Vec<Drawn>> {
         let network = Showo::new(self.config, weights_of(&self.parameters, self.device)?)?;
-        let painter = Painter {
-            network: &network,
-            config: self.config,
-            words: &self.world.words,
-            device: self.device,
-            decoding: self.decoding,
-        };
+        let painter =
+            Painter { network: &network, config: self.config, words: &self.world.words, device: self.device, decoding };
         let specs: Vec<&Spec> = prompts.iter().flat_map(|spec| std::iter::repeat_n(spec, images)).collect();
         let asked: Vec<Asked> =
             specs.iter().zip(FIRST..).map(|(spec, number)| Asked { number, prompt: spec.prompt() }).collect();

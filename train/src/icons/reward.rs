@@ -207,9 +207,9 @@ impl RewardTask {
             5 | 6 => RewardQuestion::Outcome,
             _ => RewardQuestion::Preview,
         };
-        if matches!(question, RewardQuestion::Clarity | RewardQuestion::Preview) && rollout.seen_in(step).is_none() {
-            // Where the checker did not look, nothing is known; the step after is one where it did.
-            step = (step + 1).min(last);
+        if matches!(question, RewardQuestion::Clarity | RewardQuestion::Preview) {
+            // Where the checker did not look, nothing is known.
+            step = (step..last).find(|&step| rollout.seen_in(step).is_some()).unwrap_or(last);
         }
         let complete = matches!(question, RewardQuestion::Outcome | RewardQuestion::Preview);
         if complete && rng.chance(self.config.reprompted) {
@@ -226,11 +226,14 @@ impl RewardTask {
         [right, wrong].map(|rollout| self.rolled(rollout, step, question, &rollout.spec))
     }
 
-    /// Score and label of every held-out rollout at a step.
+    /// Score and label at a step of every held-out rollout of which the answer is known.
     fn scores(&self, model: &TiedReward, step: usize, question: RewardQuestion) -> Vec<(f32, bool)> {
         let device = Device::flex();
         let mut scored = Vec::new();
-        for part in self.held_out.chunks(64) {
+        let looked_at = matches!(question, RewardQuestion::Clarity | RewardQuestion::Preview);
+        let known: Vec<&Rollout> =
+            self.held_out.iter().filter(|one| !looked_at || one.seen_in(step).is_some()).collect();
+        for part in known.chunks(64) {
             let examples: Vec<Example> =
                 part.iter().map(|rollout| self.rolled(rollout, step, question, &rollout.spec)).collect();
             let logits: Vec<f32> =
@@ -379,9 +382,7 @@ impl Task for RewardTask {
     fn sample(&self, model: &TiedReward, _: &Path) -> Result<()> {
         let steps = self.held_out.first().map_or(0, |rollout| rollout.states.len());
         for question in [RewardQuestion::Potential, RewardQuestion::Clarity, RewardQuestion::Preview] {
-            let looked_at = |step: &usize| self.held_out.first().is_some_and(|one| one.seen_in(*step).is_some());
-            let by_step =
-                (0..steps).filter(looked_at).map(|step| format!(" {:.3}", auc(&self.scores(model, step, question))));
+            let by_step = (0..steps).map(|step| format!(" {:.3}", auc(&self.scores(model, step, question))));
             eprintln!("AUC by step, {question:?}:{}", by_step.collect::<String>());
         }
         if steps > 0 {

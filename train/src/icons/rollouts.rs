@@ -31,7 +31,7 @@ pub struct Rollout {
     pub states: Vec<Vec<i32>>,
     /// The full draw of each step before re-masking.
     pub sampled: Vec<Vec<i32>>,
-    /// What the checker sees in each step's preview; in every other one it does not look.
+    /// What the checker sees in a step's preview, where it looked.
     pub seen: Vec<Option<Sighting>>,
 }
 
@@ -73,9 +73,12 @@ struct Part {
     shown: Vec<Picture>,
 }
 
-/// Whether the checker looks at a step: every other one, the last one included.
-fn looked_at(step: usize, steps: usize) -> bool {
-    step % 2 == steps.saturating_sub(1) % 2
+/// Whether the checker looks at a step of rollout `number`: at the last, and at two others, which differ from rollout to rollout.
+/// Looking takes longer than drawing.
+fn looked_at(number: u64, step: usize, steps: usize) -> bool {
+    let last = steps.saturating_sub(1);
+    let half = last.div_ceil(2).max(1);
+    step == last || step % half == (number % half as u64) as usize
 }
 
 impl Roller<'_> {
@@ -129,9 +132,11 @@ impl Roller<'_> {
             let drawings = self.painter.draw(&asked.collect::<Vec<_>>(), |_| {})?;
             let shown: Vec<Vec<i32>> = drawings
                 .iter()
-                .flat_map(|drawing| {
+                .zip(&part)
+                .flat_map(|(drawing, &number)| {
                     let steps = drawing.sampled.len();
-                    (0..steps).filter(move |&step| looked_at(step, steps)).map(|step| drawing.sampled[step].clone())
+                    let seen = (0..steps).filter(move |&step| looked_at(number, step, steps));
+                    seen.map(|step| drawing.sampled[step].clone())
                 })
                 .collect();
             let shown = vq::decode(self.tokenizer, &shown, self.painter.device);
@@ -185,7 +190,7 @@ impl Looker<'_> {
         let all = (first..).zip(specs).zip(drawings);
         all.map(|((number, spec), Drawing { states, sampled })| {
             let steps = sampled.len();
-            let seen = (0..steps).map(|step| if looked_at(step, steps) { seen.next() } else { None }).collect();
+            let seen = (0..steps).map(|step| if looked_at(number, step, steps) { seen.next() } else { None }).collect();
             Rollout { spec, group: number / self.group.max(1), states, sampled, seen }
         })
         .collect()

@@ -15,6 +15,7 @@ use showo::bundle::{ModelKind, block_on};
 use showo::load::{Models, Place};
 use showo::session::Session;
 use showo::settings::{AcceptRule, ReflectionSettings, Tuning, VerifierMode};
+use showo::trace::TRACE_VERSION;
 
 use super::config::{ResultsConfig, Row};
 use super::picture::{Drawn, draw};
@@ -36,6 +37,13 @@ struct Header {
     candidates: u32,
     reflection: Option<ReflectionSettings>,
     oracle: bool,
+    /// The trace's version, by which the same seed has the same noise; rows of before say nothing.
+    #[serde(default = "first_version")]
+    trace_version: u32,
+}
+
+const fn first_version() -> u32 {
+    1
 }
 
 impl Header {
@@ -65,6 +73,7 @@ impl Header {
             candidates: row.candidates,
             reflection: row.reflection,
             oracle: row.oracle,
+            trace_version: TRACE_VERSION,
         })
     }
 }
@@ -164,7 +173,7 @@ fn existing(path: &Path, header: &Header, work: &[(Category, Spec, u64)]) -> Res
     let mut lines = BufReader::new(file).lines().map_while(Result::ok);
     let found = lines.next().and_then(|line| serde_json::from_str::<Header>(&line).ok());
     if found.as_ref() != Some(header) {
-        bail!("{} holds pictures of other settings or of other weights: delete it to draw them anew", path.display());
+        bail!("{} holds pictures of other settings, of other weights or with other noise: delete it to draw them anew", path.display());
     }
     let places: BTreeMap<(String, u64), usize> =
         work.iter().enumerate().map(|(number, (_, spec, seed))| ((spec.prompt(), *seed), number)).collect();

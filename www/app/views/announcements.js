@@ -13,18 +13,16 @@ import { drawsPaths } from "../drawing.js";
 export function announcementsView({ onNear, onRetry }) {
   const showProblem = whenChanged((/** @type {Problem | null} */ problem, /** @type {boolean} */ canRetry) => {
     if (!problem) return byId("error").replaceChildren();
-    const near = problem.near ?? [];
     byId("error").replaceChildren(
-      h("p", {}, [sentence(problem.message), sentence(problem.remedy ?? "")].join(" ").trim()),
-      ...(near.length ? [h("p", { class: "near" }, "Near it: ", ...near.map((word) =>
-        h("button", { type: "button", class: "word", click: () => onNear(problem, word) }, word)))] : []),
+      ...problemParts(problem, onNear),
       ...(canRetry ? [h("button", { type: "button", class: "small", id: "retry", click: onRetry }, "Try again")] : []),
     );
   });
 
   return (/** @type {State} */ state) => {
     // What kept a verifier away stays said until it is here; whatever else went wrong is said before it.
-    showProblem(state.problem ?? state.missing, state.engine === "failed" || (!state.problem && state.missing !== null));
+    // What is said of painting stands beside the brush.
+    showProblem(state.problem?.ofPaint ? state.missing : state.problem ?? state.missing, state.engine === "failed" || (!state.problem && state.missing !== null));
     setText(byId("status"), statusWords(state));
     setText(byId("device"), deviceWords(state));
 
@@ -41,8 +39,19 @@ export function announcementsView({ onNear, onRetry }) {
   };
 }
 
+/** What is wrong, in words, and near words to take instead. @param {Problem} problem @param {(unknown: Problem, near: string) => void} onNear */
+export function problemParts(problem, onNear) {
+  const near = problem.near ?? [];
+  return [
+    h("p", {}, [sentence(problem.message), sentence(problem.remedy ?? "")].join(" ").trim()),
+    ...(near.length ? [h("p", { class: "near" }, "Near it: ", ...near.map((word) =>
+      h("button", { type: "button", class: "word", click: () => onNear(problem, word) }, word)))] : []),
+  ];
+}
+
 /** @param {State} state */
 function statusWords(state) {
+  if (state.engine === "asking") return `${state.waiting ? "Drawing begins when the model is loaded" : "The model is not loaded"}: see what it needs, and press “Load it”.`;
   if (state.waiting && state.engine === "ready") return `Drawing begins when ${verifierName(state.waiting.verifier)} has arrived. ${loadWords(state)}`;
   if (state.waiting) return `Drawing begins when the model is here. ${loadWords(state)}`;
   if (state.run === "stopping") return "Stopping after this step.";
@@ -58,7 +67,8 @@ function statusWords(state) {
 
 /** @param {State} state */
 function loadWords(state) {
-  return state.progress ? `${progressWords(state.progress)}.` : "Loading.";
+  if (!state.progress) return "Loading.";
+  return `${state.paused ? "Paused. " : ""}${progressWords(state.progress)}.`;
 }
 
 /** @param {State} state */

@@ -11,6 +11,9 @@ import { count, momentWords, scoreWords, verifierName } from "../words.js";
 /** @import { VerifierMode } from "../contract.js" */
 /** @import { State } from "../state.js" */
 
+/** A grid with so many tokens along a side has no room for lines between them. */
+const FINE = 24;
+
 /** @param {(focused: number) => void} onFocus */
 export function choiceView(onFocus) {
   const show = whenChanged((/** @type {Drawing} */ drawing, /** @type {number} */ index, /** @type {number | null} */ focused, /** @type {number} */ grid) => {
@@ -20,7 +23,7 @@ export function choiceView(onFocus) {
     showDraws(moment, focused, onFocus);
     showTokens(drawing, moment, focused, grid);
   });
-  return (/** @type {State} */ state) => show(state.drawing, momentIndex(state), state.focused, state.model?.grid ?? 8);
+  return (/** @type {State} */ state) => show(state.drawing, momentIndex(state), state.focused, state.facts?.grid ?? state.model?.grid ?? 8);
 }
 
 /**
@@ -112,6 +115,7 @@ function showTokens(drawing, moment, focused, grid) {
 
   const view = byId("token-grid");
   view.style.setProperty("--side", String(side));
+  view.classList.toggle("fine", side >= FINE);
   const picture = moment ? pictureAt(moment, focused) : null;
   view.style.setProperty("background-image", picture ? `url("${sourceOf(picture)}")` : "none");
   // Reusing the cells lets a change of state fade in.

@@ -12,8 +12,8 @@ export function footView() {
     foot.hidden = !model?.licence;
     if (!model) return foot.replaceChildren();
     foot.replaceChildren(
-      h("p", {}, `The model ${model.bundle.split(" ")[0]} is licensed under ${sentence(model.licence)}`),
-      ...(model.attribution.length ? [h("p", {}, "It learnt from drawings by others, recoloured and put together:"), h("ul", {}, ...model.attribution.map((line) => h("li", {}, line)))] : []),
+      h("p", {}, `The model ${model.bundle.replace(/ [0-9a-f]{12}$/, "")} is licensed under ${sentence(model.licence)}`),
+      ...(model.attribution.length ? [h("p", {}, model.world ? "It learnt from drawings by others, recoloured and put together:" : "To be named with it:"), h("ul", {}, ...model.attribution.map((line) => h("li", {}, line)))] : []),
     );
   });
   return (/** @type {State} */ state) => show(state.model);

@@ -86,9 +86,9 @@ export function setPrompt(prompt, onEdit) {
 
 /**
  * @param {() => void} onEdit
- * @param {Example[]} examples to offer until the model says its own
+ * @param {() => Example[]} before to offer until the model says its own
  */
-export function formView(onEdit, examples) {
+export function formView(onEdit, before) {
   const showExamples = whenChanged((/** @type {Example[]} */ offered) => {
     byId("examples").replaceChildren(...offered.map(({ kind, prompt }) =>
       h("button", { type: "button", class: "example", "data-testid": "example", click: () => setPrompt(prompt, onEdit) },
@@ -140,6 +140,7 @@ export function formView(onEdit, examples) {
 
   return (/** @type {State} */ state) => {
     // What stands there already is not made anew: somebody may be about to press it.
+    const examples = before();
     const offered = state.model?.examples ?? examples;
     showExamples(JSON.stringify(offered) === JSON.stringify(examples) ? examples : offered);
     showWords(state.model?.words);

@@ -34,12 +34,12 @@ export function fileName(state, ending) {
   return `${words || "picture"}-seed-${settings?.seed ?? 0}.${ending}`;
 }
 
-/** @param {HTMLElement} button @param {string} text */
-export async function copyText(button, text) {
+/** @param {HTMLElement} button @param {string} text @param {string} [note] what whoever hands it on should know */
+export async function copyText(button, text, note = "") {
   const label = button.textContent ?? "";
   try {
     await navigator.clipboard.writeText(text);
-    tell("");
+    tell(note);
     setText(button, "Copied");
     setTimeout(() => setText(button, label), 1500);
   } catch {

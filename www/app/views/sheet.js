@@ -15,6 +15,9 @@ import { ring } from "./ring.js";
 /** How long a step stays on show while the drawing is played back. */
 const PLAY_PACE_MS = 450;
 
+/** More columns than this do not share the page's width. */
+const LONG = 24;
+
 /** @param {(index: number | null) => void} onSelect null goes back to following the newest */
 export function sheetView(onSelect) {
   const axis = /** @type {HTMLInputElement} */ (byId("time-axis"));
@@ -66,6 +69,8 @@ export function sheetView(onSelect) {
     strip.style.setProperty("--low", String(Math.min(...scores, Infinity)));
     strip.style.setProperty("--span", String(Math.max(1e-6, Math.max(...scores, -Infinity) - Math.min(...scores, Infinity))));
     strip.classList.toggle("scored", scores.length > 0);
+    // Frames of many steps keep a size at which something is seen; the film is then longer than the page is wide.
+    strip.classList.toggle("long", Math.max(moments.length, expected) > LONG);
     frames.replaceChildren(...moments.map((moment) => {
       const column = columns.get(moment) ?? columnOf(moment);
       columns.set(moment, column);

@@ -2,9 +2,10 @@
 
 import { byId, h, setText, whenChanged } from "../dom.js";
 import { pictureAt } from "../drawing.js";
+import { drawnAgain } from "../paint.js";
 import { blank, paint } from "../picture.js";
 import { momentIndex } from "../state.js";
-import { momentWords, sentence, verdictWords } from "../words.js";
+import { count, momentWords, sentence, verdictWords } from "../words.js";
 
 /** @import { Drawing } from "../drawing.js" */
 /** @import { FinishedEvent } from "../contract.js" */
@@ -22,7 +23,9 @@ export function stageView() {
     canvas.parentElement?.classList.toggle("all-masked", !moment);
     setText(byId("picture-empty"), picture ? "" : moment ? "This step was drawn without a preview." : "");
     const prompt = drawing.started?.settings.prompt ?? "";
-    setText(byId("picture-caption"), moment ? `“${prompt}”${final ? `, seed ${drawing.started?.settings.seed}` : `: ${title.toLowerCase()}`}` : "");
+    const again = drawnAgain(drawing);
+    const of = again === null ? "" : `, ${count(again, "token")} drawn again`;
+    setText(byId("picture-caption"), moment ? `“${prompt}”${final ? `, seed ${drawing.started?.settings.seed}${of}` : `: ${title.toLowerCase()}`}` : "");
     if (!picture) {
       canvas.setAttribute("aria-label", moment ? `${title}, no preview` : "Nothing drawn yet");
       return blank(canvas, drawing.started?.image_side_px ?? side);
@@ -35,9 +38,10 @@ export function stageView() {
 
   const showVerdict = whenChanged((/** @type {FinishedEvent | null} */ finished, /** @type {boolean} */ lookingBack) => {
     const verdict = byId("verdict");
-    verdict.hidden = !finished;
-    if (!finished) return verdict.replaceChildren();
-    const word = finished.verdict;
+    const word = finished?.verdict;
+    // There is no checker of the open world.
+    verdict.hidden = !word && !finished?.unchecked;
+    if (!finished || verdict.hidden) return verdict.replaceChildren();
     verdict.dataset.accepted = word ? String(word.accepted) : "none";
     verdict.replaceChildren(...(word
       ? [
@@ -45,9 +49,7 @@ export function stageView() {
             h("b", {}, `Checker${lookingBack ? ", on the final picture" : ""}: ${verdictWords(word)}`), ` ${sentence(word.sentence)}`),
           h("p", { class: "quiet" }, "Read from the pixels alone; PARM had no part in it."),
         ]
-      : [h("p", { class: "quiet" }, finished.unchecked
-        ? `The checker has no word on this picture: ${sentence(finished.unchecked)}`
-        : "The checker has no word on this picture: it knows only the worlds that this project’s models learnt.")]));
+      : [h("p", { class: "quiet" }, `The checker has no word on this picture: ${sentence(finished.unchecked ?? "")}`)]));
   });
 
   const showNotes = whenChanged((/** @type {string[] | undefined} */ notes) => {
@@ -59,9 +61,9 @@ export function stageView() {
   });
 
   return (/** @type {State} */ state) => {
-    showPicture(state.drawing, momentIndex(state), state.focused, state.selected === null, state.large, state.model?.image_side_px ?? 64);
+    showPicture(state.drawing, momentIndex(state), state.focused, state.selected === null, state.large, state.facts?.image_side_px ?? 64);
     showNotes(state.drawing.started?.notes);
-    showGrid(state.drawing.started?.grid ?? state.model?.grid ?? 8);
+    showGrid(state.drawing.started?.grid ?? state.facts?.grid ?? 8);
     showVerdict(state.drawing.finished, state.selected !== null || state.focused !== null);
   };
 }

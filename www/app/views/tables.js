@@ -14,11 +14,13 @@ import { settingsFault, toHash, typedFrom } from "../settings.js";
  *
  * @param {string} bundle where it lies
  * @param {(way: Settings) => void} onWay somebody wants to draw as a row did
+ * @param {() => boolean} isWanted whether they are still this model's that are to be shown
  */
-export async function showResults(bundle, onWay) {
+export async function showResults(bundle, onWay, isWanted) {
   const response = await fetch(`${bundle}results.json`).catch(() => null);
   if (!response?.ok) return;
   const results = await response.json().catch(() => null);
+  if (!isWanted()) return;
   if (!Array.isArray(results?.columns) || !Array.isArray(results?.rows) || results.rows.length === 0) return;
   // A bundle may be anybody's: what this page could not draw by is no way and no example.
   /** @type {(Settings | null)[]} */

@@ -13,14 +13,15 @@ use crate::places::Places;
 /// What the prompt of the compared forward is made of: words that every tokenizer reads.
 const PROMPT: &str = "a red circle and a blue square";
 
-/// Stream a bundle of full size into headless Chromium (dist/) and compare one guided forward there with the native one.
+/// Stream a bundle of full size into headless Chromium (dist/) and compare a step there with the native one.
 ///
-/// Reports the seconds that loading takes, the peak of the engine's memory, the bytes on the graphics device and the
-/// distance between the logits; fails where the memory passes 192 MB or the distance 2e-2. Without a graphics card the
-/// forward of 1.3 billion parameters takes a quarter of an hour.
+/// A guided forward, then a step with two candidates and their previews, a question to the generator itself and a CLIPScore. Reports
+/// seconds, the peak of the engine's memory, the bytes on the graphics device and the distances from the native numbers; fails
+/// where the memory passes 192 MB, the logits' distance 2e-2, a score's 1e-2, or where previews take more than a fiftieth of
+/// the step. Without a graphics card a forward of 1.3 billion parameters takes a quarter of an hour.
 #[derive(Args)]
 pub struct Options {
-    /// The bundle [default: made once from random weights of the real shapes, 1.5 GB, and kept in the user's cache].
+    /// The bundle [default: made once from random weights of the real shapes, with CLIP, 1.7 GB, and kept in the user's cache].
     #[arg(long, value_name = "FOLDER")]
     bundle: Option<PathBuf>,
     /// Two layers instead of 24: the same tables and tensors, a twelfth of the time.
@@ -46,29 +47,40 @@ pub fn run(places: &Places, options: &Options) -> Result<()> {
     };
     let scratch = places.cache.join("full-size");
     fs::create_dir_all(&scratch).with_context(|| format!("cannot make {}", scratch.display()))?;
-    let logits = scratch.join(format!("logits-{}.f32", std::process::id()));
-    let compared = native(places, &bundle, &options.prompt, &logits)
-        .and_then(|()| in_browser(places, &bundle, &options.prompt, &logits));
+    let numbers = Numbers {
+        logits: scratch.join(format!("logits-{}.f32", std::process::id())),
+        round: scratch.join(format!("round-{}.json", std::process::id())),
+    };
+    let compared = native(places, &bundle, &options.prompt, &numbers)
+        .and_then(|()| in_browser(places, &bundle, &options.prompt, &numbers));
     // Best effort: 8 MB in a cache.
-    let _ = fs::remove_file(&logits);
+    let _ = fs::remove_file(&numbers.logits);
+    let _ = fs::remove_file(&numbers.round);
     compared
 }
 
-/// The native forward; its logits go into a file.
-fn native(places: &Places, bundle: &Path, prompt: &str, logits: &Path) -> Result<()> {
+/// What the native engine computed, in files.
+struct Numbers {
+    logits: PathBuf,
+    round: PathBuf,
+}
+
+/// The native step; its numbers go into files.
+fn native(places: &Places, bundle: &Path, prompt: &str, numbers: &Numbers) -> Result<()> {
     let mut showo = program(places, binary(places, "showo"));
-    command::run(showo.arg("probe").arg("--bundle").arg(bundle).args(["--prompt", prompt]).arg("--out").arg(logits))
+    showo.arg("probe").arg("--bundle").arg(bundle).args(["--prompt", prompt]);
+    command::run(showo.arg("--out").arg(&numbers.logits).arg("--round").arg(&numbers.round))
 }
 
 /// The same in Chromium.
-fn in_browser(places: &Places, bundle: &Path, prompt: &str, logits: &Path) -> Result<()> {
+fn in_browser(places: &Places, bundle: &Path, prompt: &str, numbers: &Numbers) -> Result<()> {
     let script = browser::scripts(places).join("bench_full_size.mjs");
-    command::run(browser::node(places)?.arg(script).arg(bundle).arg(prompt).arg(logits))
+    command::run(browser::node(places)?.arg(script).arg(bundle).arg(prompt).arg(&numbers.logits).arg(&numbers.round))
 }
 
 /// A bundle of random weights, made where there is none yet.
 fn synthetic(places: &Places, quick: bool) -> Result<PathBuf> {
-    let name = if quick { "showo-256-2-layers" } else { "showo-256" };
+    let name = if quick { "showo-256-clip-2-layers" } else { "showo-256-clip" };
     let folder = places.cache.join("full-size");
     let bundle = folder.join(name);
     if bundle.is_dir() {
@@ -82,7 +94,9 @@ fn synthetic(places: &Places, quick: bool) -> Result<PathBuf> {
     }
     let quantize = || program(places, binary(places, "quantize"));
     let mut synth = quantize();
-    synth.args(["synth", "--config", "showo-256", "--seed", "0", "--dtype", "bf16", "--out"]).arg(&checkpoint);
+    synth
+        .args(["synth", "--config", "showo-256", "--seed", "0", "--dtype", "bf16", "--with", "clip", "--out"])
+        .arg(&checkpoint);
     if quick {
         synth.args(["--layers", "2"]);
     }
@@ -90,7 +104,16 @@ fn synthetic(places: &Places, quick: bool) -> Result<PathBuf> {
     let input = |kind: &str| format!("{kind}={}", checkpoint.join(kind).display());
     command::run(
         quantize()
-            .args(["convert", "--input", &input("showo"), "--input", &input("magvit"), "--tokenizer"])
+            .args([
+                "convert",
+                "--input",
+                &input("showo"),
+                "--input",
+                &input("magvit"),
+                "--input",
+                &input("clip"),
+                "--tokenizer",
+            ])
             .arg(checkpoint.join("tokenizer.json"))
             .args(["--name", name, "--licence", "CC0-1.0", "--out"])
             .arg(&bundle),

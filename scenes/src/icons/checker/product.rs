@@ -1,11 +1,11 @@
 //! A matrix product for many more columns than rows, small enough to be read: windows × features by features ×
 //! templates, sixteen templates a panel.
 
-/// Columns of a panel: two registers of AVX2.
+/// Columns of a panel: two registers of AVX2, four of wasm's.
 pub(super) const PANEL: usize = 16;
 
-/// Rows at a time: with [`PANEL`] columns, twelve registers of sums.
-const ROWS: usize = 6;
+/// Rows at a time: with [`PANEL`] columns twelve registers of sums, or, where registers hold four numbers, eight.
+const ROWS: usize = if cfg!(target_feature = "avx") { 6 } else { 2 };
 
 /// Columns in panels: `[columns / PANEL, depth, PANEL]`, and what is taken from each column's result.
 #[derive(Debug, Clone)]
