@@ -3,7 +3,7 @@
 use super::error::LoadError;
 use super::models::Models;
 use crate::bundle::{Bundle, LoadProgress, ModelKind, Reader};
-use crate::config::{RewardConfig, RewardLabel};
+use crate::config::RewardConfig;
 use crate::settings::{Judge, Recommended, VerifierMode};
 
 impl Models {
@@ -26,14 +26,7 @@ impl Models {
     /// The modes that a bundle judges in, also with networks that are yet to be loaded.
     #[must_use]
     pub fn offered<R: Reader>(&self, bundle: &Bundle<R>) -> Vec<VerifierMode> {
-        let rewards = ModelKind::verifiers().filter(|&kind| matches!(kind, ModelKind::Reward(_)) && bundle.has(kind));
-        let labels = rewards.filter_map(|kind| bundle.config::<RewardConfig>(kind).ok());
-        let answered: Vec<RewardLabel> = labels.flat_map(|config| config.labels()).collect();
-        let there = |kind| match kind {
-            ModelKind::Reward(label) => answered.contains(&label),
-            other => bundle.has(other),
-        };
-        VerifierMode::ALL.into_iter().filter(|&mode| self.judges(mode, there)).collect()
+        VerifierMode::ALL.into_iter().filter(|&mode| self.judges(mode, |kind| brings(bundle, kind))).collect()
     }
 
     /// The modes that can be used with what has arrived.
@@ -62,4 +55,12 @@ impl Models {
         let usable = self.judges(decoding.verifier, |kind| self.has(kind));
         Recommended { verifier: if usable { decoding.verifier } else { VerifierMode::None }, ..decoding }
     }
+}
+
+/// Whether a bundle has a network that judges as one of this kind does: a reward network may answer for several.
+#[must_use]
+pub fn brings<R: Reader>(bundle: &Bundle<R>, kind: ModelKind) -> bool {
+    let ModelKind::Reward(label) = kind else { return bundle.has(kind) };
+    let rewards = ModelKind::verifiers().filter(|&kind| matches!(kind, ModelKind::Reward(_)) && bundle.has(kind));
+    rewards.filter_map(|kind| bundle.config::<RewardConfig>(kind).ok()).any(|config| config.labels().contains(&label))
 }

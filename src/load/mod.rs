@@ -21,6 +21,7 @@ mod sink;
 mod uses;
 
 pub use error::LoadError;
+pub use judging::brings;
 pub use models::{About, Arriving, Models};
 pub use network::{ClipModel, Generator, ImageTokenizer, Network, PreviewModel, RewardModel, load_image_tokenizer};
 pub use place::Place;

@@ -7,8 +7,9 @@ use crate::bundle::manifest::{StoredDtype, World};
 use crate::bundle::{Bundle, BundleError, ModelKind, Reader};
 use crate::check::trial;
 use crate::config::{MagvitConfig, ShowoConfig};
+use crate::load::brings;
 use crate::ops::PART_BYTES;
-use crate::settings::{Recommended, VerifierMode};
+use crate::settings::{Judge, Recommended, VerifierMode};
 
 /// A bundle and what it needs, as the page shows it.
 #[derive(Debug, Serialize)]
@@ -104,7 +105,7 @@ impl Facts {
             largest_given: Some(device.place.largest_buffer).filter(|_| device.is_graphics()),
             grid: showo.grid(),
             image_side_px: magvit.resolution,
-            decoding: usable(decoding, |kind| bundle.has(kind)),
+            decoding: usable(decoding, bundle),
             seconds_a_forward: trial_seconds.map(|seconds| trial::estimate(&showo, seconds)),
         })
     }
@@ -115,10 +116,13 @@ impl Facts {
     }
 }
 
-/// What is recommended, without a verifier whose network is not there: then there is nothing to choose among.
-fn usable(decoding: Recommended, has: impl Fn(ModelKind) -> bool) -> Recommended {
-    match ModelKind::verifying(decoding.verifier) {
-        Some(kind) if !has(kind) => Recommended { verifier: VerifierMode::None, candidates: 1, ..decoding },
-        _ => decoding,
+/// What is recommended, without a verifier that the bundle does not bring or does not judge with: then there is nothing to choose among.
+fn usable<R: Reader>(decoding: Recommended, bundle: &Bundle<R>) -> Recommended {
+    let judges = bundle.manifest().judges.as_ref();
+    let may = |judge| judges.is_none_or(|judges| judges.contains(&judge));
+    let mode = decoding.verifier;
+    match Judge::of(mode).is_none_or(may) && ModelKind::verifying(mode).is_none_or(|kind| brings(bundle, kind)) {
+        true => decoding,
+        false => Recommended { verifier: VerifierMode::None, candidates: 1, ..decoding },
     }
 }

@@ -12,18 +12,20 @@ import { NATIVE } from "./places.mjs";
 export const DECODING = { steps: 3, guidance_scale: 1.5, temperature: 2, candidates: 2, verifier: "parm" };
 
 /**
- * A folder with `checkpoint/`, as a hub has it, and the bundle `two-layers/` that was made from it.
+ * A folder with `checkpoint/`, as a hub has it, and the bundles that were made from it: `two-layers/`, and `bare/`, which recommends nothing and
+ * brings nobody to judge.
  *
- * @returns {{ folder: string, checkpoint: string, bundle: string, remove: () => void }}
+ * @returns {{ folder: string, checkpoint: string, bundle: string, bare: string, remove: () => void }}
  */
 export function twoLayers() {
   const folder = mkdtempSync(join(tmpdir(), "showo-bundles-"));
   const quantize = (/** @type {string[]} */ ...words) => execFileSync(join(dirname(NATIVE), "quantize"), words, { cwd: folder, stdio: ["ignore", "ignore", "inherit"] });
   quantize("synth", "--config", "tiny", "--layers", "2", "--seed", "5", "--with", "preview", "--with", "clip", "--with", "parm", "--out", "checkpoint");
+  quantize("convert", "--input", "showo=checkpoint/showo", "--input", "magvit=checkpoint/magvit", "--tokenizer", "checkpoint", "--name", "bare", "--licence", "MIT", "--out", "bare");
   const inputs = ["showo=checkpoint/showo", "magvit=checkpoint/magvit", "preview=checkpoint/preview", "clip=checkpoint/clip", "reward:parm=checkpoint/parm"];
   const decoding = Object.entries(DECODING).map(([name, value]) => `${name}=${value}`).join(",");
   quantize("convert", ...inputs.flatMap((input) => ["--input", input]), "--tokenizer", "checkpoint", "--name", "two layers", "--licence", "MIT", "--decoding", decoding, "--out", "two-layers");
-  return { folder, checkpoint: join(folder, "checkpoint/showo"), bundle: join(folder, "two-layers"), remove: () => rmSync(folder, { recursive: true }) };
+  return { folder, checkpoint: join(folder, "checkpoint/showo"), bundle: join(folder, "two-layers"), bare: join(folder, "bare"), remove: () => rmSync(folder, { recursive: true }) };
 }
 
 /**

@@ -99,6 +99,23 @@ describe("other people's models", { timeout: 900_000 }, () => {
     await page.close();
   });
 
+  test("a bundle that recommends nothing is drawn with one draw that nobody judges; what was typed and what a link says stay", async () => {
+    const page = await visit.open(`${visit.address}#guidance=3`);
+    await page.loaded();
+    await page.page.getByTestId("folder-input").setInputFiles(made.bare);
+    await page.page.waitForFunction(() => /** @type {any} */ (window).showo.state.model?.bundle.startsWith("bare "), null, { timeout: 60_000 });
+    const form = () => page.formValues(["steps", "guidance", "candidates", "verifier"]);
+    assert.deepEqual(await form(), { steps: "18", guidance: "2", candidates: "1", verifier: "none" }, "the link was another model's");
+    await page.set({ prompt: "any words", steps: 2 });
+    await page.draw();
+    await page.close();
+
+    const linked = await visit.open(`${beside.address}?bundle=/bundle/#guidance=3&steps=5`);
+    await drawsWithTwoLayers(linked);
+    assert.deepEqual(await linked.formValues(["steps", "guidance", "temperature"]), { steps: "5", guidance: "3", temperature: String(DECODING.temperature) });
+    await linked.close();
+  });
+
   test("a folder that is dropped draws", async () => {
     const page = await opened();
     const debug = await page.page.context().newCDPSession(page.page);
