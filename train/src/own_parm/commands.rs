@@ -10,9 +10,10 @@ use showo::settings::{Recommended, Settings};
 
 use super::draw::{Done, Drawer, Prompted};
 use super::examples::Examples;
-use super::gallery::{Gallery, Record};
+use super::gallery::Gallery;
 use super::key::MOST_IMAGES;
 use super::labels::{self, Labels};
+use super::record::{self, Record};
 use super::task::{OwnRewardConfig, OwnRewardTask};
 use super::{checker, first_of, prompts};
 use crate::brush::Brush;
@@ -85,7 +86,7 @@ fn roll(
     config.validate().map_err(anyhow::Error::msg)?;
     check(&decoding, images, &config)?;
     let record = Record {
-        bundle: Record::bundle(&context.source)?,
+        bundle: record::name_of(&bundle),
         generator: context.tuning.to_string(),
         steps: decoding.steps,
         guidance_scale: decoding.guidance_scale,
@@ -142,7 +143,8 @@ fn train_reward(args: &TrainArgs, folder: &Path, told: &LabelArgs, context: &Con
     let bundle = bundle_of(&context.source)?;
     let gallery = Gallery::new(folder);
     let record = gallery.read_record()?;
-    let of = Record::bundle(&context.source)?;
+    let opened = source::open(bundle)?;
+    let of = record::name_of(&opened);
     ensure!(
         record.bundle == of,
         "the pictures in {} were drawn with the bundle {}, but {} is {of}; name theirs with --bundle",
@@ -150,7 +152,6 @@ fn train_reward(args: &TrainArgs, folder: &Path, told: &LabelArgs, context: &Con
         record.bundle,
         bundle.display()
     );
-    let opened = source::open(bundle)?;
     let generator: ShowoConfig = opened.config(showo::bundle::ModelKind::Showo(context.tuning))?;
     let rolled = gallery.read(&generator)?;
     let labels: Labels = match (told.labels.as_slice(), opened.manifest().world) {

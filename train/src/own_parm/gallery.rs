@@ -8,34 +8,16 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use showo::config::ShowoConfig;
 
 use super::key::Key;
 use super::prompts::{self, Line};
-use crate::source::Source;
+use super::record::Record;
 
 /// Beside the prompts' folders.
 const RECORD: &str = "rollouts.json";
-
-/// What all pictures of a gallery were drawn with.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Record {
-    /// The bundle's name and the hash of its manifest.
-    pub bundle: String,
-    /// Whose weights of it.
-    pub generator: String,
-    /// T.
-    pub steps: usize,
-    /// g.
-    pub guidance_scale: f32,
-    /// Temperature of the re-masking noise before the first step.
-    pub temperature: f32,
-    /// The seed of every prompt's first picture; the next has the next.
-    pub seed: u64,
-}
 
 /// One drawing from its first step to its last.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -245,35 +227,6 @@ impl Gallery {
     /// The prompts that have a folder.
     fn prompts(&self) -> Result<Vec<u32>> {
         numbers(&self.folder, "")
-    }
-}
-
-impl Record {
-    /// Of drawings with a source's generator.
-    ///
-    /// # Errors
-    /// The bundle cannot be read.
-    pub fn bundle(source: &Source) -> Result<String> {
-        let Source::Bundle(folder) = source else {
-            bail!("say with --bundle DIR which generator; any bundle of `quantize convert` will do");
-        };
-        let bundle = crate::source::open(folder)?;
-        Ok(format!("{} {}", bundle.manifest().name, bundle.sha256()))
-    }
-
-    /// Compares what a folder was begun with (this) with what is asked for now.
-    fn expect(&self, now: &Self, folder: &Path) -> Result<()> {
-        let (was, is) = (serde_json::to_value(self)?, serde_json::to_value(now)?);
-        for (name, was) in was.as_object().into_iter().flatten() {
-            let is = &is[name];
-            ensure!(
-                was == is,
-                "the pictures in {} were begun with {name} {was}, but now it is {is}; go on with what they were begun with, or \
-                 give another --out",
-                folder.display()
-            );
-        }
-        Ok(())
     }
 }
 

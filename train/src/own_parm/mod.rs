@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `commands.rs` | both commands: what they read and what they leave |
 //! | `prompts.rs` | what is drawn: a line a prompt, or GenEval's metadata |
-//! | `gallery.rs`, `key.rs` | the folder of pictures and states; the name of a picture in it |
+//! | `gallery.rs`, `record.rs`, `key.rs` | the folder of pictures and states; what it was begun with; the name of a picture in it |
 //! | `draw.rs` | `rollouts --prompts`: fills the folder, and goes on where it was stopped |
 //! | `labels.rs`, `checker.rs` | whether pictures are right, from files; from the world's checker |
 //! | `examples.rs` | states with the questions that the labels answer |
@@ -18,6 +18,7 @@ mod gallery;
 mod key;
 mod labels;
 mod prompts;
+mod record;
 mod task;
 #[cfg(test)]
 mod tests;

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use showo::config::RewardQuestion;
 
 use super::examples::Examples;
-use super::gallery::{Gallery, Record, Rolled, States};
+use super::gallery::{Gallery, Rolled, States};
 use super::key::Key;
 use super::labels::{self, Labels, Missing};
 use super::prompts::Line;
+use super::record::Record;
 use crate::cli::configuration;
 
 /// A drawing of three steps whose states tell the step and the picture.
