@@ -16,7 +16,7 @@ use crate::{
     error::ToolError,
     interrupt, judges,
     layout::ModelConfig,
-    progress::bytes_bar,
+    progress::{bytes_bar, say},
     scheme::{Keep, Scheme},
 };
 
@@ -80,7 +80,14 @@ pub fn run(request: &Request) -> Result<(), ToolError> {
     let written = convert::write(&models, &storing, &mut writer, &bar)?;
     let manifest = writer.finish_as_begun()?;
     bar.finish_and_clear();
-    convert::report(&request.out, &models, &written, &manifest, started)
+    convert::report(&request.out, &models, &written, &manifest, started)?;
+    match manifest.judges.filter(|_| request.judges.is_empty()) {
+        Some(judges) => {
+            let judges = Judge::list(&judges);
+            say!("note: as before, the bundle judges with {judges} and nothing else; --judge names others")
+        }
+        None => Ok(()),
+    }
 }
 
 /// What the new bundle judges with, where that was said.

@@ -152,8 +152,11 @@ impl OwnRewardTask {
         let steps: Vec<usize> = (0..MEASURED).rev().filter_map(|back| last.checked_sub(back * every)).collect();
         let line = |&question: &RewardQuestion| {
             let steps = if question == RewardQuestion::Outcome { vec![last] } else { steps.clone() };
-            let of =
-                |step: usize| format!(" {:.3} after step {}", auc(&self.scores(model, step, question, most)), step + 1);
+            let of = |step: usize| {
+                let auc = auc(&self.scores(model, step, question, most));
+                let figure = if auc.is_nan() { "no two labels".to_owned() } else { format!("{auc:.3}") };
+                format!(" {figure} after step {}", step + 1)
+            };
             format!("AUC, {question:?}:{}", steps.into_iter().map(of).collect::<Vec<_>>().join(","))
         };
         let mut lines = vec![format!("held out: {}", self.held_out.describe())];
