@@ -218,14 +218,16 @@ impl List {
 
     fn preview(&mut self, config: &PreviewConfig) {
         let width = config.width;
-        self.conv("conv_in", config.bits, width, 1);
+        self.conv("conv_in", config.bits, width, config.window.unwrap_or(1));
         for index in 0..config.num_res_blocks {
             for part in [1, 2] {
                 self.norm(&format!("block.{index}.norm{part}"), width);
                 self.conv(&format!("block.{index}.conv{part}"), width, width, 3);
             }
         }
-        self.norm("norm_out", width);
+        if config.window.is_none() {
+            self.norm("norm_out", width);
+        }
         self.conv("conv_out", width, 3 * config.patch * config.patch, 1);
     }
 
@@ -367,7 +369,7 @@ mod tests {
 
     #[test]
     fn the_variants_are_listed_too() {
-        for model in Preset::Tiny.models(Some(3), &[Beside::Parm]) {
+        for model in Preset::Tiny.models(Some(3), &[Beside::Preview, Beside::Parm]) {
             match model.config {
                 ModelConfig::Showo(config) => holds(&ModelConfig::Showo(ShowoConfig { qk_layernorm: false, ..config })),
                 ModelConfig::Reward(config) => {
@@ -381,7 +383,10 @@ mod tests {
                     decoder_num_res_blocks: vec![2, 1, 0, 1],
                     ..config
                 })),
-                ModelConfig::Clip(_) | ModelConfig::Preview(_) => {}
+                ModelConfig::Preview(config) => {
+                    holds(&ModelConfig::Preview(PreviewConfig { num_res_blocks: 0, window: Some(3), ..config }));
+                }
+                ModelConfig::Clip(_) => {}
             }
         }
     }

@@ -11,6 +11,7 @@
 //! | `tokenizer.rs` | the generator's `tokenizer.json` |
 //! | `clip/` | what a public CLIP brings: its words, and its way with pictures |
 //! | `recommend.rs`, `judges.rs` | how a bundle is best drawn with; what it judges with |
+//! | `preview/` | a preview decoder for a bundle, fitted to its image tokenizer |
 //! | `unpack.rs` | a bundle's models as checkpoints |
 //! | `inspect.rs`, `verify.rs`, `probe.rs` | what a bundle holds; every byte and value; the logits |
 //! | `synth/` | checkpoints of the public shapes with random weights |
@@ -28,6 +29,7 @@ mod interrupt;
 mod judges;
 mod layout;
 mod measure;
+mod preview;
 mod probe;
 mod progress;
 mod public;
@@ -182,6 +184,36 @@ enum Command {
         #[arg(long, value_name = "DECODING", value_parser = recommend::parse)]
         decoding: Recommended,
     },
+    /// Fit a small decoder to a bundle's image tokenizer, to show candidates by
+    ///
+    /// DIR gets all that the bundle holds, byte for byte, and the preview decoder: two layers from the codes of a token
+    /// and its eight neighbours to the token's pixels. It learns from pictures what the image tokenizer's own decoder
+    /// shows for their codes, so that any MAGVIT-v2 can have one, and how near it comes is printed. A few hundred
+    /// pictures are enough; each goes once through the image tokenizer, which at full size takes seconds. The same
+    /// pictures and the same seed give the same decoder. One that the bundle has already is replaced.
+    #[command(verbatim_doc_comment, after_long_help = PREVIEW_EXAMPLES)]
+    Preview {
+        /// The bundle's folder
+        bundle: PathBuf,
+        /// PNG pictures like those that are to be drawn, also in folders below; made ones where not given
+        #[arg(long, value_name = "FOLDER")]
+        pictures: Option<PathBuf>,
+        /// How many pictures, at most; a quarter of them only chooses and measures
+        #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(16..=100_000))]
+        examples: u32,
+        /// Side of a preview in pixels; 128 where the picture is at least twice as large, else half of the picture's
+        #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u16).range(1..))]
+        side: Option<u16>,
+        /// Hidden units: more come nearer, and take more time at every step
+        #[arg(long, value_name = "N", default_value_t = 2_048, value_parser = clap::value_parser!(u16).range(1..=4_096))]
+        width: u16,
+        /// What made pictures, hidden units and masks are drawn from
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+        /// The folder to make; it must not exist
+        #[arg(long, short, value_name = "DIR")]
+        out: PathBuf,
+    },
     /// Write a bundle's models as checkpoints in f32
     ///
     /// DIR gets a folder for each model (config.json and model.safetensors) and tokenizer.json: what
@@ -229,6 +261,11 @@ Examples:
   quantize synth --config showo-256 --dtype bf16 --out big/showo-256
   quantize synth --config showo-512 --layers 2 --shard-bytes 1000000000 --out big/two-layers
   quantize synth --config tiny --with clip --with parm --out tiny";
+
+const PREVIEW_EXAMPLES: &str = "\
+Examples:
+  quantize preview bundles/show-o --out bundles/show-o-previews
+  quantize preview bundles/show-o --pictures photos --examples 500 --out bundles/show-o-previews";
 
 const UNPACK_EXAMPLES: &str = "\
 One model of a bundle replaced by a new one:
@@ -340,6 +377,10 @@ fn run(command: Command) -> Result<(), ToolError> {
         Command::Synth { config: preset, layers, beside, seed, dtype, shard_bytes, out } => {
             let layers = layers.map(usize::from);
             synth::run(&synth::Request { preset, layers, beside, seed, dtype, shard_bytes, out })
+        }
+        Command::Preview { bundle, pictures, examples, side, width, seed, out } => {
+            let (examples, side, width) = (examples as usize, side.map(usize::from), usize::from(width));
+            preview::run(&preview::Request { bundle, pictures, examples, side, width, seed, out })
         }
         Command::Recommend { bundle, decoding } => recommend::run(&bundle, decoding),
         Command::Unpack { bundle, out } => unpack::run(&bundle, &out),

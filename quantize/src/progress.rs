@@ -14,6 +14,16 @@ pub fn bytes_bar(total: u64) -> ProgressBar {
     bar
 }
 
+/// A bar over `total` things of one kind.
+pub fn count_bar(total: u64, things: &'static str) -> ProgressBar {
+    let bar = ProgressBar::new(total);
+    if let Ok(style) = ProgressStyle::with_template("{bar:32} {pos} of {len} {msg}, {eta} left") {
+        bar.set_style(style);
+    }
+    bar.set_message(things);
+    bar
+}
+
 /// What is under way, where nobody knows how long it takes.
 pub fn spinner() -> ProgressBar {
     let spinner = ProgressBar::new_spinner();

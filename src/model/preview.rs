@@ -1,9 +1,12 @@
-//! The preview decoder: codes to a picture of half the size, small enough to be run for every candidate of every step.
+//! The preview decoder: codes to a picture of half the size or less, small enough to be run for every candidate of every step.
 //!
 //! It works on the token grid throughout: a few residual convolutions over the codes' bits, then every token's square of pixels at
 //! once. A position that is still masked has no bits, so that partly masked states can be shown, too.
+//!
+//! With [`PreviewConfig::window`] it is two layers instead: the bits of a token and its neighbours, a ReLU, the pixels.
 
 use burn::module::Module;
+use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::convolution::{Conv2d, ConvShape, GroupNorm};
@@ -26,7 +29,8 @@ struct Block {
 pub struct Preview {
     conv_in: Conv2d,
     block: Vec<Block>,
-    norm_out: GroupNorm,
+    /// `None` in a decoder of two layers.
+    norm_out: Option<GroupNorm>,
     conv_out: Conv2d,
     bits: usize,
     patch: usize,
@@ -39,14 +43,14 @@ impl Preview {
     /// A configuration that contradicts itself; missing, surplus or misshapen tensors, by name.
     pub fn new(config: &PreviewConfig, mut weights: Weights) -> Result<Self, ModelError> {
         config.validate().map_err(|why| ModelError::Config { model: "preview", why })?;
-        let PreviewConfig { bits, width, patch, .. } = *config;
+        let PreviewConfig { bits, width, window, patch, .. } = *config;
         let conv = |weights: &mut Weights, name: &str, inputs: usize, out: usize, kernel: usize| {
             Conv2d::take(weights, name, ConvShape::same(inputs, out, kernel))
         };
         let norm = |weights: &mut Weights, name: &str| {
             GroupNorm::take(weights, name, width, config.group_norm_groups, config.group_norm_eps)
         };
-        let conv_in = conv(&mut weights, "conv_in", bits, width, 1)?;
+        let conv_in = conv(&mut weights, "conv_in", bits, width, window.unwrap_or(1))?;
         let mut block = Vec::with_capacity(config.num_res_blocks);
         for index in 0..config.num_res_blocks {
             let at = |part: &str| format!("block.{index}.{part}");
@@ -57,7 +61,7 @@ impl Preview {
                 conv2: conv(&mut weights, &at("conv2"), width, width, 3)?,
             });
         }
-        let norm_out = norm(&mut weights, "norm_out")?;
+        let norm_out = if window.is_none() { Some(norm(&mut weights, "norm_out")?) } else { None };
         let conv_out = conv(&mut weights, "conv_out", width, 3 * patch * patch, 1)?;
         weights.finish(&[])?;
         Ok(Self { conv_in, block, norm_out, conv_out, bits, patch })
@@ -81,11 +85,20 @@ impl Preview {
     /// Bits `[batch, bits, grid, grid]` → pixels `[batch, 3, grid · patch, grid · patch]`; what training differentiates.
     #[must_use]
     pub fn forward(&self, entries: Tensor<4>) -> Tensor<4> {
+        spread(self.conv_out.forward(self.features(entries)), self.patch)
+    }
+
+    /// Bits `[batch, bits, grid, grid]` → what a token's pixels are a linear function of, `[batch, width, grid, grid]`.
+    #[must_use]
+    pub fn features(&self, entries: Tensor<4>) -> Tensor<4> {
         let mut x = self.conv_in.forward(entries);
         for block in &self.block {
             x = block.forward(x);
         }
-        spread(self.conv_out.forward(self.norm_out.forward(x, Activation::Swish)), self.patch)
+        match &self.norm_out {
+            Some(norm) => norm.forward(x, Activation::Swish),
+            None => relu(x),
+        }
     }
 }
 
@@ -135,6 +148,7 @@ mod tests {
             grid: 4,
             width: 8,
             num_res_blocks: 2,
+            window: None,
             patch: 2,
             group_norm_groups: 4,
             group_norm_eps: 1e-6,
@@ -181,6 +195,50 @@ mod tests {
         Ok(())
     }
 
+    /// Two layers computed by hand, at every position of a partly masked grid.
+    #[test]
+    fn with_a_window_it_is_a_relu_between_two_layers() -> Result<(), ModelError> {
+        let device = Device::flex();
+        let (bits, grid, width, patch, window) = (2, 3, 5, 2, 3);
+        let config = PreviewConfig { bits, grid, width, patch, num_res_blocks: 0, window: Some(window), ..config() };
+        let values = |count: usize, step: f32| -> Vec<f32> { (0..count).map(|at| (at as f32 * step).sin()).collect() };
+        let outputs = 3 * patch * patch;
+        let [into, shift, out, base] = [
+            ("conv_in.weight", vec![width, bits, window, window], 0.7),
+            ("conv_in.bias", vec![width], 1.1),
+            ("conv_out.weight", vec![outputs, width, 1, 1], 1.7),
+            ("conv_out.bias", vec![outputs], 0.3),
+        ]
+        .map(|(name, shape, step)| (name, values(shape.iter().product(), step), shape));
+        let mut weights = Weights::new(&device);
+        for (name, values, shape) in [&into, &shift, &out, &base] {
+            weights.insert_float(name, shape, values.clone())?;
+        }
+        let codes = [0b01, 0b10, -1, 0b11, 0b00, 0b01, -1, 0b10, 0b11];
+        let pixels = floats(Preview::new(&config, weights)?.decode(&[&codes], &device));
+        let side = config.side_px();
+        for (y, x, channel) in (0..side).flat_map(|y| (0..side).flat_map(move |x| (0..3).map(move |c| (y, x, c)))) {
+            let bit = |row: usize, column: usize, bit: usize| match (row.checked_sub(1), column.checked_sub(1)) {
+                (Some(row), Some(column)) if row < grid && column < grid => match codes[row * grid + column] {
+                    ..0 => 0.0,
+                    code if code >> (bits - 1 - bit) & 1 == 1 => 1.0,
+                    _ => -1.0,
+                },
+                _ => 0.0,
+            };
+            let of = |unit: usize| {
+                let inputs = (0..bits * 9)
+                    .map(|at| into.1[unit * bits * 9 + at] * bit(y / patch + at % 9 / 3, x / patch + at % 3, at / 9));
+                (inputs.sum::<f32>() + shift.1[unit]).max(0.0)
+            };
+            let row = (channel * patch + y % patch) * patch + x % patch;
+            let wanted = (0..width).map(|unit| out.1[row * width + unit] * of(unit)).sum::<f32>() + base.1[row];
+            let found = pixels[(channel * side + y) * side + x];
+            assert!((found - wanted).abs() < 1e-5, "{found} is not {wanted} at {x}, {y}");
+        }
+        Ok(())
+    }
+
     /// Training computes with other operations than drawing.
     #[test]
     fn it_computes_the_same_where_gradients_are_recorded() -> Result<(), ModelError> {
@@ -203,5 +261,11 @@ mod tests {
         assert!(error.is_err_and(|text| text.contains("group_norm_groups")));
         let error = refused(PreviewConfig { patch: 0, ..config() });
         assert!(error.is_err_and(|text| text.contains("patch")));
+        for (window, num_res_blocks, word) in
+            [(4, 0, "window is 4"), (11, 0, "window is 11"), (3, 2, "num_res_blocks is 2")]
+        {
+            let error = refused(PreviewConfig { window: Some(window), num_res_blocks, ..config() });
+            assert!(error.is_err_and(|text| text.contains(word)), "{word}");
+        }
     }
 }

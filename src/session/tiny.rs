@@ -107,6 +107,7 @@ pub fn preview(seed: u64) -> PreviewModel {
         grid: GRID,
         width: 8,
         num_res_blocks: 1,
+        window: None,
         patch: 1,
         group_norm_groups: 4,
         group_norm_eps: 1e-6,

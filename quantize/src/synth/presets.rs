@@ -135,6 +135,7 @@ impl Preset {
             grid: showo.grid(),
             width: 64,
             num_res_blocks: 2,
+            window: None,
             patch: 4,
             group_norm_groups: 16,
             group_norm_eps: 1e-6,
