@@ -21,7 +21,7 @@ const PROMPT: &str = "a red circle and a blue square";
 /// the step. Without a graphics card a forward of 1.3 billion parameters takes a quarter of an hour.
 #[derive(Args)]
 pub struct Options {
-    /// The bundle [default: made once from random weights of the real shapes, with CLIP, 1.7 GB, and kept in the user's cache].
+    /// The bundle [default: made once from random weights of the real shapes, with CLIP and previews, 1.7 GB, and kept in the user's cache].
     #[arg(long, value_name = "FOLDER")]
     bundle: Option<PathBuf>,
     /// Two layers instead of 24: the same tables and tensors, a twelfth of the time.
@@ -87,10 +87,10 @@ fn synthetic(places: &Places, quick: bool) -> Result<PathBuf> {
         return Ok(bundle);
     }
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let checkpoint = folder.join(format!("{name}-checkpoint"));
-    if checkpoint.is_dir() {
+    let [checkpoint, bare] = ["checkpoint", "bare"].map(|what| folder.join(format!("{name}-{what}")));
+    for part in [&checkpoint, &bare].into_iter().filter(|part| part.is_dir()) {
         // What an interrupted run left behind.
-        fs::remove_dir_all(&checkpoint).with_context(|| format!("cannot remove {}", checkpoint.display()))?;
+        fs::remove_dir_all(part).with_context(|| format!("cannot remove {}", part.display()))?;
     }
     let quantize = || program(places, binary(places, "quantize"));
     let mut synth = quantize();
@@ -116,9 +116,13 @@ fn synthetic(places: &Places, quick: bool) -> Result<PathBuf> {
             ])
             .arg(checkpoint.join("tokenizer.json"))
             .args(["--name", name, "--licence", "CC0-1.0", "--out"])
-            .arg(&bundle),
+            .arg(&bare),
     )?;
-    fs::remove_dir_all(&checkpoint).with_context(|| format!("cannot remove {}", checkpoint.display()))?;
+    // Few pictures: what a random tokenizer shows cannot be learnt, and only the cost is measured.
+    command::run(quantize().arg("preview").arg(&bare).args(["--examples", "16", "--out"]).arg(&bundle))?;
+    for part in [&checkpoint, &bare] {
+        fs::remove_dir_all(part).with_context(|| format!("cannot remove {}", part.display()))?;
+    }
     Ok(bundle)
 }
 
