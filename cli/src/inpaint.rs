@@ -41,7 +41,7 @@ struct Source {
     picture: Option<PathBuf>,
     /// A trace, whose finished picture is painted on by its own codes, as the page does it
     #[arg(long, value_name = "JSON")]
-    trace: Option<PathBuf>,
+    recording: Option<PathBuf>,
 }
 
 impl Source {
@@ -49,11 +49,11 @@ impl Source {
     fn read(&self) -> Result<(Rgb, Option<Vec<i32>>), Failure> {
         match self {
             Self { picture: Some(path), .. } => Ok((read_png(path)?, None)),
-            Self { trace: Some(path), .. } => {
+            Self { recording: Some(path), .. } => {
                 let (codes, picture) = finished(path)?;
                 Ok((picture.rgb().map_err(|error| Failure::file(path, error))?, Some(codes)))
             }
-            _ => Err(Failure::Refused("there is no picture; name one with --picture or --trace".into())),
+            _ => Err(Failure::Refused("there is no picture; name one with --picture or --recording".into())),
         }
     }
 }

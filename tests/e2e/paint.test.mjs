@@ -150,7 +150,7 @@ describe("painting on a picture", { timeout: 600_000 }, () => {
     assertAlike(there, canvas, "the replayed picture and the canvas");
     assertAlike(again, canvas, "the picture that was drawn again natively and the canvas");
     await writeFile(join(folder, "mask.png"), Buffer.from(await mask(page, hole, picture.width_px), "base64"));
-    await native("inpaint", "--bundle", BUNDLE, "--trace", firstFile, "--mask", join(folder, "mask.png"), "--prompt", settings.prompt,
+    await native("inpaint", "--bundle", BUNDLE, "--recording", firstFile, "--mask", join(folder, "mask.png"), "--prompt", settings.prompt,
       "--seed", "4", "--steps", "6", "--candidates", "2", "--out", join(folder, "inpainted.png"), "--trace", join(folder, "inpainted.json"));
     const inpainted = JSON.parse(await readFile(join(folder, "inpainted.json"), "utf8"));
     assert.deepEqual(inpainted.at(-1).tokens, redrawn, "`showo inpaint` draws the same");
