@@ -15,6 +15,14 @@ pub fn json(size: usize) -> Value {
     let mut tokens: Vec<String> = alphabet.iter().map(char::to_string).collect();
     let mut known: HashSet<String> = tokens.iter().cloned().collect();
     let mut pairs = Vec::with_capacity(merges);
+    // Two words of English, so that a generator with these can be asked; before all others, which would take them apart.
+    let answers = [("y", "e"), ("ye", "s"), ("Ġ", "yes"), ("n", "o"), ("Ġ", "no")];
+    for (left, right) in answers.into_iter().take(if merges == MERGES { answers.len() } else { 0 }) {
+        let token = format!("{left}{right}");
+        known.insert(token.clone());
+        pairs.push(format!("{left} {right}"));
+        tokens.push(token);
+    }
     // Every word of letters, shorter ones first, each a merge of what stands before its last letter and that letter.
     // `Ġ` is how byte-level BPE writes a space.
     let letters: Vec<String> = ('a'..='z').map(String::from).collect();
@@ -66,6 +74,7 @@ pub fn alphabet() -> Vec<char> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use showo::prompt::TextTokenizer;
 
     #[test]
     fn it_has_the_size_that_was_asked_for() {
@@ -80,6 +89,8 @@ mod tests {
             assert_eq!(ids.len(), size);
             assert_eq!(ids.iter().max(), Some(&(size as u64 - 1)));
             assert_eq!(json["added_tokens"][0]["id"], if size == 300 { 299 } else { 50_256 });
+            let tokenizer = TextTokenizer::from_json(&serde_json::to_vec(&json).unwrap()).unwrap();
+            assert_eq!(tokenizer.answers().is_ok(), size > 300, "{size}");
         }
     }
 }
