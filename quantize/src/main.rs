@@ -188,9 +188,9 @@ enum Command {
     ///
     /// DIR gets all that the bundle holds, byte for byte, and the preview decoder: two layers from the codes of a token
     /// and its eight neighbours to the token's pixels. It learns from pictures what the image tokenizer's own decoder
-    /// shows for their codes, so that any MAGVIT-v2 can have one, and how near it comes is printed. A few hundred
-    /// pictures are enough; each goes once through the image tokenizer, which at full size takes seconds. The same
-    /// pictures and the same seed give the same decoder. One that the bundle has already is replaced.
+    /// shows for their codes, so that any MAGVIT-v2 can have one, and how near it comes is printed. A hundred pictures
+    /// do, more come nearer; each goes once through the image tokenizer, which at full size takes half a minute of a
+    /// processor. The same pictures and the same seed give the same decoder. One that the bundle has already is replaced.
     #[command(verbatim_doc_comment, after_long_help = PREVIEW_EXAMPLES)]
     Preview {
         /// The bundle's folder
@@ -199,7 +199,7 @@ enum Command {
         #[arg(long, value_name = "FOLDER")]
         pictures: Option<PathBuf>,
         /// How many pictures, at most; a quarter of them only chooses and measures
-        #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(16..=100_000))]
+        #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u32).range(16..=100_000))]
         examples: u32,
         /// Side of a preview in pixels; 128 where the picture is at least twice as large, else half of the picture's
         #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u16).range(1..))]

@@ -38,7 +38,7 @@ impl Pictures {
         let there = files.len();
         if there < FEWEST {
             let problem =
-                format!("{there} PNG files are there; at least {FEWEST} are needed, a few hundred are better");
+                format!("{there} PNG files are there; at least {FEWEST} are needed, a hundred and more are better");
             return Err(ToolError::Option { option: format!("--pictures {}", folder.display()), problem });
         }
         let count = there.min(most);
