@@ -137,7 +137,7 @@ fn models_that_do_not_fit_each_other_are_refused() {
     for file in ["tokenizer.json", "vocab.json", "merges.txt"] {
         fs::remove_file(room.path(&format!("clip/{file}"))).unwrap();
     }
-    says(&room.refused(&with_clip), &["do not fit each other", "clip knows 200 words, but showo 310"]);
+    says(&room.refused(&with_clip), &["do not fit each other", "clip knows 200 words, but showo 300"]);
 }
 
 #[test]

@@ -59,7 +59,7 @@ for stage in "$@"; do
         ;;
     eval) from_bundle && train "$seconds" eval --images 1 ;;
     # The verdicts of several settings of decoding; the whole log of it comes back.
-    sampling) from_bundle && train "$seconds" eval --config train/configs/icons-sampling.toml ;;
+    sampling) from_bundle && train "$seconds" eval --config train/configs/icons-eval-sampling.toml ;;
     # DECODING: settings that are not the configuration's.
     rollouts) from_bundle && train "$seconds" rollouts --count 100000 ${DECODING:-} ;;
     reward) from_bundle && train $((seconds + 10)) reward --config "$(lasting icons-reward "$seconds")" ;;

@@ -80,7 +80,7 @@ fn a_round_that_is_worse_is_dropped_where_the_rule_says_so() {
 #[test]
 fn a_verifier_that_is_satisfied_draws_no_round_where_the_rule_says_so() {
     let (mut satisfied_some, mut doubted_some) = (false, false);
-    for (seed, mode) in (0..12).flat_map(|seed| [(seed, VerifierMode::Parm), (seed, VerifierMode::Orm)]) {
+    for (seed, mode) in (0..60).flat_map(|seed| [(seed, VerifierMode::Parm), (seed, VerifierMode::Orm)]) {
         let reflection = Some(reflecting(AcceptRule::IfDoubted));
         let events = draw(&mut session(), Settings { seed, reflection, ..settings(mode) }).expect("draws");
         let (mut odds, mut of_paths) = (None, Vec::new());
