@@ -69,7 +69,11 @@ describe("the world of things", { timeout: 600_000, skip }, () => {
     if (preview.width_px === 128) return t.skip("the bundle has no preview decoder");
     assert.equal(preview.width_px, 64);
     await page.page.locator("#time-axis").fill("1");
-    await page.page.waitForFunction(() => /** @type {HTMLCanvasElement} */ (document.querySelector("#picture")).width === 128);
+    // The finished picture, which was there before, is as large.
+    await page.page.waitForFunction(() => {
+      const { dataset, width } = /** @type {HTMLCanvasElement} */ (document.querySelector("#picture"));
+      return dataset.shows === "moment 1" && width === 128;
+    });
     const large = await page.pixels(await decodeNatively(sampled, BUNDLE));
     assertAlike(await page.canvas("moment 1"), large, "the canvas and the native decoder");
     assert.deepEqual(page.faults, []);

@@ -25,7 +25,7 @@ pub enum Preset {
 /// Models beside the generator and its image tokenizer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Beside {
-    /// The preview decoder: four pixels along a token's side, 64 channels
+    /// The preview decoder: as it is trained in `tiny`, as `quantize preview` fits it in the others
     Preview,
     /// CLIP; with the sizes of openai/clip-vit-base-patch32
     Clip,
@@ -130,15 +130,21 @@ impl Preset {
     }
 
     fn preview(self, showo: &ShowoConfig) -> PreviewConfig {
-        PreviewConfig {
-            bits: showo.codebook_size.ilog2() as usize,
-            grid: showo.grid(),
+        let (bits, grid) = (showo.codebook_size.ilog2() as usize, showo.grid());
+        let trained = PreviewConfig {
+            bits,
+            grid,
             width: 64,
             num_res_blocks: 2,
             window: None,
             patch: 4,
             group_norm_groups: 16,
             group_norm_eps: 1e-6,
+        };
+        match self {
+            Self::Tiny => trained,
+            // As `quantize preview` fits it.
+            _ => PreviewConfig { width: 2_048, num_res_blocks: 0, window: Some(3), patch: 128 / grid, ..trained },
         }
     }
 

@@ -87,42 +87,27 @@ fn synthetic(places: &Places, quick: bool) -> Result<PathBuf> {
         return Ok(bundle);
     }
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let [checkpoint, bare] = ["checkpoint", "bare"].map(|what| folder.join(format!("{name}-{what}")));
-    for part in [&checkpoint, &bare].into_iter().filter(|part| part.is_dir()) {
+    let checkpoint = folder.join(format!("{name}-checkpoint"));
+    if checkpoint.is_dir() {
         // What an interrupted run left behind.
-        fs::remove_dir_all(part).with_context(|| format!("cannot remove {}", part.display()))?;
+        fs::remove_dir_all(&checkpoint).with_context(|| format!("cannot remove {}", checkpoint.display()))?;
     }
     let quantize = || program(places, binary(places, "quantize"));
     let mut synth = quantize();
-    synth
-        .args(["synth", "--config", "showo-256", "--seed", "0", "--dtype", "bf16", "--with", "clip", "--out"])
-        .arg(&checkpoint);
+    synth.args(["synth", "--config", "showo-256", "--seed", "0", "--dtype", "bf16"]);
+    synth.args(["--with", "clip", "--with", "preview", "--out"]).arg(&checkpoint);
     if quick {
         synth.args(["--layers", "2"]);
     }
     command::run(&mut synth)?;
-    let input = |kind: &str| format!("{kind}={}", checkpoint.join(kind).display());
-    command::run(
-        quantize()
-            .args([
-                "convert",
-                "--input",
-                &input("showo"),
-                "--input",
-                &input("magvit"),
-                "--input",
-                &input("clip"),
-                "--tokenizer",
-            ])
-            .arg(checkpoint.join("tokenizer.json"))
-            .args(["--name", name, "--licence", "CC0-1.0", "--out"])
-            .arg(&bare),
-    )?;
-    // Few pictures: what a random tokenizer shows cannot be learnt, and only the cost is measured.
-    command::run(quantize().arg("preview").arg(&bare).args(["--examples", "16", "--out"]).arg(&bundle))?;
-    for part in [&checkpoint, &bare] {
-        fs::remove_dir_all(part).with_context(|| format!("cannot remove {}", part.display()))?;
+    let mut convert = quantize();
+    convert.arg("convert");
+    for kind in ["showo", "magvit", "preview", "clip"] {
+        convert.arg("--input").arg(format!("{kind}={}", checkpoint.join(kind).display()));
     }
+    convert.arg("--tokenizer").arg(checkpoint.join("tokenizer.json"));
+    command::run(convert.args(["--name", name, "--licence", "CC0-1.0", "--out"]).arg(&bundle))?;
+    fs::remove_dir_all(&checkpoint).with_context(|| format!("cannot remove {}", checkpoint.display()))?;
     Ok(bundle)
 }
 
