@@ -43,7 +43,11 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     let begin = Instant::now();
     let models = block_on(async {
         let bundle = Bundle::open(FolderReader::new(&options.bundle)).await.map_err(LoadError::from)?;
-        Models::load(&bundle, &place, &mut |progress| bar.report(progress)).await
+        let mut models = Models::load(&bundle, &place, &mut |progress| bar.report(progress)).await?;
+        if options.round.is_some() {
+            models.load_verifiers(&bundle, &mut |progress| bar.report(progress)).await?;
+        }
+        Ok::<_, LoadError>(models)
     })?;
     bar.finish();
     println!("load: {:.1} s, {:.0} MB of weights", begin.elapsed().as_secs_f64(), models.device_bytes() as f64 / 1e6);
