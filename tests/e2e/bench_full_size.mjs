@@ -41,10 +41,11 @@ try {
   await page.evaluate(() => {
     const worker = new Worker("worker.js", { type: "module" });
     /** @type {any} */
-    const bench = { worker, progress: null, waiting: null };
+    const bench = { worker, progress: null, ready: null, waiting: null };
     /** @type {any} */ (window).bench = bench;
     worker.addEventListener("message", ({ data }) => {
       if (data.type === "progress") bench.progress = data;
+      if (data.type === "ready") bench.ready = data;
       if (data.type === "error" || data.type === "fault") bench.waiting?.reject(new Error(data.error?.message ?? data.message));
       if (data.type === bench.waiting?.type) bench.waiting.resolve(data);
     });
@@ -80,12 +81,16 @@ try {
     return `${progress.phase}: ${megabytes(progress.bytes_done)} of ${megabytes(progress.bytes_total)} from the ${progress.source}`;
   });
   const begin = performance.now();
-  const ready = await page.evaluate(() => /** @type {any} */ (window).bench.ask({ type: "load", bundle: "bundle/", wish: { device: "webgpu" } }, "ready"));
+  const ready = await page.evaluate(async () => {
+    const { bench } = /** @type {any} */ (window);
+    // The last word of loading: the judges are there, too.
+    await bench.ask({ type: "load", bundle: "bundle/", wish: { device: "webgpu" } }, "verifier_ready");
+    return bench.ready;
+  });
   const load_seconds = (performance.now() - begin) / 1000;
   loading();
   console.log(`${ready.device.words}: loaded in ${load_seconds.toFixed(1)} s`);
   if (ready.device.kind !== "webgpu") throw new Error(`no graphics device: ${ready.device.why}`);
-  await page.evaluate(() => /** @type {any} */ (window).bench.ask({ type: "load_verifiers" }, "verifier_ready"));
 
   const computing = say(async () => {
     const { given, done } = await worker.evaluate(() => /** @type {any} */ (self).submitted);
