@@ -39,6 +39,7 @@ import { worldIn } from "./worlds.js";
 
 const asked = askedBy(location.href);
 const { embedded, device } = asked;
+const first = sourceAsked(asked);
 
 /** What the frame around the page lacks (frame.js). @type {string | undefined} */
 const cannotDraw = document.documentElement.dataset.cannotDraw;
@@ -46,13 +47,12 @@ const cannotDraw = document.documentElement.dataset.cannotDraw;
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 /** @type {State} */
-let state = { ...INITIAL_STATE, source: sourceAsked(asked) };
+let state = { ...INITIAL_STATE, source: first };
 let paintAsked = false;
 /** The settings that the link names, and what the page itself wrote for the others: a model's recommendation changes only what still stands as the page wrote it. */
 let chosen = namedIn(location.hash);
 let written = fromHash("", worldIn(state).typed);
 
-const first = sourceAsked(asked);
 let memory = deviceMemory(surroundings(), first.id);
 /** @type {Wish} */
 let wish = { device, why: null, remembered: memory.measured() };
